@@ -1,0 +1,401 @@
+//! The command line: gumdrop options into a [`config`]; help.
+//!
+//! gumdrop parses; this adds what it lacks: help on standard output with a
+//! synopsis, arguments that are not UTF-8, checks across options, defaults from
+//! the environment, and errors of one line that says what is wrong and one that
+//! says what to do.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gumdrop::{Options, ParsingStyle};
+
+use crate::config::{self, Format};
+use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub enum Asked {
+    /// Run a server.
+    Server(config::Server),
+    /// Join a chat.
+    Connect(config::Connect),
+    /// Print this on standard output; it ends with a line feed.
+    Print(String),
+    /// Nothing that can be done: what is wrong, and what to do, on a line each.
+    Wrong(String),
+}
+
+#[derive(Debug, Options)]
+struct Args {
+    #[options(help = "print this help and exit")]
+    help: bool,
+    #[options(short = "V", help = "print the version and exit")]
+    version: bool,
+    #[options(command)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Options)]
+enum Command {
+    #[options(help = "run a chat server")]
+    Server(Server),
+    #[options(help = "join a chat")]
+    Connect(Connect),
+}
+
+#[derive(Debug, Options)]
+struct Server {
+    #[options(help = "print this help and exit")]
+    help: bool,
+    #[options(
+        meta = "PORT",
+        parse(try_from_str = "port"),
+        help = "TCP port to listen on, 0 for any free one (default: 9000)"
+    )]
+    port: Option<u16>,
+    #[options(
+        meta = "ADDR",
+        parse(try_from_str = "address"),
+        help = "listen on ADDR only; may be repeated (default: all)"
+    )]
+    bind: Vec<IpAddr>,
+    #[options(
+        meta = "NAME",
+        parse(try_from_str = "word"),
+        help = "name to announce (default: the host name)"
+    )]
+    name: Option<String>,
+    #[options(meta = "TEXT", help = "greet everyone who joins with TEXT")]
+    motd: Option<String>,
+    #[options(meta = "FILE", help = "append the public conversation to FILE")]
+    log: Option<PathBuf>,
+    #[options(
+        no_short,
+        meta = "N",
+        parse(try_from_str = "number"),
+        help = "tell newcomers the last N messages (default: 0)"
+    )]
+    history: Option<u32>,
+    #[options(
+        no_short,
+        meta = "N",
+        parse(try_from_str = "number"),
+        help = "people at once, 0 for no limit (default: 1000)"
+    )]
+    max_users: Option<u32>,
+    #[options(
+        no_short,
+        meta = "LINES",
+        parse(try_from_str = "number"),
+        help = "lines a second one user may say (default: 50)"
+    )]
+    rate: Option<u32>,
+    #[options(no_short, help = "do not announce the server on the network")]
+    no_mdns: bool,
+    #[options(help = "print only errors")]
+    quiet: bool,
+}
+
+#[derive(Debug, Options)]
+struct Connect {
+    #[options(help = "print this help and exit")]
+    help: bool,
+    #[options(
+        meta = "NICK",
+        parse(try_from_str = "word"),
+        help = "your nickname (default: $MINICHAT_NICK, or ask)"
+    )]
+    nick: Option<String>,
+    #[options(
+        meta = "SECS",
+        parse(try_from_str = "seconds"),
+        help = "how long to try to connect (default: 5)"
+    )]
+    timeout: Option<Duration>,
+    #[options(help = "protocol lines, unchanged in both directions")]
+    raw: bool,
+    #[options(help = "print one JSON object per event")]
+    json: bool,
+    #[options(help = "keep listening after the end of the input")]
+    stay: bool,
+    #[options(free, help = "the server, and its port (default: 9000)")]
+    host: Vec<String>,
+}
+
+/// The name of each command and how it is used; first the program's own.
+const SYNOPSES: [(&str, &str); 3] = [
+    ("", "minichat [-h | -V]\n       minichat COMMAND [OPTIONS]"),
+    ("server", "minichat server [OPTIONS]"),
+    (
+        "connect",
+        "minichat connect [OPTIONS] HOST[:PORT]\n       minichat connect [OPTIONS] HOST PORT",
+    ),
+];
+
+/// Two words that differ in so many letters may be the same with a slip.
+const SLIPS: usize = 2;
+
+/// Reads the arguments, without the program's own name.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
+    let words: Result<Vec<String>, OsString> =
+        arguments.into_iter().map(OsString::into_string).collect();
+    let words = match words {
+        Ok(words) => words,
+        Err(word) => {
+            return wrong("", format!("`{}` is not UTF-8", word.to_string_lossy().escape_debug()));
+        }
+    };
+    let args = match Args::parse_args(&words, ParsingStyle::AllOptions) {
+        Ok(args) => args,
+        Err(err) => return misunderstood(&words, &err.to_string()),
+    };
+    if args.version {
+        return Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    if args.help_requested() {
+        return Asked::Print(help(&args));
+    }
+    match args.command {
+        Some(Command::Server(options)) => {
+            server(options).unwrap_or_else(|what| wrong("server", what))
+        }
+        Some(Command::Connect(options)) => {
+            connect(options).unwrap_or_else(|what| wrong("connect", what))
+        }
+        None => wrong("", "which command?".into()),
+    }
+}
+
+fn server(options: Server) -> Result<Asked, String> {
+    let default = config::Server::default();
+    let longest = options.motd.iter().flat_map(|motd| motd.lines()).map(str::len).max();
+    if longest > Some(MAX_COMMAND) {
+        return Err(format!("the lines of --motd may have {MAX_COMMAND} bytes, not more"));
+    }
+    Ok(Asked::Server(config::Server {
+        port: options.port.unwrap_or(default.port),
+        bind: options.bind,
+        name: options.name,
+        announce: !options.no_mdns,
+        motd: options.motd,
+        log: options.log,
+        history: options.history.map_or(default.history, |lines| lines as usize),
+        max_users: options.max_users.map_or(default.max_users, |users| users as usize),
+        rate: options.rate.unwrap_or(default.rate),
+        quiet: options.quiet,
+    }))
+}
+
+fn connect(options: Connect) -> Result<Asked, String> {
+    let default = config::Connect::default();
+    let (host, port) = target(&options.host)?;
+    let format = match (options.raw, options.json) {
+        (true, true) => return Err("--raw and --json exclude each other".into()),
+        (true, false) => Format::Raw,
+        (false, true) => Format::Json,
+        (false, false) => default.format,
+    };
+    let habit = || std::env::var("MINICHAT_NICK").ok().filter(|nick| !nick.trim().is_empty());
+    Ok(Asked::Connect(config::Connect {
+        host,
+        port,
+        nick: options.nick.or_else(habit),
+        timeout: options.timeout.unwrap_or(default.timeout),
+        format,
+        stay: options.stay,
+    }))
+}
+
+/// Reads `HOST`, `HOST:PORT` or `HOST PORT`, where an IPv6 address stands in
+/// brackets if a port follows it after a colon.
+fn target(words: &[String]) -> Result<(String, u16), String> {
+    let (first, second) = match words {
+        [] => return Err("which server? Give its address, like 192.168.1.100".into()),
+        [first] => (first.as_str(), None),
+        [first, second] => (first.as_str(), Some(second.as_str())),
+        [_, _, third, ..] => return Err(format!("unexpected `{third}` after the port")),
+    };
+    let is_ipv6 =
+        |host: &str| host.split('%').next().is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
+    let (host, attached) = match first.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) if is_ipv6(host) => (host, None),
+        Some((host, rest)) if is_ipv6(host) && rest.starts_with(':') => (host, Some(&rest[1..])),
+        Some(_) => return Err(format!("`{first}` is not an address")),
+        None if is_ipv6(first) => (first, None),
+        None => first.split_once(':').map_or((first, None), |(host, port)| (host, Some(port))),
+    };
+    if host.trim().is_empty() {
+        return Err("which server? Its name is empty".into());
+    }
+    let port = match (attached, second) {
+        (None, None) => DEFAULT_PORT,
+        (Some(port), None) | (None, Some(port)) => match port.parse() {
+            Ok(port) if port > 0 => port,
+            _ => return Err(format!("`{port}` is not a port: a number from 1 to 65535")),
+        },
+        (Some(_), Some(second)) => {
+            return Err(format!("a port is given twice: `{first}` and `{second}`"));
+        }
+    };
+    Ok((host.into(), port))
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a port: a number from 0 to 65535"))
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an IP address"))
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number from 0 to {}", u32::MAX))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= 86_400.0);
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("`{text}` is not a number of seconds up to 86400"))
+}
+
+fn word(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
+}
+
+fn help(args: &Args) -> String {
+    let name = args.command_name().unwrap_or_default();
+    let (_, synopsis) =
+        SYNOPSES.iter().find(|(command, _)| *command == name).expect("each command has one");
+    let options = args.command.as_ref().map_or(Args::usage(), |command| command.self_usage());
+    let options = options.replace("Optional arguments:", "Options:");
+    let mut text = format!("Usage: {synopsis}\n\n{options}\n");
+    if let Some(commands) = args.self_command_list().filter(|_| name.is_empty()) {
+        text += &format!(
+            "\nCommands:\n{commands}\n\nSee `minichat COMMAND --help` for the options of each.\n"
+        );
+    }
+    text
+}
+
+/// What gumdrop did not understand, in fewer words and with a guess.
+fn misunderstood(words: &[String], what: &str) -> Asked {
+    let commands = SYNOPSES.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
+    let first = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
+    if let Some(command) = commands.clone().find(|command| *command == first) {
+        return wrong(command, what.to_string());
+    }
+    let guess = commands.min_by_key(|command| strsim::damerau_levenshtein(command, first));
+    match guess.filter(|command| strsim::damerau_levenshtein(command, first) <= SLIPS) {
+        Some(guess) => Asked::Wrong(format!("{what}\nDid you mean `minichat {guess}`?")),
+        None => wrong("", what.to_string()),
+    }
+}
+
+fn wrong(command: &str, what: String) -> Asked {
+    let command = if command.is_empty() { String::new() } else { format!(" {command}") };
+    Asked::Wrong(format!("{what}\nTry `minichat{command} --help`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Asked {
+        super::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[track_caller]
+    fn check_wrong(line: &str, expected: &str) {
+        assert_eq!(parse(line), Asked::Wrong(expected.into()), "{line}");
+    }
+
+    #[track_caller]
+    fn check_target(line: &str, host: &str, port: u16) {
+        let Asked::Connect(config) = parse(line) else { panic!("{:?}", parse(line)) };
+        assert_eq!((config.host.as_str(), config.port), (host, port), "{line}");
+    }
+
+    #[test]
+    fn a_server_is_named_in_every_usual_way() {
+        check_target("connect 192.168.1.100", "192.168.1.100", 9000);
+        check_target("connect 192.168.1.100:9001", "192.168.1.100", 9001);
+        check_target("connect 127.0.0.1 9001", "127.0.0.1", 9001);
+        check_target("connect sala3.local", "sala3.local", 9000);
+        check_target("connect ::1", "::1", 9000);
+        check_target("connect [::1]", "::1", 9000);
+        check_target("connect [::1]:9001", "::1", 9001);
+        check_target("connect ::1 9001", "::1", 9001);
+        check_target("connect fe80::1%eth0 9001", "fe80::1%eth0", 9001);
+        check_target("connect [fe80::1%eth0]:9001", "fe80::1%eth0", 9001);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_value_and_a_way_out() {
+        let help = "\nTry `minichat connect --help`";
+        for (line, what) in [
+            ("connect", "which server? Give its address, like 192.168.1.100"),
+            ("connect :9000", "which server? Its name is empty"),
+            ("connect a 0", "`0` is not a port: a number from 1 to 65535"),
+            ("connect a:70000", "`70000` is not a port: a number from 1 to 65535"),
+            ("connect a b", "`b` is not a port: a number from 1 to 65535"),
+            ("connect a:1 2", "a port is given twice: `a:1` and `2`"),
+            ("connect a 1 2", "unexpected `2` after the port"),
+            ("connect [a]:1", "`[a]:1` is not an address"),
+            ("connect --raw --json a", "--raw and --json exclude each other"),
+            (
+                "connect -t 0 a",
+                "invalid argument to option `-t`: `0` is not a number of seconds up to 86400",
+            ),
+            ("connect --nick= a", "invalid argument to option `--nick`: it is empty"),
+        ] {
+            check_wrong(line, &format!("{what}{help}"));
+        }
+        let port = "`=80` is not a port: a number from 0 to 65535";
+        check_wrong(
+            "server -p=80",
+            &format!("invalid argument to option `-p`: {port}\nTry `minichat server --help`"),
+        );
+        check_wrong("server x", "unexpected free argument `x`\nTry `minichat server --help`");
+        check_wrong("", "which command?\nTry `minichat --help`");
+    }
+
+    #[test]
+    fn a_slip_in_a_command_is_guessed() {
+        check_wrong("conect a", "unrecognized command `conect`\nDid you mean `minichat connect`?");
+        check_wrong("sever", "unrecognized command `sever`\nDid you mean `minichat server`?");
+        check_wrong("dance", "unrecognized command `dance`\nTry `minichat --help`");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_argument_that_is_not_text_is_no_reason_to_panic() {
+        use std::os::unix::ffi::OsStringExt;
+        let asked = super::parse([OsString::from("connect"), OsString::from_vec(vec![0xFF])]);
+        assert_eq!(asked, Asked::Wrong("`\u{FFFD}` is not UTF-8\nTry `minichat --help`".into()));
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        for line in ["-h", "--help", "server --help", "connect -h"] {
+            let Asked::Print(text) = parse(line) else { panic!("{line}") };
+            assert!(text.starts_with("Usage: minichat"));
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+        assert_eq!(parse("-V"), Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION"))));
+        assert_eq!(parse("--version"), parse("-V"));
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        assert_eq!(parse("server"), Asked::Server(config::Server::default()));
+        let all = "server -p 0 --bind ::1 -b 127.0.0.1 --max-users 0 --rate 0 --history 5 -q --motd hi --log x";
+        let Asked::Server(config) = parse(all) else { panic!("{:?}", parse(all)) };
+        assert_eq!(config.bind, ["::1".parse::<IpAddr>().unwrap(), "127.0.0.1".parse().unwrap()]);
+        assert_eq!((config.port, config.max_users, config.rate, config.history), (0, 0, 0, 5));
+        assert!(config.quiet && config.motd.is_some() && config.log.is_some());
+    }
+}

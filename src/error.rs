@@ -1,0 +1,163 @@
+//! Why the program stopped, in words for people, and its exit status.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Something that ends the program. It prints as two lines: what happened, and
+/// what to do next.
+#[derive(Debug)]
+pub enum Error {
+    /// The server cannot listen there.
+    Listen(SocketAddr, io::Error),
+    /// A log cannot be opened.
+    Log(PathBuf, io::Error),
+    /// The host name leads to no address.
+    Resolve(String, io::Error),
+    /// Nobody answers at this host and port.
+    Connect(String, io::Error),
+    /// Somebody answers, but not like a chat server; the host and port, and how
+    /// many seconds were waited.
+    Silent(String, u64),
+    /// The connection broke before anybody said goodbye.
+    Lost(String),
+    /// There is no nick to register, and nobody to ask.
+    NoNick,
+    /// The server did not take this nick, and there is nobody to ask for another
+    /// one; what it said.
+    Nick(String, String),
+    /// The server does not want us; what it said.
+    Refused(String, String),
+    /// The output cannot be written.
+    Output(io::Error),
+    /// The system refuses something that nothing works without; what it was.
+    System(&'static str, io::Error),
+}
+
+impl Error {
+    /// The exit status of a program that ends like this: 1 for what failed, 2
+    /// for what was asked wrongly.
+    pub fn status(&self) -> u8 {
+        match self {
+            Error::NoNick => 2,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Listen(at, err) if err.kind() == io::ErrorKind::AddrInUse => {
+                let other = if at.port() == u16::MAX { at.port() - 1 } else { at.port() + 1 };
+                write!(
+                    f,
+                    "cannot listen on {at}: address already in use\n\
+                     Another server is running? Choose a port: minichat server --port {other}"
+                )
+            }
+            Error::Listen(at, err) if err.kind() == io::ErrorKind::PermissionDenied => write!(
+                f,
+                "cannot listen on {at}: permission denied\n\
+                 Ports below 1024 are for administrators. Choose another: minichat server --port 9000"
+            ),
+            Error::Listen(at, err) if err.kind() == io::ErrorKind::AddrNotAvailable => write!(
+                f,
+                "cannot listen on {at}: this machine does not have that address\n\
+                 Leave out --bind to listen on all the addresses that it has"
+            ),
+            Error::Listen(at, err) => {
+                write!(f, "cannot listen on {at}: {}\nTry another --bind or --port", plain(err))
+            }
+            Error::Log(path, err) => write!(
+                f,
+                "cannot write the log {}: {}\nChoose a file that you may write: --log FILE",
+                path.display(),
+                plain(err)
+            ),
+            Error::Resolve(host, err) => write!(
+                f,
+                "cannot find {host:?}: {}\n\
+                 Give the address that the server prints: minichat connect 192.168.1.100",
+                plain(err)
+            ),
+            Error::Connect(server, err) => write!(
+                f,
+                "cannot connect to {server}: {}\n\
+                 Is the server running there? Start it: minichat server",
+                plain(err)
+            ),
+            Error::Silent(server, seconds) => write!(
+                f,
+                "no answer from {server} in {seconds} s, though it accepts connections\n\
+                 Is it a chat server? Look at its address and port again, or wait longer: --timeout SECS"
+            ),
+            Error::Lost(server) => write!(
+                f,
+                "lost the connection to {server}\n\
+                 Join again: minichat connect {server}"
+            ),
+            Error::NoNick => f.write_str("no nickname\nUse --nick NAME or set MINICHAT_NICK"),
+            Error::Nick(nick, why) => {
+                write!(
+                    f,
+                    "the server did not take the nick {nick:?}: {why}\nChoose another: --nick NAME"
+                )
+            }
+            Error::Refused(server, why) => {
+                write!(f, "{server} does not let us in: {why}\nTry again later, or another server")
+            }
+            Error::Output(err) => {
+                write!(f, "cannot write the output: {}\nIs the disk full?", plain(err))
+            }
+            Error::System(what, err) => {
+                write!(
+                    f,
+                    "cannot {what}: {}\nIs the system out of memory or descriptors?",
+                    plain(err)
+                )
+            }
+        }
+    }
+}
+
+/// What the system says went wrong, without the number that it adds, in lower
+/// case: it stands in the middle of a sentence.
+fn plain(err: &io::Error) -> String {
+    let text = err.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_lowercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_happened_and_what_to_do_in_two_lines() {
+        let some = || io::Error::from_raw_os_error(13);
+        let at: SocketAddr = "0.0.0.0:65535".parse().unwrap();
+        for error in [
+            Error::Listen(at, io::ErrorKind::AddrInUse.into()),
+            Error::Listen(at, some()),
+            Error::Log("/x".into(), some()),
+            Error::Resolve("x".into(), some()),
+            Error::Connect("x:9000".into(), some()),
+            Error::Silent("x:9000".into(), 5),
+            Error::Lost("x:9000".into()),
+            Error::NoNick,
+            Error::Nick("ana".into(), "somebody has it".into()),
+            Error::Refused("x:9000".into(), "the room is full".into()),
+            Error::Output(some()),
+            Error::System("start", some()),
+        ] {
+            let text = error.to_string();
+            assert_eq!(text.lines().count(), 2, "{text}");
+            assert!(!text.contains("os error") && !text.ends_with('.'), "{text}");
+        }
+    }
+}

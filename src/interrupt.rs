@@ -1,0 +1,105 @@
+//! Being asked to stop: Ctrl-C, `kill`, a closed window.
+
+use std::io;
+
+/// How the program is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Ctrl-C (SIGINT).
+    Interrupted,
+    /// `kill` (SIGTERM).
+    Terminated,
+    /// The terminal is gone (SIGHUP); on Windows the window was closed, or the
+    /// user logs off.
+    HungUp,
+}
+
+impl Interrupt {
+    /// The exit status of a program that this ends, as shells count: 128 and the
+    /// number of the signal.
+    pub fn status(self) -> u8 {
+        match self {
+            Interrupt::HungUp => 129,
+            Interrupt::Interrupted => 130,
+            Interrupt::Terminated => 143,
+        }
+    }
+}
+
+/// The interrupts to come, one by one. While this lives, they do not end the
+/// program by themselves.
+pub struct Interrupts(imp::Interrupts);
+
+impl Interrupts {
+    /// Begins to watch for them.
+    ///
+    /// # Errors
+    /// If the system does not allow it.
+    pub fn watch() -> io::Result<Interrupts> {
+        imp::Interrupts::watch().map(Interrupts)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Interrupt {
+        self.0.next().await
+    }
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::future;
+    use std::io;
+
+    use async_signal::{Signal, Signals};
+    use smol::stream::StreamExt;
+
+    use super::Interrupt;
+
+    pub struct Interrupts(Signals);
+
+    impl Interrupts {
+        pub fn watch() -> io::Result<Interrupts> {
+            Signals::new([Signal::Int, Signal::Term, Signal::Hup]).map(Interrupts)
+        }
+
+        pub async fn next(&mut self) -> Interrupt {
+            match self.0.next().await {
+                Some(Ok(Signal::Int)) => Interrupt::Interrupted,
+                Some(Ok(Signal::Hup)) => Interrupt::HungUp,
+                Some(Ok(_)) => Interrupt::Terminated,
+                // Signals cannot be heard any more; the program can still be killed.
+                Some(Err(_)) | None => future::pending().await,
+            }
+        }
+    }
+}
+
+#[cfg(windows)]
+mod imp {
+    use std::future;
+    use std::io;
+
+    use async_channel::Receiver;
+
+    use super::Interrupt;
+
+    pub struct Interrupts(Receiver<()>);
+
+    impl Interrupts {
+        pub fn watch() -> io::Result<Interrupts> {
+            let (sender, receiver) = async_channel::bounded(2);
+            // Two are all that is ever waited for: the second ends at once.
+            ctrlc::set_handler(move || drop(sender.try_send(())))
+                .map_err(|err| io::Error::other(err.to_string()))?;
+            Ok(Interrupts(receiver))
+        }
+
+        /// Windows does not say which of them it was.
+        pub async fn next(&mut self) -> Interrupt {
+            match self.0.recv().await {
+                Ok(()) => Interrupt::Interrupted,
+                Err(_) => future::pending().await,
+            }
+        }
+    }
+}

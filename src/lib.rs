@@ -1,0 +1,25 @@
+//! Chat for the people in the same room.
+//!
+//! The house has four floors, and each knows only the ones below it:
+//!
+//! 1. [`wire`], the language spoken, as pure functions between text and types,
+//!    and [`interrupt`], being asked to stop;
+//! 2. [`room`], who is here and what has been said, as a pure state machine;
+//!    [`config`], what the user asked for; [`error`], why the program stopped;
+//! 3. [`server`], the sockets, the tasks and the one lock; [`client`], a line
+//!    client; [`cli`], the command line. They do not know each other;
+//! 4. `main`, which puts them together.
+//!
+//! Nothing below the third floor but `interrupt` does I/O, reads a clock or
+//! knows a runtime.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod interrupt;
+pub mod room;
+pub mod server;
+pub mod wire;

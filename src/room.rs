@@ -1,0 +1,737 @@
+//! Who is here and what has been said.
+//!
+//! A [`Room`] is a pure state machine: lines go in, bytes come out, and it never
+//! waits. It does not know what a socket or a clock is, so a test can put a
+//! thousand people in it and live through an evening in a millisecond.
+
+mod session;
+mod transcript;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::time::Duration;
+
+use slab::Slab;
+
+pub use session::Reading;
+use session::Session;
+pub use transcript::Transcript;
+
+use crate::wire::{Command, Event, MAX_EVENT, Nick, Refusal, Scope, TooLong, sanitize};
+
+/// How many bytes of talk a listener may miss before it is let go.
+pub const TRANSCRIPT: usize = 1 << 20;
+/// How many bytes of private lines may wait for one listener before it is let go.
+pub const MAX_NOTES: usize = 1 << 20;
+/// With this many bytes of answers waiting for it, a client is not
+/// [listened to](Room::has_patience_with) until it has read some.
+pub const PATIENCE: usize = 64 << 10;
+/// How many bytes back history may reach. It stays well clear of the end of the
+/// transcript, so that a newcomer has time to read it.
+pub const MAX_HISTORY: usize = TRANSCRIPT / 2;
+
+/// Who speaks when the server itself has something to say.
+const SERVER: &str = "server";
+
+/// Everyone connected to one server.
+///
+/// The driving contract: after every call that changes something, ring whom
+/// [`take_stirred`](Room::take_stirred) names, so that they
+/// [`read`](Room::read), and cut off whom [`take_cut`](Room::take_cut) names.
+pub struct Room {
+    rules: Rules,
+    sessions: Slab<Session>,
+    /// The members by the keys of their nicks, which is also their order.
+    members: BTreeMap<Box<str>, SessionId>,
+    transcript: Transcript,
+    /// The places of the last messages, as many as history may want.
+    recent: VecDeque<u64>,
+    /// No listener is behind this place, so none can be let go before it.
+    slowest: u64,
+    stirred: Stirred,
+    cut: Vec<Cut>,
+    news: Vec<News>,
+    closed: bool,
+}
+
+/// What the operator decided.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Told to each newcomer, line by line; nothing by default.
+    pub greeting: Vec<String>,
+    /// How many people may be here at once; 0 is no limit.
+    pub max_users: usize,
+    /// How many of the last messages a newcomer is told; 0 is none.
+    pub history: usize,
+}
+
+/// Names one session for as long as it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(usize);
+
+impl SessionId {
+    /// A small number, fit for indexing; used again after the session is over.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Who has something new to read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Stirred {
+    /// Every session that [listens](Room::listens).
+    pub all: bool,
+    /// And these, one by one; some more than once.
+    pub some: Vec<SessionId>,
+}
+
+/// A session that was let go because it read too slowly.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Which one.
+    pub id: SessionId,
+    /// What it was called, if anything.
+    pub nick: Option<Nick>,
+    /// How many bytes it had yet to read.
+    pub behind: u64,
+}
+
+/// What the operator may want to see.
+#[derive(Debug, PartialEq, Eq)]
+pub struct News {
+    /// Whom it is about.
+    pub id: SessionId,
+    /// What they did.
+    pub what: Deed,
+    /// How many people are here now.
+    pub members: usize,
+}
+
+/// Something that somebody did, beside talking.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Came in.
+    Joined(Nick),
+    /// Left, politely or not.
+    Left(Nick),
+    /// Took another nick: the old one and the new one.
+    Renamed(Nick, Nick),
+}
+
+impl Room {
+    /// An empty room.
+    pub fn new(rules: Rules) -> Room {
+        Room {
+            rules,
+            sessions: Slab::new(),
+            members: BTreeMap::new(),
+            transcript: Transcript::new(TRANSCRIPT),
+            recent: VecDeque::new(),
+            slowest: 0,
+            stirred: Stirred::default(),
+            cut: Vec::new(),
+            news: Vec::new(),
+            closed: false,
+        }
+    }
+
+    /// Somebody is at the door.
+    pub fn enter(&mut self) -> SessionId {
+        let id = SessionId(self.sessions.insert(Session::default()));
+        self.tell(id, Event::Greeting);
+        if self.closed {
+            self.part(id, Event::Bye);
+        } else if self.is_full() {
+            self.part(id, Event::Refused(Refusal::RoomFull));
+        }
+        id
+    }
+
+    /// Somebody wants to hear everything said in public from now on, and will
+    /// say nothing: the operator's log.
+    pub fn observe(&mut self) -> SessionId {
+        SessionId(self.sessions.insert(Session::observer(self.transcript.head())))
+    }
+
+    /// Does what a line asks, or says why not.
+    ///
+    /// The line comes without its end; `now` is the time since any fixed moment,
+    /// and never goes back.
+    pub fn hear(&mut self, id: SessionId, line: Result<&[u8], TooLong>, now: Duration) {
+        if self.sessions[id.0].leaving || line == Ok(b"") {
+            return;
+        }
+        if let Err(refusal) = self.obey(id, line, now) {
+            self.tell(id, Event::Refused(refusal));
+        }
+    }
+
+    /// Moves what `id` has not yet heard, or a batch of it, to the end of `out`.
+    pub fn read(&mut self, id: SessionId, out: &mut Vec<u8>) -> Reading {
+        self.sessions[id.0].read(&self.transcript, out)
+    }
+
+    /// The client will say nothing more, but may still read what it is owed.
+    pub fn hang_up(&mut self, id: SessionId) {
+        self.depart(id);
+        self.stirred.some.push(id);
+    }
+
+    /// The connection is gone, politely or not.
+    pub fn leave(&mut self, id: SessionId) {
+        self.depart(id);
+        self.sessions.remove(id.0);
+    }
+
+    /// Time is up for one who has not said who they are.
+    pub fn time_out(&mut self, id: SessionId) {
+        let session = &self.sessions[id.0];
+        if session.nick.is_none() && !session.leaving {
+            self.part(id, Event::Refused(Refusal::RegistrationTimeout));
+        }
+    }
+
+    /// Tells everyone a last word and goodbye. No leave notices follow. Returns
+    /// how many people were here.
+    pub fn close(&mut self, last_word: &str) -> usize {
+        let count = self.members.len();
+        let last_word = Event::Message { from: SERVER, scope: Scope::All, text: last_word };
+        self.transcript.append(&last_word);
+        let head = self.transcript.head();
+        for (index, session) in &mut self.sessions {
+            if session.leaving {
+                continue;
+            }
+            if !session.listens() {
+                session.tell(head..head, &last_word);
+            }
+            if !session.observes() {
+                session.tell(head..head, Event::Bye);
+            }
+            session.close_ears(head);
+            session.nick = None;
+            self.stirred.some.push(SessionId(index));
+        }
+        self.members.clear();
+        self.closed = true;
+        count
+    }
+
+    /// Whether everyone was told goodbye.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether `id` has a nick.
+    pub fn is_member(&self, id: SessionId) -> bool {
+        self.sessions[id.0].nick.is_some()
+    }
+
+    /// Whether `id` is told what is said in public.
+    pub fn listens(&self, id: SessionId) -> bool {
+        self.sessions[id.0].listens()
+    }
+
+    /// Whether `id` may ask for more before it has read what it asked for.
+    pub fn has_patience_with(&self, id: SessionId) -> bool {
+        self.sessions[id.0].note_bytes() <= PATIENCE
+    }
+
+    /// Who has something new to read since the last time this was asked.
+    pub fn take_stirred(&mut self) -> Stirred {
+        mem::take(&mut self.stirred)
+    }
+
+    /// Who was let go since the last time this was asked.
+    pub fn take_cut(&mut self) -> Vec<Cut> {
+        mem::take(&mut self.cut)
+    }
+
+    /// What people did since the last time this was asked.
+    pub fn take_news(&mut self) -> Vec<News> {
+        mem::take(&mut self.news)
+    }
+
+    fn obey(
+        &mut self,
+        id: SessionId,
+        line: Result<&[u8], TooLong>,
+        now: Duration,
+    ) -> Result<(), Refusal> {
+        let line = line.map_err(|TooLong| Refusal::LineTooLong)?;
+        let line = str::from_utf8(line).map_err(|_| Refusal::InvalidUtf8)?;
+        match Command::parse(line) {
+            Ok(Command::Nick(name)) => self.name(id, Nick::new(name)?, now),
+            Ok(Command::Say(text)) => self.say(id, text),
+            Ok(Command::Whisper { to, text }) => self.whisper(id, to, text),
+            Ok(Command::Who) => self.who(id),
+            Ok(Command::Quit) => {
+                self.part(id, Event::Bye);
+                Ok(())
+            }
+            // A guest's first mistake is to be a guest.
+            Err(Refusal::EmptyMessage | Refusal::MalformedDm) if !self.is_member(id) => {
+                Err(Refusal::NotRegistered)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Gives a guest a nick, or a member another one.
+    fn name(&mut self, id: SessionId, nick: Nick, now: Duration) -> Result<(), Refusal> {
+        if self.members.get(&*nick.key()).is_some_and(|&holder| holder != id) {
+            return Err(Refusal::NickInUse);
+        }
+        match self.sessions[id.0].nick.clone() {
+            None if self.is_full() => self.part(id, Event::Refused(Refusal::RoomFull)),
+            None => self.register(id, nick),
+            Some(old) if old == nick => self.tell(id, Event::Welcome(nick.as_str())),
+            Some(_) if !self.sessions[id.0].may_rename(now) => return Err(Refusal::TooFast),
+            Some(old) => self.rename(id, old, nick),
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, id: SessionId, nick: Nick) {
+        let (history, count) = self.history();
+        // The others hear of it; the newcomer, whose place comes after, does not.
+        self.transcript.append(Event::Joined(nick.as_str()));
+        let head = self.transcript.head();
+        let place = if count > 0 { history } else { head };
+        self.slowest = self.slowest.min(place);
+
+        let session = &mut self.sessions[id.0];
+        session.settle(place, head);
+        session.tell(place..place, Event::Welcome(nick.as_str()));
+        for text in &self.rules.greeting {
+            session.tell(place..place, Event::Message { from: SERVER, scope: Scope::Dm, text });
+        }
+        if count > 0 {
+            session.tell(place..place, Event::History(count));
+        }
+        session.nick = Some(nick.clone());
+        self.members.insert(nick.key().into(), id);
+        self.report(id, Deed::Joined(nick));
+        self.heard();
+    }
+
+    fn rename(&mut self, id: SessionId, old: Nick, new: Nick) {
+        let before = self.transcript.head();
+        self.transcript.append(Event::Left(old.as_str()));
+        self.transcript.append(Event::Joined(new.as_str()));
+        let head = self.transcript.head();
+
+        let session = &mut self.sessions[id.0];
+        session.tell(before..head, Event::Welcome(new.as_str()));
+        session.nick = Some(new.clone());
+        self.members.remove(&*old.key());
+        self.members.insert(new.key().into(), id);
+        self.report(id, Deed::Renamed(old, new));
+        self.heard();
+    }
+
+    fn say(&mut self, id: SessionId, text: &str) -> Result<(), Refusal> {
+        let from = nick(&self.sessions, id)?;
+        if self.rules.history > 0 {
+            self.recent.push_back(self.transcript.head());
+            if self.recent.len() > self.rules.history {
+                self.recent.pop_front();
+            }
+        }
+        let text = &sanitize::strip(text);
+        self.transcript.append(Event::Message { from, scope: Scope::All, text });
+        self.heard();
+        Ok(())
+    }
+
+    fn whisper(&mut self, id: SessionId, to: &str, text: &str) -> Result<(), Refusal> {
+        let from = nick(&self.sessions, id)?;
+        let to = *self.members.get(&*Nick::key_of(to)).ok_or(Refusal::UserNotFound)?;
+        let text = &sanitize::strip(text);
+        let line = Event::Message { from, scope: Scope::Dm, text }.to_string();
+        self.tell(to, line);
+        Ok(())
+    }
+
+    /// Tells who is here, in as many lines as it takes for none to be longer
+    /// than [`MAX_EVENT`].
+    fn who(&mut self, id: SessionId) -> Result<(), Refusal> {
+        nick(&self.sessions, id)?;
+        let mut lines = Vec::new();
+        let mut nicks = Vec::new();
+        let mut length = 0;
+        for &member in self.members.values() {
+            let nick = nick(&self.sessions, member).expect("a member has a nick");
+            length += nick.len() + ", ".len();
+            if length + "Connected users: \n".len() > MAX_EVENT {
+                lines.push(Event::Users(mem::take(&mut nicks)).to_string());
+                length = nick.len() + ", ".len();
+            }
+            nicks.push(nick);
+        }
+        lines.push(Event::Users(nicks).to_string());
+        for line in lines {
+            self.tell(id, line);
+        }
+        Ok(())
+    }
+
+    /// Where the history that a newcomer is told begins, and how many messages
+    /// there are from there on.
+    fn history(&self) -> (u64, usize) {
+        let head = self.transcript.head();
+        let oldest = self.transcript.start().max(head.saturating_sub(MAX_HISTORY as u64));
+        let told = self.recent.partition_point(|&place| place < oldest);
+        (self.recent.get(told).copied().unwrap_or(head), self.recent.len() - told)
+    }
+
+    /// Says a last word to one session and takes it out of the conversation.
+    fn part(&mut self, id: SessionId, last_word: Event<'_>) {
+        self.tell(id, last_word);
+        self.depart(id);
+    }
+
+    /// Takes a session out of the conversation, but not yet off its socket.
+    fn depart(&mut self, id: SessionId) {
+        let head = self.transcript.head();
+        let session = &mut self.sessions[id.0];
+        session.close_ears(head);
+        if let Some(nick) = session.nick.take() {
+            self.members.remove(&*nick.key());
+            self.transcript.append(Event::Left(nick.as_str()));
+            self.report(id, Deed::Left(nick));
+            self.heard();
+        }
+    }
+
+    /// Tells one session something.
+    fn tell(&mut self, id: SessionId, line: impl std::fmt::Display) {
+        let head = self.transcript.head();
+        let session = &mut self.sessions[id.0];
+        if session.leaving {
+            return;
+        }
+        session.tell(head..head, line);
+        self.stirred.some.push(id);
+        if session.note_bytes() > MAX_NOTES {
+            self.let_go(id);
+        }
+    }
+
+    /// After each public line: stirs everyone, and lets go of who fell behind.
+    fn heard(&mut self) {
+        self.stirred.all = true;
+        // Letting someone go is news for the others, which may push out the next.
+        while self.slowest < self.transcript.start() {
+            let start = self.transcript.start();
+            let late = |session: &Session| session.behind(start) > 0;
+            match self.sessions.iter().find(|(_, session)| late(session)) {
+                Some((index, _)) => self.let_go(SessionId(index)),
+                None => {
+                    let head = self.transcript.head();
+                    let places =
+                        self.sessions.iter().filter(|(_, session)| session.behind(head) > 0);
+                    self.slowest =
+                        places.map(|(_, session)| session.hears.start).min().unwrap_or(head);
+                }
+            }
+        }
+    }
+
+    /// Gives up on a session that reads too slowly.
+    fn let_go(&mut self, id: SessionId) {
+        let head = self.transcript.head();
+        let session = &mut self.sessions[id.0];
+        let behind = session.behind(head) + session.note_bytes() as u64;
+        session.silence();
+        self.cut.push(Cut { id, nick: session.nick.clone(), behind });
+        self.depart(id);
+    }
+
+    fn report(&mut self, id: SessionId, what: Deed) {
+        self.news.push(News { id, what, members: self.members.len() });
+    }
+
+    fn is_full(&self) -> bool {
+        self.rules.max_users > 0 && self.members.len() >= self.rules.max_users
+    }
+}
+
+/// The nick of a member; a guest has to register first.
+fn nick(sessions: &Slab<Session>, id: SessionId) -> Result<&str, Refusal> {
+    sessions[id.0].nick.as_ref().map(Nick::as_str).ok_or(Refusal::NotRegistered)
+}
+
+#[cfg(test)]
+#[path = "../tests/it/script.rs"]
+#[allow(dead_code)] // What only the tests of the binary need.
+mod script;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::script::{Session, What, steps};
+    use super::*;
+
+    /// Plays a script (see `protocol.md`) in a room with these rules.
+    #[track_caller]
+    fn play(rules: Rules, session: &Session) {
+        let mut room = Room::new(rules);
+        let mut people: HashMap<&str, (SessionId, Vec<u8>)> = HashMap::new();
+        for step in &session.steps {
+            let who = step.who;
+            let (id, inbox) = people.entry(who).or_insert_with(|| (room.enter(), Vec::new()));
+            match step.what {
+                What::Says(line) => room.hear(*id, Ok(line.as_bytes()), Duration::ZERO),
+                What::Reads(line) => {
+                    while room.read(*id, inbox) == Reading::Some {}
+                    let end = inbox.iter().position(|&byte| byte == b'\n');
+                    let end =
+                        end.unwrap_or_else(|| panic!("{who} is told nothing more; not {line:?}"));
+                    let read: Vec<u8> = inbox.drain(..=end).collect();
+                    assert_eq!(
+                        String::from_utf8_lossy(&read),
+                        format!("{line}\n"),
+                        "what {who} reads"
+                    );
+                }
+                What::IsClosed => {
+                    assert_eq!(
+                        (room.read(*id, inbox), inbox.len()),
+                        (Reading::Over, 0),
+                        "{who} goes"
+                    );
+                    room.leave(*id);
+                    people.remove(who);
+                }
+                What::BreaksOff => {
+                    room.leave(*id);
+                    people.remove(who);
+                }
+            }
+        }
+        for (who, (id, mut inbox)) in people {
+            while room.read(id, &mut inbox) == Reading::Some {}
+            assert_eq!(String::from_utf8_lossy(&inbox), "", "what {who} is also told");
+        }
+    }
+
+    #[track_caller]
+    fn check(script: &str) {
+        play(Rules::default(), &Session { options: Vec::new(), steps: steps(script) });
+    }
+
+    #[test]
+    fn a_private_line_keeps_its_place_among_the_public_ones() {
+        check(
+            "
+            ana<  New User. Please register with: NICK <your_nick>
+            joao< New User. Please register with: NICK <your_nick>
+            ana>  NICK ana
+            joao> NICK joao
+            ana>  MSG one
+            ana>  MSG @joao two
+            ana>  MSG three
+            ana>  QUIT
+            joao< OK welcome joao
+            joao< FROM ana [all]: one
+            joao< FROM ana [dm]: two
+            joao< FROM ana [all]: three
+            joao< User ana left the chat.
+            ana<  OK welcome ana
+            ana<  User joao joined.
+            ana<  FROM ana [all]: one
+            ana<  FROM ana [all]: three
+            ana<  BYE
+            ana<|
+            ",
+        );
+    }
+
+    #[test]
+    fn who_takes_another_nick_hears_all_but_their_own_coming_and_going() {
+        check(
+            "
+            ana<  New User. Please register with: NICK <your_nick>
+            joao< New User. Please register with: NICK <your_nick>
+            ana>  NICK ana
+            joao> NICK joao
+            joao> MSG one
+            ana>  NICK bia
+            joao> MSG two
+            ana>  NICK Bia
+            joao> MSG @BIA three
+            joao> WHO
+            ana<  OK welcome ana
+            ana<  User joao joined.
+            ana<  FROM joao [all]: one
+            ana<  OK welcome bia
+            ana<  FROM joao [all]: two
+            ana<  OK welcome Bia
+            ana<  FROM joao [dm]: three
+            joao< OK welcome joao
+            joao< FROM joao [all]: one
+            joao< User ana left the chat.
+            joao< User bia joined.
+            joao< FROM joao [all]: two
+            joao< User bia left the chat.
+            joao< User Bia joined.
+            joao< Connected users: Bia, joao
+            ",
+        );
+    }
+
+    #[test]
+    fn what_a_guest_was_told_comes_before_the_history() {
+        let mut room =
+            Room::new(Rules { history: 2, greeting: vec!["Olá".into()], ..Rules::default() });
+        let (ana, guest) = (room.enter(), room.enter());
+        for line in ["NICK ana", "MSG one", "MSG two", "NICK bia", "MSG three"] {
+            room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+        }
+        for line in ["WHO", "NICK joao", "MSG four"] {
+            room.hear(guest, Ok(line.as_bytes()), Duration::ZERO);
+        }
+        let mut out = Vec::new();
+        while room.read(guest, &mut out) == Reading::Some {}
+        let expected = "New User. Please register with: NICK <your_nick>\n\
+            ERR please_register_with_NICK\n\
+            OK welcome joao\n\
+            FROM server [dm]: Olá\n\
+            History: 2\n\
+            FROM ana [all]: two\n\
+            FROM bia [all]: three\n\
+            FROM joao [all]: four\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn the_sixth_rename_in_half_a_minute_has_to_wait() {
+        let mut room = Room::new(Rules::default());
+        let ana = room.enter();
+        let mut rename = |n: u32, seconds| {
+            room.hear(ana, Ok(format!("NICK ana{n}").as_bytes()), Duration::from_secs(seconds));
+            room.sessions[ana.0].nick.as_ref().map(Nick::to_string).unwrap()
+        };
+        for n in 0..=MAX_RENAMES {
+            assert_eq!(rename(n, 10), format!("ana{n}"));
+        }
+        assert_eq!(rename(7, 39), "ana5");
+        assert_eq!(rename(8, 40), "ana8");
+    }
+
+    const MAX_RENAMES: u32 = 5;
+
+    /// Says so much that whoever does not read falls behind; the talker reads.
+    fn flood(room: &mut Room, talker: SessionId) {
+        let line = format!("MSG {}", "x".repeat(1000));
+        let mut out = Vec::new();
+        for _ in 0..2 * TRANSCRIPT / line.len() {
+            room.hear(talker, Ok(line.as_bytes()), Duration::ZERO);
+            while room.read(talker, &mut out) == Reading::Some {
+                out.clear();
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_falls_a_transcript_behind_is_let_go_and_nobody_else() {
+        let mut room = Room::new(Rules { history: 10, ..Rules::default() });
+        let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        for (id, nick) in [(joao, "joao"), (bia, "bia")] {
+            // Some history to begin with makes their places older than others.
+            room.hear(ana, Ok(b"MSG before"), Duration::ZERO);
+            room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
+        }
+        room.take_news();
+        flood(&mut room, ana);
+
+        let mut cut = room.take_cut();
+        cut.sort_by_key(|cut| cut.id.index());
+        assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao, bia]);
+        assert!(cut.iter().all(|cut| cut.behind > TRANSCRIPT as u64 && cut.nick.is_some()));
+        assert_eq!(room.take_news().len(), 2, "both are seen to leave");
+        assert_eq!(room.read(joao, &mut Vec::new()), Reading::Over);
+        assert!(room.is_member(ana) && !room.is_member(joao));
+    }
+
+    #[test]
+    fn whoever_does_not_read_what_they_are_told_alone_is_let_go_too() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let line = format!("MSG @joao {}", "x".repeat(1000));
+        for _ in 0..=MAX_NOTES / 1000 {
+            room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+        }
+        assert_eq!(room.take_cut().into_iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao]);
+        assert!(room.has_patience_with(ana) && !room.is_member(joao));
+    }
+
+    #[test]
+    fn a_guest_or_an_observer_is_told_nothing_that_is_not_for_them() {
+        let mut room = Room::new(Rules::default());
+        let [ana, guest, log] = [room.enter(), room.enter(), room.observe()];
+        for line in ["NICK ana", "MSG olá", "MSG @ana psst", "QUIT"] {
+            room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+        }
+        let (mut heard, mut logged) = (Vec::new(), Vec::new());
+        while room.read(guest, &mut heard) == Reading::Some {}
+        while room.read(log, &mut logged) == Reading::Some {}
+        assert_eq!(heard, b"New User. Please register with: NICK <your_nick>\n");
+        let expected = "User ana joined.\nFROM ana [all]: olá\nUser ana left the chat.\n";
+        assert_eq!(String::from_utf8_lossy(&logged), expected);
+    }
+
+    #[test]
+    fn the_list_of_a_crowd_comes_in_lines_that_every_client_can_take() {
+        let mut room = Room::new(Rules::default());
+        let ids: Vec<SessionId> = (0..300).map(|_| room.enter()).collect();
+        for (n, &id) in ids.iter().enumerate() {
+            let nick = format!("NICK {n:03}-{}", "日".repeat(28));
+            room.hear(id, Ok(nick.as_bytes()), Duration::ZERO);
+        }
+        let last = ids[299];
+        let mut out = Vec::new();
+        while room.read(last, &mut out) == Reading::Some {}
+        out.clear();
+        room.hear(last, Ok(b"WHO"), Duration::ZERO);
+        while room.read(last, &mut out) == Reading::Some {}
+
+        let lines: Vec<&str> = str::from_utf8(&out).unwrap().lines().collect();
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_EVENT));
+        let mut nicks = Vec::new();
+        for line in lines {
+            let Event::Users(some) = Event::parse(line) else { panic!("{line}") };
+            nicks.extend(some);
+        }
+        assert!(nicks.len() == 300 && nicks.is_sorted());
+    }
+
+    #[test]
+    fn when_the_room_closes_everyone_is_told_and_nobody_is_seen_to_leave() {
+        let mut room = Room::new(Rules::default());
+        let [ana, guest] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.take_news();
+        assert_eq!(room.close("good night"), 1);
+        for (id, expected) in [
+            (ana, "OK welcome ana\nFROM server [all]: good night\nBYE\n"),
+            (guest, "FROM server [all]: good night\nBYE\n"),
+        ] {
+            let mut out = Vec::new();
+            while room.read(id, &mut out) == Reading::Some {}
+            let told = String::from_utf8(out).unwrap();
+            assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
+            assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
+            room.leave(id);
+        }
+        assert_eq!(room.take_news(), []);
+        let late = room.enter();
+        room.hear(late, Ok(b"NICK late"), Duration::ZERO);
+        assert!(!room.is_member(late));
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::VecDeque;
+use std::fmt::Display;
+use std::mem;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::room::Transcript;
+use crate::wire::Nick;
+
+/// How many bytes to give a listener at a time; also how much of a room's
+/// memory one listener can borrow.
+const BATCH: usize = 32 << 10;
+/// How often one may rename oneself...
+const MAX_RENAMES: usize = 5;
+/// ...in this long. Each rename is two lines for everybody else.
+const RENAME_WINDOW: Duration = Duration::from_secs(30);
+
+/// One connection's stay in the room.
+#[derive(Default)]
+pub(super) struct Session {
+    pub nick: Option<Nick>,
+    /// It hears this stretch of the transcript: nothing as a guest, everything
+    /// to come as a member, and as one who is leaving, what was said before.
+    /// What it has heard is taken off the front.
+    pub hears: Range<u64>,
+    /// Before this place it hears messages only: they are history, and who came
+    /// and went meanwhile is not.
+    hushed: u64,
+    /// What it alone is told, in order.
+    notes: VecDeque<Note>,
+    /// How many bytes the notes are.
+    note_bytes: usize,
+    /// When it took another nick, as far back as it matters.
+    renames: VecDeque<Duration>,
+    /// It was told its last word.
+    pub leaving: bool,
+}
+
+/// Private lines, pinned to their place among the public ones.
+struct Note {
+    /// All public lines before this place come first...
+    at: u64,
+    /// ...and the next to be heard is here. What lies between is about the
+    /// listener itself and meant for the others.
+    then: u64,
+    lines: String,
+}
+
+/// What came of asking for something to read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// There is something in the buffer.
+    Some,
+    /// Nothing yet.
+    Nothing,
+    /// Nothing ever again.
+    Over,
+}
+
+impl Session {
+    /// Somebody who hears everything from `place` on and says nothing.
+    pub fn observer(place: u64) -> Session {
+        Session { hears: place..u64::MAX, ..Session::default() }
+    }
+
+    /// Whether public lines are of interest.
+    pub fn listens(&self) -> bool {
+        self.hears.end == u64::MAX
+    }
+
+    /// Whether it is nobody, and only listens.
+    pub fn observes(&self) -> bool {
+        self.listens() && self.nick.is_none()
+    }
+
+    /// How many bytes of its own lines wait for it.
+    pub fn note_bytes(&self) -> usize {
+        self.note_bytes
+    }
+
+    /// How many bytes of the transcript it has yet to hear.
+    pub fn behind(&self, head: u64) -> u64 {
+        self.hears.end.min(head).saturating_sub(self.hears.start)
+    }
+
+    /// Makes a member of a guest: they hear messages from `place` on, and from
+    /// `now` on everything. What they were told as a guest stays before that.
+    pub fn settle(&mut self, place: u64, now: u64) {
+        self.hears = place..u64::MAX;
+        self.hushed = now;
+        for note in &mut self.notes {
+            note.at = note.at.min(place);
+            note.then = note.then.min(place);
+        }
+    }
+
+    /// Hears nothing that is said from `place` on.
+    pub fn close_ears(&mut self, place: u64) {
+        self.hears.end = self.hears.end.min(place);
+        self.leaving = true;
+    }
+
+    /// Takes note of one private line, to be told at a place in the transcript.
+    /// The public lines in it are passed over: they tell the others the same.
+    pub fn tell(&mut self, place: Range<u64>, line: impl Display) {
+        let line = format!("{line}\n");
+        self.note_bytes += line.len();
+        if let Some(last) = self.notes.back_mut()
+            && last.then == place.start
+            && last.lines.len() + line.len() <= BATCH
+        {
+            last.lines += &line;
+            last.then = place.end;
+        } else {
+            self.notes.push_back(Note { at: place.start, then: place.end, lines: line });
+        }
+    }
+
+    /// Moves what it has not yet heard, or as much as fits a batch, to the end
+    /// of `out`.
+    pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>) -> Reading {
+        let before = out.len();
+        let full = before + BATCH;
+        while out.len() < full {
+            let pin = self.notes.front().map_or(u64::MAX, |note| note.at);
+            let stop = pin.min(self.hears.end).min(transcript.head());
+            let place = self.hears.start;
+            if place < stop {
+                if place < transcript.start() {
+                    return Reading::Over;
+                }
+                self.hears.start = match place < self.hushed {
+                    true => recall(transcript, place, out),
+                    false => {
+                        let stop = stop.min(place + (full - out.len()) as u64);
+                        transcript.copy(place..stop, out);
+                        stop
+                    }
+                };
+            } else if let Some(note) = self.notes.pop_front() {
+                self.note_bytes -= note.lines.len();
+                self.hears.start = place.max(note.then);
+                out.extend_from_slice(note.lines.as_bytes());
+            } else {
+                break;
+            }
+        }
+        if self.notes.is_empty() {
+            self.notes = VecDeque::new();
+        }
+        match out.len() > before {
+            true => Reading::Some,
+            false if self.leaving => Reading::Over,
+            false => Reading::Nothing,
+        }
+    }
+
+    /// Whether one more rename at this time is within measure.
+    pub fn may_rename(&mut self, now: Duration) -> bool {
+        self.renames.retain(|&then| now.saturating_sub(then) < RENAME_WINDOW);
+        let allowed = self.renames.len() < MAX_RENAMES;
+        if allowed {
+            self.renames.push_back(now);
+        }
+        allowed
+    }
+
+    /// Forgets what was never told, and tells nothing more.
+    pub fn silence(&mut self) {
+        self.close_ears(self.hears.start);
+        self.note_bytes = 0;
+        mem::take(&mut self.notes);
+    }
+}
+
+/// Copies the line at `place` if it is a message. Returns the place after it.
+fn recall(transcript: &Transcript, place: u64, out: &mut Vec<u8>) -> u64 {
+    let before = out.len();
+    let end = transcript.end_of_line(place);
+    transcript.copy(place..end, out);
+    if !out[before..].starts_with(b"FROM ") {
+        out.truncate(before);
+    }
+    end
+}

@@ -1,0 +1,298 @@
+//! The sockets, the tasks and the one lock.
+//!
+//! Each connection is one task on an executor with a thread for each core; what
+//! they share is the lobby, with the room in it.
+
+mod connection;
+mod console;
+mod lobby;
+mod log;
+mod pace;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZero;
+use std::process;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use smol::future::or;
+use smol::{Async, Executor, Timer};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::config;
+use crate::error::Error;
+use crate::interrupt::Interrupts;
+use crate::room::Rules;
+use crate::wire::sanitize;
+use console::print;
+use lobby::Lobby;
+use log::Log;
+
+/// How many connections may wait to be accepted: a class that starts together
+/// must not wait for its SYN packets to be sent again.
+const BACKLOG: i32 = 1024;
+/// How long to wait after an accept that failed, most likely for want of
+/// descriptors; doubled each time up to the second value.
+const ACCEPT_PAUSE: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
+/// How much the kernel may hold back for one client, in bytes. With more, a
+/// reader who has stopped would be noticed megabytes later.
+const SEND_BUFFER: usize = 64 << 10;
+/// A peer that is gone without a word is noticed after 60 s and 4 questions.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+/// What was sent and is not acknowledged in this long was sent to nobody.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// Who says nothing about themselves in this long has to go.
+const REGISTRATION: Duration = Duration::from_secs(30);
+/// How long the last words may take to be sent when the server stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How many sightings wait for a console that is slow or stopped.
+const SIGHTINGS: usize = 1024;
+/// What everyone is told when the server stops.
+const LAST_WORD: &str = "the server is stopping; goodbye";
+
+/// Never sent: closing the channel that would carry it is the message.
+enum Never {}
+
+/// What one connection is allowed.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Lines a second; 0 is no limit.
+    rate: u32,
+    /// How long a guest may stay one.
+    registration: Duration,
+}
+
+/// Runs a server until it is asked to stop.
+///
+/// The first line on standard output is `Listening on ADDR:PORT`.
+///
+/// # Errors
+/// If it cannot listen, open its log or watch for signals. Once it runs, nothing
+/// that a client does ends it.
+pub fn run(config: &config::Server) -> Result<(), Error> {
+    // Each client is a descriptor. Where more cannot be had, accepting pauses.
+    rlimit::increase_nofile_limit(u64::MAX).ok();
+    let listeners = listen(&config.bind, config.port)?;
+    let log = config
+        .log
+        .as_deref()
+        .map(|path| Log::open(path).map_err(|err| Error::Log(path.into(), err)));
+    let log = log.transpose()?;
+    let interrupts = Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
+
+    let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
+    if !config.quiet {
+        // Whoever waits for the first line must not wait for the others.
+        print(&format!("Listening on {}\n", addresses[0]));
+        print(&console::invitation(&addresses));
+    }
+
+    let (sender, sightings) = async_channel::bounded(SIGHTINGS);
+    let lobby = Arc::new(Lobby::new(rules(config), sender));
+    let quiet = config.quiet;
+    let mut followers = vec![follower(move || console::show(sightings, quiet))];
+    if let Some(log) = log {
+        let lobby = lobby.clone();
+        followers.push(follower(move || log.follow(&lobby)));
+    }
+
+    let limits = Limits { rate: config.rate, registration: registration() };
+    let count = on_all_cores(|executor| serve(executor, &lobby, listeners, limits, interrupts));
+    drop(lobby);
+    for done in followers {
+        // A terminal that is held or a disk that hangs is not waited for.
+        done.recv_timeout(Duration::from_millis(500)).ok();
+    }
+    if !config.quiet {
+        print(&match count {
+            0 => "Server stopped; nobody was connected.\n".to_string(),
+            1 => "Server stopped; 1 user was connected.\n".to_string(),
+            _ => format!("Server stopped; {count} users were connected.\n"),
+        });
+    }
+    Ok(())
+}
+
+fn rules(config: &config::Server) -> Rules {
+    let greeting = config.motd.as_deref().unwrap_or_default().lines().map(sanitize::strip);
+    Rules {
+        greeting: greeting.filter(|line| !line.trim().is_empty()).map(Into::into).collect(),
+        max_users: config.max_users,
+        history: config.history,
+    }
+}
+
+/// [`REGISTRATION`], or fewer seconds for the sake of a test.
+fn registration() -> Duration {
+    let seconds =
+        std::env::var("MINICHAT_REGISTRATION_SECS").ok().and_then(|value| value.parse().ok());
+    seconds.map_or(REGISTRATION, Duration::from_secs)
+}
+
+/// Something that listens on a thread of its own, and a word when it is over.
+fn follower(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
+    let (done, waiting) = mpsc::channel();
+    thread::spawn(move || {
+        work();
+        done.send(()).ok(); // Nobody may be waiting any more.
+    });
+    waiting
+}
+
+/// Runs a future, and what it spawns, on an executor with a thread for each core.
+fn on_all_cores<'a, T, F>(work: impl FnOnce(Arc<Executor<'a>>) -> F) -> T
+where
+    F: Future<Output = T>,
+{
+    let executor = Arc::new(Executor::new());
+    let (over, waiting) = async_channel::bounded::<Never>(1);
+    thread::scope(|scope| {
+        for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| smol::block_on(executor.run(waiting.recv())).ok());
+        }
+        let result = smol::block_on(executor.run(work(executor.clone())));
+        drop(over);
+        result
+    })
+}
+
+/// Serves everyone who comes until an interrupt, then says goodbye. Returns how
+/// many people were here at the end.
+async fn serve<'a>(
+    executor: Arc<Executor<'a>>,
+    lobby: &'a Lobby,
+    listeners: Vec<(SocketAddr, Async<TcpListener>)>,
+    limits: Limits,
+    mut interrupts: Interrupts,
+) -> usize {
+    let (stop, stopped) = async_channel::bounded(1);
+    let (present, all_gone) = async_channel::bounded(1);
+    for (_, listener) in listeners {
+        let accept =
+            accept(executor.clone(), lobby, listener, limits, stopped.clone(), present.clone());
+        executor.spawn(accept).detach();
+    }
+    drop(present);
+
+    interrupts.next().await;
+    drop(stop);
+    let count = lobby.with(|room, _| room.close(LAST_WORD));
+    let goodbyes = async {
+        all_gone.recv().await.ok();
+    };
+    let patience = async {
+        Timer::after(FAREWELL).await;
+    };
+    let at_once = async { process::exit(interrupts.next().await.status().into()) };
+    or(or(goodbyes, patience), at_once).await;
+    count
+}
+
+/// Accepts connections until `stopped`. Each holds on to `present` until it ends.
+async fn accept<'a>(
+    executor: Arc<Executor<'a>>,
+    lobby: &'a Lobby,
+    listener: Async<TcpListener>,
+    limits: Limits,
+    stopped: Receiver<Never>,
+    present: Sender<Never>,
+) {
+    let [shortest, longest] = ACCEPT_PAUSE;
+    let mut pause = shortest;
+    loop {
+        let stop = async {
+            stopped.recv().await.ok();
+            None
+        };
+        match or(stop, async { Some(listener.accept().await) }).await {
+            None => return,
+            Some(Ok((stream, address))) => {
+                pause = shortest;
+                groom(stream.get_ref());
+                let present = present.clone();
+                let serve = async move {
+                    connection::serve(lobby, stream, address, limits).await;
+                    drop(present);
+                };
+                executor.spawn(serve).detach();
+            }
+            // They changed their mind.
+            Some(Err(err)) if err.kind() == io::ErrorKind::ConnectionAborted => (),
+            // Most likely out of descriptors: somebody has to leave first.
+            Some(Err(_)) => {
+                Timer::after(pause).await;
+                pause = (2 * pause).min(longest);
+            }
+        }
+    }
+}
+
+/// Sets a new connection up. What a system does not know it does without.
+fn groom(stream: &TcpStream) {
+    let (after, every, times) = KEEPALIVE;
+    let keepalive = TcpKeepalive::new().with_time(after).with_interval(every);
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_retries(times);
+    #[cfg(windows)]
+    let _ = times;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true).ok();
+    socket.set_send_buffer_size(SEND_BUFFER).ok();
+    socket.set_tcp_keepalive(&keepalive).ok();
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(ACKNOWLEDGED)).ok();
+}
+
+/// Listens on each address, or on all of IPv4 and, where there is such a thing,
+/// all of IPv6. Port 0 is any port that is free on all of them.
+fn listen(bind: &[IpAddr], port: u16) -> Result<Vec<(SocketAddr, Async<TcpListener>)>, Error> {
+    let everywhere = bind.is_empty();
+    let addresses: &[IpAddr] = match everywhere {
+        true => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+        false => bind,
+    };
+    // A port that is free on one address may be taken on the next.
+    let mut attempts = if port == 0 { 16 } else { 1 };
+    'attempt: loop {
+        attempts -= 1;
+        let mut port = port;
+        let mut listeners = Vec::new();
+        for &ip in addresses {
+            let address = SocketAddr::new(ip, port);
+            match listen_on(address) {
+                Ok(listener) => {
+                    let address = listener.get_ref().local_addr().unwrap_or(address);
+                    port = address.port();
+                    listeners.push((address, listener));
+                }
+                Err(err) if err.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {
+                    continue 'attempt;
+                }
+                // A machine may have no IPv6.
+                Err(err)
+                    if everywhere && ip.is_ipv6() && err.kind() != io::ErrorKind::AddrInUse => {}
+                Err(err) => return Err(Error::Listen(address, err)),
+            }
+        }
+        return Ok(listeners);
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<Async<TcpListener>> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        // IPv4 has a socket of its own, so that both work alike everywhere.
+        socket.set_only_v6(true)?;
+    }
+    // On Windows this would let somebody else take the port over.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Async::new(TcpListener::from(socket))
+}

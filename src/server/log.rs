@@ -1,0 +1,74 @@
+//! The public conversation, appended to a file as it happens.
+//!
+//! The log is one more listener with a place in the transcript. Each line is
+//! the local time and the line of the protocol: who came and went, and what was
+//! said to all. Direct messages are nobody else's business.
+
+use std::fs::{File, OpenOptions};
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{Local, SecondsFormat};
+
+use crate::server::lobby::Lobby;
+
+/// A file that is open for appending.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    /// The last attempt to write has failed, and that was said.
+    failing: bool,
+}
+
+impl Log {
+    /// Opens the file, or makes one that only its owner can read.
+    pub fn open(path: &Path) -> io::Result<Log> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Log { path: path.into(), file: options.open(path)?, failing: false })
+    }
+
+    /// Writes down what is said until the room closes.
+    pub fn follow(mut self, lobby: &Lobby) {
+        let mut heard = Vec::new();
+        let mut id = lobby.observe();
+        loop {
+            let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut heard, cx)));
+            // Only whole lines: a batch may end in the middle of one.
+            let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            self.write(&heard[..end]);
+            heard.drain(..end);
+            if !more {
+                let closed = lobby.with(|room, _| room.is_closed());
+                lobby.leave(id);
+                if closed {
+                    return;
+                }
+                // The disk was so slow that the transcript has gone on without us.
+                eprintln!("minichat: warning: the log {} has a gap", self.path.display());
+                heard.clear();
+                id = lobby.observe();
+            }
+        }
+    }
+
+    fn write(&mut self, lines: &[u8]) {
+        let now = Local::now().to_rfc3339_opts(SecondsFormat::Secs, false);
+        let mut stamped = Vec::with_capacity(2 * lines.len());
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            stamped.extend_from_slice(now.as_bytes());
+            stamped.push(b' ');
+            stamped.extend_from_slice(line);
+        }
+        let result = self.file.write_all(&stamped);
+        if let Err(err) = &result
+            && !self.failing
+        {
+            eprintln!("minichat: warning: cannot write the log {}: {err}", self.path.display());
+        }
+        self.failing = result.is_err();
+    }
+}

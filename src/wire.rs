@@ -1,0 +1,29 @@
+//! The language spoken on the wire, in both directions.
+//!
+//! Server and client share this module, so they cannot disagree: a [`Command`]
+//! is what a client asks, an [`Event`] is what the server tells, and each can
+//! be both printed and parsed. `protocol.md` describes the same language for
+//! people; its example sessions run as tests and hold the two together.
+
+mod command;
+mod event;
+mod framing;
+mod nick;
+pub mod sanitize;
+
+pub use command::Command;
+pub use event::{Event, Refusal, Scope};
+pub use framing::{LineBuffer, TooLong};
+pub use nick::Nick;
+
+/// The TCP port of a server that was not told another one.
+pub const DEFAULT_PORT: u16 = 9000;
+
+/// The longest line a client may send, in bytes, its end included.
+pub const MAX_COMMAND: usize = 4096;
+
+/// The longest line a server may send, in bytes, its end included.
+///
+/// It is not [`MAX_COMMAND`], because a text comes back with `FROM`, a nick and
+/// a scope before it: 4,096 + 32 characters of 4 bytes + 14 would not fit there.
+pub const MAX_EVENT: usize = 8192;

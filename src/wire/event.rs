@@ -1,0 +1,273 @@
+use std::fmt;
+
+/// What a server may tell: one line, one event.
+///
+/// Printing gives the line that our server sends, without its end. Parsing also
+/// understands the servers that came before it, each of which says some things
+/// in its own way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// `New User. Please register with: NICK <your_nick>`: the first line of
+    /// every connection.
+    Greeting,
+    /// `OK welcome ana`: the nick is yours.
+    Welcome(&'a str),
+    /// `FROM ana [all]: olá`: someone spoke.
+    Message {
+        /// Who spoke.
+        from: &'a str,
+        /// To whom.
+        scope: Scope,
+        /// What they said.
+        text: &'a str,
+    },
+    /// `User ana joined.`: someone came in.
+    Joined(&'a str),
+    /// `User ana left the chat.`: someone left.
+    Left(&'a str),
+    /// `Connected users: ana, joao`: who is here, in alphabetical order.
+    Users(Vec<&'a str>),
+    /// `History: 2`: this many of the messages that follow were said earlier.
+    History(usize),
+    /// `ERR user_not_found`: no, and why.
+    Refused(Refusal),
+    /// `ERR` and words that this version does not know; only parsed.
+    Failed(&'a str),
+    /// `OK broadcast_sent`, `OK dm_sent to joao`: an older server, which sends no
+    /// echo, has passed a message on (to this one person); only parsed.
+    Sent(Option<&'a str>),
+    /// `BYE`: the last line of a connection that ends well.
+    Bye,
+    /// Any other line; only parsed.
+    Other(&'a str),
+}
+
+/// How far a message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `[all]`: to the whole room.
+    All,
+    /// `[dm]`: to one person.
+    Dm,
+}
+
+/// Why the server said no. A refusal is an answer, not an error: unless it says
+/// otherwise, the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Somebody has this nick already.
+    NickInUse,
+    /// The nick is not fit to be one.
+    InvalidNick,
+    /// Nobody here has that nick.
+    UserNotFound,
+    /// A direct message without a nick or without a text.
+    MalformedDm,
+    /// There was nothing to say.
+    EmptyMessage,
+    /// Only `NICK` and `QUIT` are for guests.
+    NotRegistered,
+    /// The word is not one of ours.
+    UnknownCommand,
+    /// The line was longer than [`MAX_COMMAND`](crate::wire::MAX_COMMAND), and was dropped.
+    LineTooLong,
+    /// The line was not UTF-8, and was dropped.
+    InvalidUtf8,
+    /// More than 5 renames in 30 seconds.
+    TooFast,
+    /// There is no place left; the connection is over.
+    RoomFull,
+    /// Nobody said who they were in time; the connection is over.
+    RegistrationTimeout,
+}
+
+impl Refusal {
+    const ALL: [Refusal; 12] = [
+        Refusal::NickInUse,
+        Refusal::InvalidNick,
+        Refusal::UserNotFound,
+        Refusal::MalformedDm,
+        Refusal::EmptyMessage,
+        Refusal::NotRegistered,
+        Refusal::UnknownCommand,
+        Refusal::LineTooLong,
+        Refusal::InvalidUtf8,
+        Refusal::TooFast,
+        Refusal::RoomFull,
+        Refusal::RegistrationTimeout,
+    ];
+
+    /// The word that follows `ERR`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::NickInUse => "apelido_em_uso",
+            Refusal::InvalidNick => "invalid_nick",
+            Refusal::UserNotFound => "user_not_found",
+            Refusal::MalformedDm => "malformed_dm",
+            Refusal::EmptyMessage => "empty_message",
+            Refusal::NotRegistered => "please_register_with_NICK",
+            Refusal::UnknownCommand => "unknown_command",
+            Refusal::LineTooLong => "line_too_long",
+            Refusal::InvalidUtf8 => "invalid_utf8",
+            Refusal::TooFast => "too_fast",
+            Refusal::RoomFull => "room_full",
+            Refusal::RegistrationTimeout => "registration_timeout",
+        }
+    }
+
+    /// The refusal with this code; older servers say `nick_in_use` for one of them.
+    pub fn from_code(code: &str) -> Option<Refusal> {
+        match code {
+            "nick_in_use" => Some(Refusal::NickInUse),
+            _ => Refusal::ALL.into_iter().find(|refusal| refusal.code() == code),
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Reads one line, without its end. There is no line that it does not take:
+    /// what it does not know is [`Event::Other`].
+    pub fn parse(line: &'a str) -> Event<'a> {
+        Event::recognise(line).unwrap_or(Event::Other(line))
+    }
+
+    fn recognise(line: &'a str) -> Option<Event<'a>> {
+        if let Some(rest) = line.strip_prefix("FROM ") {
+            return message(rest);
+        }
+        if let Some(rest) = line.strip_prefix("User ") {
+            let joined = rest.strip_suffix(" joined.").or_else(|| rest.strip_suffix(" joined"));
+            let left =
+                || rest.strip_suffix(" left the chat.").or_else(|| rest.strip_suffix(" left"));
+            return joined.map(Event::Joined).or_else(|| left().map(Event::Left));
+        }
+        if let Some(rest) = line.strip_prefix("OK ") {
+            return Some(acknowledgement(rest));
+        }
+        if let Some(rest) = line.strip_prefix("ERR ") {
+            return Some(Refusal::from_code(rest).map_or(Event::Failed(rest), Event::Refused));
+        }
+        if let Some(rest) = line.strip_prefix("Connected users:") {
+            let nicks = rest.split(',').map(str::trim).filter(|nick| !nick.is_empty());
+            return Some(Event::Users(nicks.collect()));
+        }
+        if let Some(rest) = line.strip_prefix("History: ") {
+            return rest.parse().ok().map(Event::History);
+        }
+        match line {
+            "BYE" => Some(Event::Bye),
+            _ if line.starts_with("New User.") => Some(Event::Greeting),
+            _ => None,
+        }
+    }
+}
+
+/// `ana [all]: text`. The first bracket counts, so a text may look like another event.
+fn message(rest: &str) -> Option<Event<'_>> {
+    let (from, rest) = rest.split_once(" [")?;
+    let (scope, text) = rest.split_once("]:")?;
+    let scope = match scope {
+        "all" => Scope::All,
+        "dm" => Scope::Dm,
+        _ => return None,
+    };
+    Some(Event::Message { from, scope, text: text.strip_prefix(' ').unwrap_or(text) })
+}
+
+/// What follows `OK`. Older servers answer everything with it, `WHO` and `QUIT` too.
+fn acknowledgement(rest: &str) -> Event<'_> {
+    let (word, target) = rest.split_once(' ').unwrap_or((rest, ""));
+    match word {
+        _ if word.eq_ignore_ascii_case("welcome") && !target.is_empty() => Event::Welcome(target),
+        "goodbye" if target.is_empty() => Event::Bye,
+        "broadcast_sent" => Event::Sent(None),
+        "dm_sent" => Event::Sent(Some(target.strip_prefix("to ").unwrap_or(target))),
+        _ => Event::Users(rest.split(", ").collect()),
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Greeting => f.write_str("New User. Please register with: NICK <your_nick>"),
+            Event::Welcome(nick) => write!(f, "OK welcome {nick}"),
+            Event::Message { from, scope: Scope::All, text } => {
+                write!(f, "FROM {from} [all]: {text}")
+            }
+            Event::Message { from, scope: Scope::Dm, text } => {
+                write!(f, "FROM {from} [dm]: {text}")
+            }
+            Event::Joined(nick) => write!(f, "User {nick} joined."),
+            Event::Left(nick) => write!(f, "User {nick} left the chat."),
+            Event::Users(nicks) => write!(f, "Connected users: {}", nicks.join(", ")),
+            Event::History(count) => write!(f, "History: {count}"),
+            Event::Refused(refusal) => write!(f, "ERR {}", refusal.code()),
+            Event::Failed(words) => write!(f, "ERR {words}"),
+            Event::Sent(None) => f.write_str("OK broadcast_sent"),
+            Event::Sent(Some(nick)) => write!(f, "OK dm_sent to {nick}"),
+            Event::Bye => f.write_str("BYE"),
+            Event::Other(line) => f.write_str(line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(from: &'static str, scope: Scope, text: &'static str) -> Event<'static> {
+        Event::Message { from, scope, text }
+    }
+
+    #[test]
+    fn whatever_is_printed_is_parsed_back() {
+        let refused = Refusal::ALL.into_iter().map(Event::Refused);
+        for event in refused.chain([
+            Event::Greeting,
+            Event::Welcome("ana"),
+            said("ana", Scope::All, "olá"),
+            said("ana", Scope::Dm, " two  blanks "),
+            said("ana", Scope::All, "FROM joao [dm]: no"),
+            Event::Joined("ana"),
+            Event::Left("ana"),
+            Event::Users(vec!["ana", "joao"]),
+            Event::Users(vec![]),
+            Event::History(3),
+            Event::Failed("something new"),
+            Event::Sent(None),
+            Event::Sent(Some("joao")),
+            Event::Bye,
+            Event::Other("anything"),
+        ]) {
+            assert_eq!(Event::parse(&event.to_string()), event);
+        }
+    }
+
+    #[test]
+    fn older_servers_are_understood() {
+        for (line, event) in [
+            ("New User. Please register with: NICK ", Event::Greeting),
+            ("OK Welcome ana", Event::Welcome("ana")),
+            ("ERR nick_in_use", Event::Refused(Refusal::NickInUse)),
+            ("User ana joined", Event::Joined("ana")),
+            ("User ana left", Event::Left("ana")),
+            ("OK broadcast_sent", Event::Sent(None)),
+            ("OK dm_sent to joao", Event::Sent(Some("joao"))),
+            ("OK ana, joao", Event::Users(vec!["ana", "joao"])),
+            ("OK ana", Event::Users(vec!["ana"])),
+            ("OK goodbye", Event::Bye),
+            ("FROM ana [all]:", said("ana", Scope::All, "")),
+        ] {
+            assert_eq!(Event::parse(line), event, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_nothing_else_is_kept_whole() {
+        for line in
+            ["", "FROM", "FROM ana: hi", "FROM ana [some]: hi", "User ana", "History: x", "BYE "]
+        {
+            assert_eq!(Event::parse(line), Event::Other(line));
+        }
+    }
+}
