@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
-use minichat::server;
+use minichat::{client, server};
 
 fn main() -> ExitCode {
     let result = match cli::parse(std::env::args_os().skip(1)) {
         Asked::Server(config) => server::run(&config).map(|()| 0),
-        Asked::Connect(_) => Ok(0),
+        Asked::Connect(config) => client::run(&config),
         Asked::Print(text) => {
             print!("{text}");
             Ok(0)

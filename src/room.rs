@@ -362,10 +362,11 @@ impl Room {
         let mut length = 0;
         for &member in self.members.values() {
             let nick = nick(&self.sessions, member).expect("a member has a nick");
-            length += nick.len() + ", ".len();
-            if length + "Connected users: \n".len() > MAX_EVENT {
+            length += ", ".len() + nick.len();
+            // Before the first nick there is no comma, but at the end a line feed.
+            if length - 1 + "Connected users: ".len() > MAX_EVENT {
                 lines.push(Event::Users(mem::take(&mut nicks)).to_string());
-                length = nick.len() + ", ".len();
+                length = ", ".len() + nick.len();
             }
             nicks.push(nick);
         }
@@ -464,14 +465,13 @@ fn nick(sessions: &Slab<Session>, id: SessionId) -> Result<&str, Refusal> {
 
 #[cfg(test)]
 #[path = "../tests/it/script.rs"]
-#[allow(dead_code)] // What only the tests of the binary need.
 mod script;
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use super::script::{Session, What, steps};
+    use super::script::{Session, What, sessions, steps};
     use super::*;
 
     /// Plays a script (see `protocol.md`) in a room with these rules.
@@ -520,6 +520,24 @@ mod tests {
     #[track_caller]
     fn check(script: &str) {
         play(Rules::default(), &Session { options: Vec::new(), steps: steps(script) });
+    }
+
+    #[test]
+    fn the_sessions_of_the_protocol_happen_as_it_tells_them() {
+        let sessions = sessions(include_str!("../protocol.md"));
+        assert!(sessions.len() >= 14, "the sessions are found");
+        for session in sessions {
+            let mut rules = Rules::default();
+            for option in session.options.chunks(2) {
+                match *option {
+                    ["--motd", line] => rules.greeting.push(line.into()),
+                    ["--history", lines] => rules.history = lines.parse().unwrap(),
+                    ["--max-users", users] => rules.max_users = users.parse().unwrap(),
+                    _ => panic!("no rule for {option:?}"),
+                }
+            }
+            play(rules, &session);
+        }
     }
 
     #[test]

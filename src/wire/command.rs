@@ -115,14 +115,24 @@ mod tests {
     #[test]
     fn a_private_word_is_not_told_to_all_because_of_a_blank_too_many() {
         let private = Ok(Command::Whisper { to: "joao", text: "psst" });
-        for blank in ["", " ", "\t", "\u{A0}", "\u{3000}", "\u{200B}", "\u{202E}", "\x1b", " \t "] {
+        for blank in [
+            "", " ", "\t", "\u{A0}", "\u{3000}", "\u{200B}", "\u{202E}", "\u{200D}", "\x1b", " \t ",
+        ] {
             check(&format!("MSG {blank}@joao psst"), private);
         }
     }
 
     #[test]
     fn a_message_must_say_something() {
-        for line in ["MSG", "MSG ", "MSG  \t ", "msg", "MSG \u{200B}\x07\u{202E}", "MSG \u{3164}"] {
+        for line in [
+            "MSG",
+            "MSG ",
+            "MSG  \t ",
+            "msg",
+            "MSG \u{200B}\x07\u{202E}",
+            "MSG \u{3164}",
+            "MSG \u{200D}",
+        ] {
             check(line, Err(Refusal::EmptyMessage));
         }
         for line in ["MSG @", "MSG @joao", "MSG @joao ", "MSG @joao  \t", "MSG @ joao", "MSG @ "] {

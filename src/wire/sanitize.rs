@@ -53,10 +53,9 @@ pub(super) fn is_ignorable(c: char) -> bool {
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Whether `c` adds nothing that a reader would see: a blank, or one of those
-/// that [`strip`] takes out.
+/// Whether `c` by itself adds nothing that a reader would see.
 pub(super) fn is_blank(c: char) -> bool {
-    c.is_whitespace() || !matches!(nature(c), Nature::Plain)
+    c.is_whitespace() || is_ignorable(c) || !matches!(nature(c), Nature::Plain)
 }
 
 /// Whether a text holds nothing but what a terminal can be trusted with.

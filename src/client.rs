@@ -1,0 +1,381 @@
+//! A client for lines: what is typed is said, what is heard is printed.
+//!
+//! The [`dialogue`] knows what to say and what to show, [`paint`] how it looks;
+//! this connects both with a socket, and with the threads that read and print.
+
+mod dialogue;
+mod paint;
+mod plain;
+
+use std::env;
+use std::future;
+use std::io::{self, IsTerminal};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use chrono::Local;
+use smol::future::or;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, LocalExecutor, Timer};
+
+use crate::config::{Connect, Format};
+use crate::error::Error;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::wire::{LineBuffer, MAX_EVENT};
+use dialogue::{Act, Dialogue, Failure};
+use paint::{Style, paint, paint_raw};
+use plain::Printer;
+
+/// How much is read at a time, in bytes.
+const READ: usize = 16 << 10;
+/// With so many bytes to send, what is typed has to wait.
+const MAX_UNSENT: usize = 64 << 10;
+/// How much later the next address of a host is tried, if the ones before have
+/// not answered.
+const STAGGER: Duration = Duration::from_millis(100);
+/// How long the server may say nothing after `QUIT`.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Joins a chat and stays until the input, the user or the server ends it.
+/// Returns the exit status: 0, or what an [`Interrupt`] asks for.
+///
+/// # Errors
+/// If the server cannot be reached, does not take the nick or is lost; if there
+/// is no nick; if the output cannot be written.
+pub fn run(config: &Connect) -> Result<u8, Error> {
+    let look = Look::here(config.format);
+    let mut interrupts =
+        Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
+    smol::block_on(async {
+        let interrupted = async { Err(interrupts.next().await) };
+        let stream = match or(interrupted, async { Ok(reach(config).await) }).await {
+            Ok(stream) => stream?,
+            Err(interrupt) => return Ok(interrupt.status()),
+        };
+        let printer = Printer::start();
+        let ending = Conversation::new(config, look, &stream, &printer).run(&mut interrupts).await;
+        match ending {
+            // Who asks us to stop does not wait for the output.
+            Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
+            Ending::Failed(error) => {
+                printer.finish().ok(); // There is something worse to tell.
+                return Err(error);
+            }
+            Ending::Done | Ending::Unheard => (),
+        }
+        match printer.finish() {
+            Ok(()) => Ok(0),
+            // Whoever reads the output has had enough.
+            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+            Err(err) => Err(Error::Output(err)),
+        }
+    })
+}
+
+/// What standard input and output are.
+#[derive(Clone, Copy)]
+struct Look {
+    /// None for the protocol as it is.
+    style: Option<Style>,
+    /// What is printed meets a terminal.
+    terminal: bool,
+    /// What is read comes from one.
+    interactive: bool,
+}
+
+impl Look {
+    fn here(format: Format) -> Look {
+        let terminal = io::stdout().is_terminal();
+        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let colour = !set("NO_COLOR")
+            && (set("CLICOLOR_FORCE")
+                || terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"));
+        colored::control::set_override(colour);
+        #[cfg(windows)]
+        colored::control::set_virtual_terminal(true).ok();
+        let style = match format {
+            Format::Text if terminal || colour => Some(Style::Person { colour }),
+            Format::Text => Some(Style::Columns),
+            Format::Json => Some(Style::Json),
+            Format::Raw => None,
+        };
+        Look { style, terminal, interactive: io::stdin().is_terminal() }
+    }
+}
+
+/// Connects to the server, at whichever of its addresses answers first.
+async fn reach(config: &Connect) -> Result<Async<TcpStream>, Error> {
+    let server = name(config);
+    let (host, port) = (config.host.clone(), config.port);
+    let late = async {
+        Timer::after(config.timeout).await;
+        Err(Error::Connect(server.clone(), io::Error::other("nobody answers")))
+    };
+    let answer = async {
+        let addresses = smol::unblock(move || (host, port).to_socket_addrs()).await;
+        let mut addresses: Vec<SocketAddr> =
+            addresses.map_err(|err| Error::Resolve(config.host.clone(), err))?.collect();
+        addresses.sort_by_key(|address| (!address.ip().is_loopback(), !address.is_ipv4()));
+        race(&addresses).await.map_err(|err| Error::Connect(server.clone(), err))
+    };
+    or(answer, late).await
+}
+
+/// Tries the addresses one after the other, without waiting long for any. The
+/// first connection wins; if there is none, the last error tells why.
+async fn race(addresses: &[SocketAddr]) -> io::Result<Async<TcpStream>> {
+    let executor = LocalExecutor::new();
+    let (sender, results) = async_channel::unbounded();
+    for (&address, turn) in addresses.iter().zip(0..) {
+        let sender = sender.clone();
+        let attempt = async move {
+            Timer::after(STAGGER * turn).await;
+            // The race may be over.
+            sender.send(Async::<TcpStream>::connect(address).await).await.ok();
+        };
+        executor.spawn(attempt).detach();
+    }
+    drop(sender);
+    let finish = async {
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
+        while let Ok(result) = results.recv().await {
+            match result {
+                Ok(stream) => return Ok(stream),
+                Err(err) => failure = err,
+            }
+        }
+        Err(failure)
+    };
+    executor.run(finish).await
+}
+
+/// The server as people write it.
+fn name(config: &Connect) -> String {
+    match config.host.contains(':') {
+        true => format!("[{}]:{}", config.host, config.port),
+        false => format!("{}:{}", config.host, config.port),
+    }
+}
+
+/// How a conversation ends.
+enum Ending {
+    /// As it should.
+    Done,
+    /// Nobody reads what we print.
+    Unheard,
+    Interrupted(Interrupt),
+    Failed(Error),
+}
+
+/// The next thing that happens.
+enum Happening {
+    /// The server has sent so many bytes.
+    Heard(io::Result<usize>),
+    /// The kernel has taken so many bytes.
+    Sent(io::Result<usize>),
+    /// A line was typed; none at the end of the input.
+    Typed(Option<Vec<u8>>),
+    Interrupted(Interrupt),
+    /// The server has owed us an answer for too long.
+    Late,
+}
+
+struct Conversation<'a> {
+    config: &'a Connect,
+    look: Look,
+    stream: &'a Async<TcpStream>,
+    printer: &'a Printer,
+    keyboard: Receiver<Vec<u8>>,
+    dialogue: Dialogue,
+    /// The input has not ended.
+    typing: bool,
+    /// What has to be sent.
+    unsent: Vec<u8>,
+    /// What has to be printed.
+    unprinted: String,
+    /// When something last came or went.
+    progress: Instant,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(
+        config: &'a Connect,
+        look: Look,
+        stream: &'a Async<TcpStream>,
+        printer: &'a Printer,
+    ) -> Self {
+        stream.get_ref().set_nodelay(true).ok(); // It only would be slower.
+        Conversation {
+            config,
+            look,
+            stream,
+            printer,
+            keyboard: plain::keyboard(),
+            dialogue: Dialogue::raw(),
+            typing: true,
+            unsent: Vec::new(),
+            unprinted: String::new(),
+            progress: Instant::now(),
+        }
+    }
+
+    async fn run(mut self, interrupts: &mut Interrupts) -> Ending {
+        let mut lines = LineBuffer::new(MAX_EVENT);
+        let mut bytes = vec![0; READ];
+        let mut acts = Vec::new();
+        if self.look.style.is_some() {
+            (self.dialogue, acts) =
+                Dialogue::begin(self.config.nick.as_deref(), self.look.interactive);
+        }
+        loop {
+            let end = self.perform(acts);
+            if !self.unprinted.is_empty() {
+                let text = std::mem::take(&mut self.unprinted);
+                let interrupted = async { Err(interrupts.next().await) };
+                match or(interrupted, async { Ok(self.printer.print(text).await) }).await {
+                    Ok(true) => (),
+                    Ok(false) => return Ending::Unheard,
+                    Err(interrupt) => return Ending::Interrupted(interrupt),
+                }
+            }
+            if let Some(end) = end {
+                return end;
+            }
+            acts = match self.next(&mut bytes, interrupts).await {
+                Happening::Heard(Ok(0)) => self.dialogue.closed(),
+                Happening::Heard(Ok(n)) => {
+                    self.progress = Instant::now();
+                    self.hear(&mut lines, &bytes[..n])
+                }
+                Happening::Sent(Ok(n)) => {
+                    self.progress = Instant::now();
+                    self.unsent.drain(..n);
+                    Vec::new()
+                }
+                // There may be something left to hear, and to say goodbye to.
+                Happening::Sent(Err(_)) => {
+                    self.unsent.clear();
+                    Vec::new()
+                }
+                Happening::Heard(Err(_)) => self.dialogue.closed(),
+                Happening::Typed(Some(line)) => self.typed(&line),
+                Happening::Typed(None) => {
+                    self.typing = false;
+                    let nameless = !self.dialogue.knows_a_nick();
+                    if self.config.stay && !nameless {
+                        Vec::new()
+                    } else {
+                        self.dialogue.end_of_input()
+                    }
+                }
+                Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
+                // Everything was said; that nobody answers is not our failure.
+                Happening::Late if self.dialogue.is_leaving() => vec![Act::End],
+                Happening::Late => {
+                    return Ending::Failed(Error::Silent(
+                        name(self.config),
+                        self.config.timeout.as_secs(),
+                    ));
+                }
+            };
+        }
+    }
+
+    /// Waits for whatever happens first. Nothing is taken from the keyboard that
+    /// could not be sent, and sending never keeps from reading: a server may not
+    /// listen until it was listened to.
+    async fn next(&self, bytes: &mut [u8], interrupts: &mut Interrupts) -> Happening {
+        let (mut reader, mut writer) = (self.stream, self.stream);
+        let sent = async {
+            match self.unsent.is_empty() {
+                true => future::pending().await,
+                false => Happening::Sent(writer.write(&self.unsent).await),
+            }
+        };
+        let typed = async {
+            match self.typing
+                && self.dialogue.listens_to_the_user()
+                && self.unsent.len() < MAX_UNSENT
+            {
+                true => Happening::Typed(self.keyboard.recv().await.ok()),
+                false => future::pending().await,
+            }
+        };
+        let late = async {
+            match self.dialogue.awaits_the_server() {
+                true => Timer::at(self.progress + self.patience()).await,
+                false => future::pending().await,
+            };
+            Happening::Late
+        };
+        let heard = async { Happening::Heard(reader.read(bytes).await) };
+        let interrupted = async { Happening::Interrupted(interrupts.next().await) };
+        or(interrupted, or(sent, or(heard, or(typed, late)))).await
+    }
+
+    fn patience(&self) -> Duration {
+        if self.dialogue.is_leaving() { GOODBYE } else { self.config.timeout }
+    }
+
+    /// What follows from some bytes of the server's.
+    fn hear(&mut self, lines: &mut LineBuffer, mut bytes: &[u8]) -> Vec<Act> {
+        let mut acts = Vec::new();
+        while let Some(line) = lines.next_line(&mut bytes) {
+            acts.extend(match line {
+                Ok([]) => Vec::new(),
+                Ok(line) => self.dialogue.heard(&String::from_utf8_lossy(line)),
+                Err(_) => vec![Act::Hint(
+                    "the server sent a line that is too long; it is left out".into(),
+                )],
+            });
+        }
+        acts
+    }
+
+    fn typed(&mut self, line: &[u8]) -> Vec<Act> {
+        if self.look.style.is_some() {
+            return self.dialogue.typed(&String::from_utf8_lossy(line));
+        }
+        // Raw lines are sent as they are, whatever they are.
+        self.unsent.extend_from_slice(line);
+        if !line.ends_with(b"\n") {
+            self.unsent.push(b'\n');
+        }
+        Vec::new()
+    }
+
+    /// Does what the dialogue wants, as far as that needs no waiting.
+    fn perform(&mut self, acts: Vec<Act>) -> Option<Ending> {
+        let now = Local::now();
+        for act in acts {
+            match act {
+                Act::Send(line) => {
+                    self.unsent.extend_from_slice(line.as_bytes());
+                    self.unsent.push(b'\n');
+                    self.progress = Instant::now();
+                }
+                Act::Show(record) => {
+                    let style = self.look.style.expect("a raw dialogue shows raw lines");
+                    self.unprinted += &paint(style, &record, now);
+                }
+                Act::ShowRaw(line) => self.unprinted += &paint_raw(&line, self.look.terminal),
+                Act::Hint(text) => eprintln!("* {text}"),
+                Act::AskNick => eprint!("Nickname: "),
+                Act::End => return Some(Ending::Done),
+                Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
+            }
+        }
+        None
+    }
+
+    fn explain(&self, failure: Failure) -> Error {
+        let server = name(self.config);
+        match failure {
+            Failure::NoNick => Error::NoNick,
+            Failure::Nick(nick, why) => Error::Nick(nick, why),
+            Failure::Refused(why) => Error::Refused(server, why),
+            Failure::Lost => Error::Lost(server),
+        }
+    }
+}
