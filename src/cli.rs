@@ -13,6 +13,7 @@ use std::time::Duration;
 use gumdrop::{Options, ParsingStyle};
 
 use crate::config::{self, Format};
+use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
 
 /// What the command line asks for.
@@ -194,15 +195,23 @@ fn connect(options: Connect) -> Result<Asked, String> {
     let (host, port) = target(&options.host)?;
     let format = match (options.raw, options.json) {
         (true, true) => return Err("--raw and --json exclude each other".into()),
+        (true, false) if options.nick.is_some() => {
+            return Err("--raw sends nothing but what is typed; leave --nick out".into());
+        }
         (true, false) => Format::Raw,
         (false, true) => Format::Json,
         (false, false) => default.format,
     };
     let habit = || std::env::var("MINICHAT_NICK").ok().filter(|nick| !nick.trim().is_empty());
+    let nick = options.nick.or_else(habit);
+    // The server judges a nick, but it must arrive as one line.
+    if let Some(nick) = nick.as_ref().filter(|nick| nick.contains(char::is_control)) {
+        return Err(format!("{nick:?} is not a nickname"));
+    }
     Ok(Asked::Connect(config::Connect {
         host,
         port,
-        nick: options.nick.or_else(habit),
+        nick,
         timeout: options.timeout.unwrap_or(default.timeout),
         format,
         stay: options.stay,
@@ -224,6 +233,7 @@ fn target(words: &[String]) -> Result<(String, u16), String> {
         Some((host, "")) if is_ipv6(host) => (host, None),
         Some((host, rest)) if is_ipv6(host) && rest.starts_with(':') => (host, Some(&rest[1..])),
         Some(_) => return Err(format!("`{first}` is not an address")),
+        None if first.starts_with('[') => return Err(format!("`{first}` is not an address")),
         None if is_ipv6(first) => (first, None),
         None => first.split_once(':').map_or((first, None), |(host, port)| (host, Some(port))),
     };
@@ -283,6 +293,7 @@ fn help(args: &Args) -> String {
 
 /// What gumdrop did not understand, in fewer words and with a guess.
 fn misunderstood(words: &[String], what: &str) -> Asked {
+    let what = &*visible(what);
     let commands = SYNOPSES.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
     let first = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
     if let Some(command) = commands.clone().find(|command| *command == first) {
@@ -295,9 +306,11 @@ fn misunderstood(words: &[String], what: &str) -> Asked {
     }
 }
 
+/// One line that says what is wrong, whatever the arguments hold, and one that
+/// says what to do.
 fn wrong(command: &str, what: String) -> Asked {
     let command = if command.is_empty() { String::new() } else { format!(" {command}") };
-    Asked::Wrong(format!("{what}\nTry `minichat{command} --help`"))
+    Asked::Wrong(format!("{}\nTry `minichat{command} --help`", visible(&what)))
 }
 
 #[cfg(test)]
@@ -345,6 +358,8 @@ mod tests {
             ("connect a:1 2", "a port is given twice: `a:1` and `2`"),
             ("connect a 1 2", "unexpected `2` after the port"),
             ("connect [a]:1", "`[a]:1` is not an address"),
+            ("connect [::1:9000", "`[::1:9000` is not an address"),
+            ("connect --raw -n ana a", "--raw sends nothing but what is typed; leave --nick out"),
             ("connect --raw --json a", "--raw and --json exclude each other"),
             (
                 "connect -t 0 a",

@@ -9,7 +9,7 @@ mod plain;
 
 use std::env;
 use std::future;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,10 @@ const MAX_UNSENT: usize = 64 << 10;
 /// How much later the next address of a host is tried, if the ones before have
 /// not answered.
 const STAGGER: Duration = Duration::from_millis(100);
-/// How long the server may say nothing after `QUIT`.
+/// How long the server may take to answer `QUIT`...
 const GOODBYE: Duration = Duration::from_secs(5);
+/// ...and to listen to each line before it: servers allow 50 a second.
+const LISTENING: Duration = Duration::from_millis(20);
 
 /// Joins a chat and stays until the input, the user or the server ends it.
 /// Returns the exit status: 0, or what an [`Interrupt`] asks for.
@@ -87,10 +89,7 @@ struct Look {
 impl Look {
     fn here(format: Format) -> Look {
         let terminal = io::stdout().is_terminal();
-        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-        let colour = !set("NO_COLOR")
-            && (set("CLICOLOR_FORCE")
-                || terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"));
+        let colour = wants_colour(terminal, |name| env::var(name).unwrap_or_default());
         colored::control::set_override(colour);
         #[cfg(windows)]
         colored::control::set_virtual_terminal(true).ok();
@@ -101,6 +100,16 @@ impl Look {
             Format::Raw => None,
         };
         Look { style, terminal, interactive: io::stdin().is_terminal() }
+    }
+}
+
+/// Whether to print in colour: on a terminal that can, unless the user wants it
+/// nowhere (`NO_COLOR`, of any value) or everywhere (`CLICOLOR_FORCE`, but 0).
+fn wants_colour(terminal: bool, variable: impl Fn(&str) -> String) -> bool {
+    match (variable("NO_COLOR").as_str(), variable("CLICOLOR_FORCE").as_str()) {
+        ("", "" | "0") => terminal && variable("TERM") != "dumb",
+        ("", _) => true,
+        _ => false,
     }
 }
 
@@ -177,6 +186,8 @@ enum Happening {
     /// A line was typed; none at the end of the input.
     Typed(Option<Vec<u8>>),
     Interrupted(Interrupt),
+    /// What we print goes nowhere.
+    Unheard,
     /// The server has owed us an answer for too long.
     Late,
 }
@@ -192,10 +203,14 @@ struct Conversation<'a> {
     typing: bool,
     /// What has to be sent.
     unsent: Vec<u8>,
+    /// Something could not be sent.
+    lost: bool,
     /// What has to be printed.
-    unprinted: String,
-    /// When something last came or went.
+    unprinted: Vec<u8>,
+    /// When something last went or came back.
     progress: Instant,
+    /// How many lines went since something came back.
+    unanswered: u32,
 }
 
 impl<'a> Conversation<'a> {
@@ -215,8 +230,10 @@ impl<'a> Conversation<'a> {
             dialogue: Dialogue::raw(),
             typing: true,
             unsent: Vec::new(),
-            unprinted: String::new(),
+            lost: false,
+            unprinted: Vec::new(),
             progress: Instant::now(),
+            unanswered: 0,
         }
     }
 
@@ -233,10 +250,12 @@ impl<'a> Conversation<'a> {
             if !self.unprinted.is_empty() {
                 let text = std::mem::take(&mut self.unprinted);
                 let interrupted = async { Err(interrupts.next().await) };
-                match or(interrupted, async { Ok(self.printer.print(text).await) }).await {
-                    Ok(true) => (),
-                    Ok(false) => return Ending::Unheard,
-                    Err(interrupt) => return Ending::Interrupted(interrupt),
+                let print = async {
+                    self.printer.print(text).await;
+                    Ok(())
+                };
+                if let Err(interrupt) = or(interrupted, print).await {
+                    return Ending::Interrupted(interrupt);
                 }
             }
             if let Some(end) = end {
@@ -244,17 +263,15 @@ impl<'a> Conversation<'a> {
             }
             acts = match self.next(&mut bytes, interrupts).await {
                 Happening::Heard(Ok(0)) => self.dialogue.closed(),
-                Happening::Heard(Ok(n)) => {
-                    self.progress = Instant::now();
-                    self.hear(&mut lines, &bytes[..n])
-                }
+                Happening::Heard(Ok(n)) => self.hear(&mut lines, &bytes[..n]),
                 Happening::Sent(Ok(n)) => {
                     self.progress = Instant::now();
                     self.unsent.drain(..n);
                     Vec::new()
                 }
-                // There may be something left to hear, and to say goodbye to.
+                // There may be something left to hear.
                 Happening::Sent(Err(_)) => {
+                    self.lost = true;
                     self.unsent.clear();
                     Vec::new()
                 }
@@ -270,13 +287,11 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
+                Happening::Unheard => return Ending::Unheard,
                 // Everything was said; that nobody answers is not our failure.
                 Happening::Late if self.dialogue.is_leaving() => vec![Act::End],
                 Happening::Late => {
-                    return Ending::Failed(Error::Silent(
-                        name(self.config),
-                        self.config.timeout.as_secs(),
-                    ));
+                    return Ending::Failed(Error::Silent(name(self.config), self.config.timeout));
                 }
             };
         }
@@ -311,15 +326,27 @@ impl<'a> Conversation<'a> {
         };
         let heard = async { Happening::Heard(reader.read(bytes).await) };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
-        or(interrupted, or(sent, or(heard, or(typed, late)))).await
+        let unheard = async {
+            self.printer.broken().await;
+            Happening::Unheard
+        };
+        or(interrupted, or(unheard, or(sent, or(heard, or(typed, late))))).await
     }
 
+    /// How long the server may leave us without an answer. It may also listen
+    /// more slowly than we talk.
     fn patience(&self) -> Duration {
-        if self.dialogue.is_leaving() { GOODBYE } else { self.config.timeout }
+        match self.dialogue.is_leaving() {
+            true => GOODBYE + LISTENING * self.unanswered,
+            false => self.config.timeout,
+        }
     }
 
     /// What follows from some bytes of the server's.
     fn hear(&mut self, lines: &mut LineBuffer, mut bytes: &[u8]) -> Vec<Act> {
+        if self.look.style.is_none() && !self.look.terminal {
+            self.unprinted.extend_from_slice(bytes);
+        }
         let mut acts = Vec::new();
         while let Some(line) = lines.next_line(&mut bytes) {
             acts.extend(match line {
@@ -354,14 +381,26 @@ impl<'a> Conversation<'a> {
                     self.unsent.extend_from_slice(line.as_bytes());
                     self.unsent.push(b'\n');
                     self.progress = Instant::now();
+                    self.unanswered += 1;
                 }
                 Act::Show(record) => {
+                    if record.own {
+                        self.progress = Instant::now();
+                        self.unanswered = 0;
+                    }
                     let style = self.look.style.expect("a raw dialogue shows raw lines");
-                    self.unprinted += &paint(style, &record, now);
+                    self.unprinted.extend_from_slice(paint(style, &record, now).as_bytes());
                 }
-                Act::ShowRaw(line) => self.unprinted += &paint_raw(&line, self.look.terminal),
-                Act::Hint(text) => eprintln!("* {text}"),
-                Act::AskNick => eprint!("Nickname: "),
+                Act::ShowRaw(line) if self.look.terminal => {
+                    self.unprinted.extend_from_slice(paint_raw(&line).as_bytes());
+                }
+                // Elsewhere, what came was printed as it came.
+                Act::ShowRaw(_) => (),
+                Act::Hint(text) => drop(writeln!(io::stderr(), "* {text}")),
+                Act::AskNick => drop(write!(io::stderr(), "Nickname: ")),
+                Act::End if self.lost || !self.unsent.is_empty() => {
+                    return Some(Ending::Failed(self.explain(Failure::Lost)));
+                }
                 Act::End => return Some(Ending::Done),
                 Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
             }
@@ -376,6 +415,36 @@ impl<'a> Conversation<'a> {
             Failure::Nick(nick, why) => Error::Nick(nick, why),
             Failure::Refused(why) => Error::Refused(server, why),
             Failure::Lost => Error::Lost(server),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_and_for_those_who_insist() {
+        for (terminal, no_color, force, term, expected) in [
+            (true, "", "", "xterm", true),
+            (true, "", "", "", true),
+            (true, "", "", "dumb", false),
+            (true, "0", "", "xterm", false),
+            (false, "", "", "xterm", false),
+            (false, "", "0", "xterm", false),
+            (false, "", "1", "dumb", true),
+            (true, "1", "1", "xterm", false),
+        ] {
+            let variable = |name: &str| match name {
+                "NO_COLOR" => no_color.to_string(),
+                "CLICOLOR_FORCE" => force.to_string(),
+                _ => term.to_string(),
+            };
+            assert_eq!(
+                wants_colour(terminal, variable),
+                expected,
+                "{no_color:?} {force:?} {term:?}"
+            );
         }
     }
 }

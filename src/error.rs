@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Something that ends the program. It prints as two lines: what happened, and
 /// what to do next.
@@ -18,8 +19,8 @@ pub enum Error {
     /// Nobody answers at this host and port.
     Connect(String, io::Error),
     /// Somebody answers, but not like a chat server; the host and port, and how
-    /// many seconds were waited.
-    Silent(String, u64),
+    /// long was waited.
+    Silent(String, Duration),
     /// The connection broke before anybody said goodbye.
     Lost(String),
     /// There is no nick to register, and nobody to ask.
@@ -88,10 +89,11 @@ impl fmt::Display for Error {
                  Is the server running there? Start it: minichat server",
                 plain(err)
             ),
-            Error::Silent(server, seconds) => write!(
+            Error::Silent(server, patience) => write!(
                 f,
-                "no answer from {server} in {seconds} s, though it accepts connections\n\
-                 Is it a chat server? Look at its address and port again, or wait longer: --timeout SECS"
+                "no answer from {server} in {} s, though it accepts connections\n\
+                 Is it a chat server? Look at its address and port again, or wait longer: --timeout SECS",
+                patience.as_secs_f64()
             ),
             Error::Lost(server) => write!(
                 f,
@@ -147,7 +149,7 @@ mod tests {
             Error::Log("/x".into(), some()),
             Error::Resolve("x".into(), some()),
             Error::Connect("x:9000".into(), some()),
-            Error::Silent("x:9000".into(), 5),
+            Error::Silent("x:9000".into(), Duration::from_millis(500)),
             Error::Lost("x:9000".into()),
             Error::NoNick,
             Error::Nick("ana".into(), "somebody has it".into()),

@@ -1,5 +1,6 @@
 //! Parse, run, exit code; nothing else.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
@@ -10,17 +11,23 @@ fn main() -> ExitCode {
         Asked::Server(config) => server::run(&config).map(|()| 0),
         Asked::Connect(config) => client::run(&config),
         Asked::Print(text) => {
-            print!("{text}");
+            // A reader that has seen enough is no failure.
+            io::stdout().write_all(text.as_bytes()).ok();
             Ok(0)
         }
         Asked::Wrong(what) => {
-            eprintln!("minichat: {what}");
+            complain(&what);
             Ok(2)
         }
     };
     let status = result.unwrap_or_else(|error| {
-        eprintln!("minichat: {error}");
+        complain(&error.to_string());
         error.status()
     });
     status.into()
+}
+
+/// Tells people what is wrong, if there is anybody to tell.
+fn complain(what: &str) {
+    writeln!(io::stderr(), "minichat: {what}").ok();
 }

@@ -85,15 +85,26 @@ pub struct Stirred {
     pub some: Vec<SessionId>,
 }
 
-/// A session that was let go because it read too slowly.
+/// A session that was cut off.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cut {
     /// Which one.
     pub id: SessionId,
+    /// Why.
+    pub reason: Reason,
     /// What it was called, if anything.
     pub nick: Option<Nick>,
     /// How many bytes it had yet to read.
     pub behind: u64,
+}
+
+/// Why a session was cut off: it is a slow consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is further behind than the room remembers.
+    Behind,
+    /// Its connection has taken nothing for too long.
+    Stalled,
 }
 
 /// What the operator may want to see.
@@ -181,6 +192,16 @@ impl Room {
     pub fn leave(&mut self, id: SessionId) {
         self.depart(id);
         self.sessions.remove(id.0);
+    }
+
+    /// Gives up on a session, and takes it out of the conversation at once.
+    pub fn cut_off(&mut self, id: SessionId, reason: Reason) {
+        let head = self.transcript.head();
+        let session = &mut self.sessions[id.0];
+        let behind = session.behind(head) + session.note_bytes() as u64;
+        session.silence();
+        self.cut.push(Cut { id, reason, nick: session.nick.clone(), behind });
+        self.depart(id);
     }
 
     /// Time is up for one who has not said who they are.
@@ -415,7 +436,7 @@ impl Room {
         session.tell(head..head, line);
         self.stirred.some.push(id);
         if session.note_bytes() > MAX_NOTES {
-            self.let_go(id);
+            self.cut_off(id, Reason::Behind);
         }
     }
 
@@ -427,7 +448,7 @@ impl Room {
             let start = self.transcript.start();
             let late = |session: &Session| session.behind(start) > 0;
             match self.sessions.iter().find(|(_, session)| late(session)) {
-                Some((index, _)) => self.let_go(SessionId(index)),
+                Some((index, _)) => self.cut_off(SessionId(index), Reason::Behind),
                 None => {
                     let head = self.transcript.head();
                     let places =
@@ -437,16 +458,6 @@ impl Room {
                 }
             }
         }
-    }
-
-    /// Gives up on a session that reads too slowly.
-    fn let_go(&mut self, id: SessionId) {
-        let head = self.transcript.head();
-        let session = &mut self.sessions[id.0];
-        let behind = session.behind(head) + session.note_bytes() as u64;
-        session.silence();
-        self.cut.push(Cut { id, nick: session.nick.clone(), behind });
-        self.depart(id);
     }
 
     fn report(&mut self, id: SessionId, what: Deed) {
@@ -641,12 +652,11 @@ mod tests {
 
     const MAX_RENAMES: u32 = 5;
 
-    /// Says so much that whoever does not read falls behind; the talker reads.
-    fn flood(room: &mut Room, talker: SessionId) {
-        let line = format!("MSG {}", "x".repeat(1000));
+    /// Says 1,000 bytes, so many times; the talker reads along.
+    fn flood(room: &mut Room, talker: SessionId, times: usize) {
         let mut out = Vec::new();
-        for _ in 0..2 * TRANSCRIPT / line.len() {
-            room.hear(talker, Ok(line.as_bytes()), Duration::ZERO);
+        for _ in 0..times {
+            room.hear(talker, Ok(format!("MSG {}", "x".repeat(983)).as_bytes()), Duration::ZERO);
             while room.read(talker, &mut out) == Reading::Some {
                 out.clear();
             }
@@ -664,15 +674,39 @@ mod tests {
             room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
         }
         room.take_news();
-        flood(&mut room, ana);
+        flood(&mut room, ana, 500);
+        while room.read(bia, &mut Vec::new()) == Reading::Some {}
+        flood(&mut room, ana, 1500);
 
-        let mut cut = room.take_cut();
-        cut.sort_by_key(|cut| cut.id.index());
+        let cut = room.take_cut();
         assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao, bia]);
-        assert!(cut.iter().all(|cut| cut.behind > TRANSCRIPT as u64 && cut.nick.is_some()));
+        for cut in cut {
+            assert!(cut.nick.is_some());
+            let line = 1000;
+            let behind = TRANSCRIPT as u64 + 1..TRANSCRIPT as u64 + 2 * line;
+            assert!(behind.contains(&cut.behind), "not sooner and not later: {}", cut.behind);
+        }
         assert_eq!(room.take_news().len(), 2, "both are seen to leave");
         assert_eq!(room.read(joao, &mut Vec::new()), Reading::Over);
         assert!(room.is_member(ana) && !room.is_member(joao));
+    }
+
+    #[test]
+    fn a_newcomer_with_history_to_read_may_be_the_slowest() {
+        let mut room = Room::new(Rules { history: 10, ..Rules::default() });
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        let mut out = Vec::new();
+        while room.slowest == 0 {
+            room.hear(ana, Ok(b"MSG so much to say"), Duration::ZERO);
+            room.read(ana, &mut out);
+            out.clear();
+        }
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        assert!(
+            room.sessions[joao.0].hears.start >= room.slowest,
+            "he would not be let go in time"
+        );
     }
 
     #[test]

@@ -97,8 +97,9 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     let quiet = config.quiet;
     let mut followers = vec![follower(move || console::show(sightings, quiet))];
     if let Some(log) = log {
-        let lobby = lobby.clone();
-        followers.push(follower(move || log.follow(&lobby)));
+        // Before anybody can come: the log misses nothing.
+        let (lobby, id) = (lobby.clone(), lobby.observe());
+        followers.push(follower(move || log.follow(&lobby, id)));
     }
 
     let limits = Limits { rate: config.rate, registration: registration() };

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use crate::wire::sanitize::strip;
+use crate::wire::sanitize::{strip, visible};
 use crate::wire::{Command, Event, MAX_COMMAND, Refusal, Scope};
 
 /// How many own messages may wait for their echo. An old server may send none.
-const MAX_UNCONFIRMED: usize = 1000;
+const MAX_UNCONFIRMED: usize = 10_000;
 
 /// The commands of `/help`.
 const HELP: &str = "\
@@ -425,7 +425,7 @@ pub fn words_for(code: &str) -> String {
         Some(Refusal::TooFast) => "not so many nicks in so little time",
         Some(Refusal::RoomFull) => "the room is full",
         Some(Refusal::RegistrationTimeout) => "it waited too long for a nick",
-        None => code,
+        None => return visible(code).into_owned(),
     };
     words.into()
 }

@@ -1,8 +1,6 @@
 //! What was heard, as a line to be printed. Pure, and the one place that strangers'
 //! text goes through on its way to a terminal.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Local, SecondsFormat};
 use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -45,10 +43,9 @@ pub fn paint(style: Style, record: &Record, now: DateTime<Local>) -> String {
     }
 }
 
-/// A line of the protocol as it came; on a terminal as something that it prints.
-pub fn paint_raw(line: &str, terminal: bool) -> String {
-    let line = if terminal { visible(line) } else { Cow::Borrowed(line) };
-    format!("{line}\n")
+/// A line of the protocol, as something that a terminal prints.
+pub fn paint_raw(line: &str) -> String {
+    visible(line).into_owned() + "\n"
 }
 
 fn person(record: &Record, now: DateTime<Local>, colour: bool) -> String {
@@ -236,7 +233,6 @@ mod tests {
             let line = paint(Style::Person { colour: true }, &record, evening());
             assert!(!line.contains("\x1b[2J") && !line.contains("\x1b]"), "{line:?}");
         }
-        assert_eq!(paint_raw("\x1b[2J", true), "␛[2J\n");
-        assert_eq!(paint_raw("\x1b[2J", false), "\x1b[2J\n");
+        assert_eq!(paint_raw("\x1b[2J"), "␛[2J\n");
     }
 }

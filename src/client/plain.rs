@@ -33,18 +33,18 @@ pub fn keyboard() -> Receiver<Vec<u8>> {
 
 /// Standard output behind a queue.
 pub struct Printer {
-    queue: Sender<String>,
+    queue: Sender<Vec<u8>>,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl Printer {
     /// Starts it.
     pub fn start() -> Printer {
-        let (queue, texts) = async_channel::bounded::<String>(QUEUE);
+        let (queue, texts) = async_channel::bounded::<Vec<u8>>(QUEUE);
         let thread = thread::spawn(move || {
             let mut stdout = io::stdout().lock();
             while let Ok(text) = texts.recv_blocking() {
-                stdout.write_all(text.as_bytes())?;
+                stdout.write_all(&text)?;
                 if texts.is_empty() {
                     stdout.flush()?;
                 }
@@ -54,9 +54,14 @@ impl Printer {
         Printer { queue, thread }
     }
 
-    /// Prints some lines. `false` if nothing can be printed any more.
-    pub async fn print(&self, text: String) -> bool {
-        text.is_empty() || self.queue.send(text).await.is_ok()
+    /// Prints some lines, if that is still possible.
+    pub async fn print(&self, text: Vec<u8>) {
+        self.queue.send(text).await.ok(); // Somebody waits for `broken`.
+    }
+
+    /// Waits until nothing can be printed any more.
+    pub async fn broken(&self) {
+        self.queue.closed().await;
     }
 
     /// Waits until all is printed, or says why it could not be.

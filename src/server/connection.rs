@@ -1,20 +1,21 @@
 //! One client: its socket on one side, the room on the other.
 
 use std::cell::RefCell;
-use std::future::{self, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use smol::future::{or, yield_now};
 use smol::{Async, Timer};
 
-use crate::room::SessionId;
+use crate::room::{Reason, SessionId};
 use crate::server::Limits;
-use crate::server::lobby::{Lobby, Sighting};
+use crate::server::lobby::Lobby;
 use crate::server::pace::Pace;
 use crate::wire::{LineBuffer, MAX_COMMAND};
 
@@ -39,14 +40,13 @@ pub async fn serve(lobby: &Lobby, stream: Async<TcpStream>, address: SocketAddr,
     let stream = Arc::new(stream);
     let stay = Stay { lobby, id: lobby.enter(&stream, address) };
     let ended = converse(&stay, &stream, limits).await;
+    if ended.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::TimedOut) {
+        lobby.with(|room, _| room.cut_off(stay.id, Reason::Stalled));
+    }
     drop(stay);
-    match ended {
-        Ok(()) => see_off(&stream).await,
-        Err(err) if err.kind() == io::ErrorKind::TimedOut => {
-            lobby.show(Sighting::Stalled(address, STALL))
-        }
-        // However it ends, it ends for this client alone.
-        Err(_) => (),
+    // However it ends, it ends for this client alone.
+    if ended.is_ok() {
+        see_off(&stream).await;
     }
 }
 
@@ -79,27 +79,37 @@ async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) ->
     let mut ear = Ear::new(limits.rate);
     let mut deadline = Some(Timer::after(limits.registration));
     loop {
-        // The order is the flow control: a client hears everything it is owed
-        // before it is listened to again, so nobody talks faster than they read.
-        let turn = or(
-            poll_fn(|cx| speak(lobby, id, stream, cx)),
-            or(async { ear.ready(stream).await.map(|()| Turn::Listen) }, async {
-                match &mut deadline {
-                    Some(timer) => timer.await,
-                    None => future::pending().await,
-                };
-                Ok(Turn::Expire)
-            }),
-        );
+        // The order is the flow control: between two times that a client is
+        // listened to, it hears everything it is owed, so nobody talks faster
+        // than they read. That it is listened to first lets all who talk at the
+        // same time be heard by one send.
+        let turn = poll_fn(|cx| {
+            if !ear.listened && ear.poll_ready(stream, cx)?.is_ready() {
+                return Poll::Ready(Ok(Turn::Listen));
+            }
+            if let Poll::Ready(turn) = speak(lobby, id, stream, cx) {
+                ear.listened = false;
+                return Poll::Ready(turn);
+            }
+            // Nothing is owed.
+            ear.patience = true;
+            if ear.poll_ready(stream, cx)?.is_ready() {
+                return Poll::Ready(Ok(Turn::Listen));
+            }
+            match &mut deadline {
+                Some(timer) => Pin::new(timer).poll(cx).map(|_| Ok(Turn::Expire)),
+                None => Poll::Pending,
+            }
+        });
         match turn.await? {
-            Turn::Speak(unsent) if unsent.is_empty() => (),
             Turn::Speak(unsent) => send(stream, &unsent).await?,
             Turn::Listen => {
                 ear.listen(lobby, id, stream)?;
                 if ear.member {
                     deadline = None;
                 }
-                // A client that is always readable must not keep the thread.
+                // A client that is always readable must not keep the thread, and
+                // others who are ready to talk come before what this one hears.
                 yield_now().await;
             }
             Turn::Expire => {
@@ -188,28 +198,41 @@ struct Ear {
     member: bool,
     /// The client may say something before it reads its answers.
     patience: bool,
+    /// The client was listened to after it was last told something.
+    listened: bool,
+    /// Until when its next line has to wait.
+    wait: Option<Timer>,
 }
 
 impl Ear {
     fn new(rate: u32) -> Ear {
-        let lines = LineBuffer::new(MAX_COMMAND);
-        let pace = Pace::new(rate);
-        Ear { lines, backlog: Vec::new(), pace, deaf: false, member: false, patience: true }
+        Ear {
+            lines: LineBuffer::new(MAX_COMMAND),
+            backlog: Vec::new(),
+            pace: Pace::new(rate),
+            deaf: false,
+            member: false,
+            patience: true,
+            listened: false,
+            wait: None,
+        }
     }
 
     /// Waits until there is something to listen to, and it may be listened to.
-    async fn ready(&self, stream: &Async<TcpStream>) -> io::Result<()> {
+    fn poll_ready(
+        &mut self,
+        stream: &Async<TcpStream>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.deaf || !self.patience {
-            // Whoever reads something gets the next turn.
-            return future::pending().await;
+            // Once it has read something, it gets the next turn.
+            return Poll::Pending;
         }
-        if let Some(moment) = self.pace.wait(Instant::now()) {
-            Timer::at(moment).await;
+        if let Some(timer) = &mut self.wait {
+            ready!(Pin::new(timer).poll(cx));
+            self.wait = None;
         }
-        if self.backlog.is_empty() {
-            stream.readable().await?;
-        }
-        Ok(())
+        if self.backlog.is_empty() { stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Hears what is there.
@@ -245,7 +268,8 @@ impl Ear {
             let moment = Instant::now();
             loop {
                 self.patience = room.has_patience_with(id);
-                if !self.patience || self.pace.wait(moment).is_some() {
+                self.wait = self.pace.wait(moment).map(Timer::at);
+                if !self.patience || self.wait.is_some() {
                     break;
                 }
                 let Some(line) = self.lines.next_line(&mut bytes) else { break };

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use async_channel::Receiver;
 use chrono::Local;
 
-use crate::room::Deed;
+use crate::room::{Deed, Reason};
 use crate::server::lobby::Sighting;
 use crate::wire::DEFAULT_PORT;
 
@@ -31,12 +31,15 @@ pub fn show(sightings: Receiver<Sighting>, quiet: bool) {
             }
             Sighting::Cut(cut, address) => {
                 let who = cut.nick.map_or("a guest".to_string(), |nick| nick.to_string());
-                let (ip, behind) = (address.ip(), cut.behind);
-                eprintln!("{time} ! cut off {who} {ip}: reads too slowly ({behind} bytes behind)");
-            }
-            Sighting::Stalled(address, time_limit) => {
-                let (ip, seconds) = (address.ip(), time_limit.as_secs());
-                eprintln!("{time} ! cut off {ip}: reads too slowly (nothing in {seconds} s)");
+                let ip = address.ip();
+                let why = match cut.reason {
+                    Reason::Behind => "reads too slowly",
+                    Reason::Stalled => "reads too slowly: nothing in 10 s",
+                };
+                let text =
+                    format!("{time} ! cut off {who} {ip}: {why} ({} bytes behind)\n", cut.behind);
+                // A terminal that is gone is no reason to stop the chat.
+                io::stderr().write_all(text.as_bytes()).ok();
             }
         }
     }

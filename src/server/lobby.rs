@@ -46,11 +46,8 @@ struct Peer {
 pub enum Sighting {
     /// Somebody came, went or took another nick.
     News(News, SocketAddr),
-    /// Somebody was cut off for reading too slowly.
+    /// Somebody was cut off.
     Cut(Cut, SocketAddr),
-    /// Somebody was cut off for reading nothing at all, in this long; the nick is
-    /// told by the news that they left.
-    Stalled(SocketAddr, Duration),
 }
 
 /// What has to be done after the lock is free.
@@ -117,19 +114,14 @@ impl Lobby {
     /// Takes a session out of the room.
     pub fn leave(&self, id: SessionId) {
         let mut state = self.lock();
-        state.room.leave(id);
-        // What it did last is settled while its address is still known.
+        // What it does last is settled while it is still known to both.
+        state.room.hang_up(id);
         let aftermath = state.settle();
+        state.room.leave(id);
         let peer = state.peers[id.index()].take();
         drop(state);
         self.clear_up(aftermath);
         drop(peer);
-    }
-
-    /// Shows something to the operator.
-    pub fn show(&self, sighting: Sighting) {
-        // A console that is full or gone shows nothing; the chat goes on.
-        self.console.try_send(sighting).ok();
     }
 
     /// A panic while the lock was held has ended one client's task. The room is
@@ -145,7 +137,10 @@ impl Lobby {
             SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).ok();
             stream.get_ref().shutdown(Shutdown::Both).ok();
         }
-        aftermath.sightings.into_iter().for_each(|sighting| self.show(sighting));
+        for sighting in aftermath.sightings {
+            // A console that is full or gone shows nothing; the chat goes on.
+            self.console.try_send(sighting).ok();
+        }
         aftermath.bells.into_iter().for_each(Waker::wake);
     }
 }

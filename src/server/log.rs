@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{Local, SecondsFormat};
 
+use crate::room::SessionId;
 use crate::server::lobby::Lobby;
 
 /// A file that is open for appending.
@@ -31,10 +32,9 @@ impl Log {
         Ok(Log { path: path.into(), file: options.open(path)?, failing: false })
     }
 
-    /// Writes down what is said until the room closes.
-    pub fn follow(mut self, lobby: &Lobby) {
+    /// Writes down what a session hears until the room closes.
+    pub fn follow(mut self, lobby: &Lobby, mut id: SessionId) {
         let mut heard = Vec::new();
-        let mut id = lobby.observe();
         loop {
             let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut heard, cx)));
             // Only whole lines: a batch may end in the middle of one.
@@ -48,7 +48,7 @@ impl Log {
                     return;
                 }
                 // The disk was so slow that the transcript has gone on without us.
-                eprintln!("minichat: warning: the log {} has a gap", self.path.display());
+                self.warn(format_args!("the log {} has a gap", self.path.display()));
                 heard.clear();
                 id = lobby.observe();
             }
@@ -67,8 +67,13 @@ impl Log {
         if let Err(err) = &result
             && !self.failing
         {
-            eprintln!("minichat: warning: cannot write the log {}: {err}", self.path.display());
+            self.warn(format_args!("cannot write the log {}: {err}", self.path.display()));
         }
         self.failing = result.is_err();
+    }
+
+    /// Tells the operator, if there is still somebody to tell. The chat goes on.
+    fn warn(&self, what: std::fmt::Arguments<'_>) {
+        writeln!(io::stderr(), "minichat: warning: {what}").ok();
     }
 }

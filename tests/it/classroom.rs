@@ -1,0 +1,145 @@
+//! What the README of the classroom's project shows: its session and its five
+//! tests, byte for byte, by clients as simple as its own.
+
+use crate::harness::Server;
+
+#[test]
+fn the_session_of_the_classroom_goes_as_it_is_written() {
+    let server = Server::start(&[]);
+    let mut joao = server.member("joao");
+    let mut ana = server.member("ana");
+    joao.reads("User ana joined.");
+
+    ana.says("MSG Olá a todos!");
+    ana.reads("FROM ana [all]: Olá a todos!");
+    joao.reads("FROM ana [all]: Olá a todos!");
+    ana.says("WHO");
+    ana.reads("Connected users: ana, joao");
+
+    joao.says("MSG Oi Ana!");
+    joao.reads("FROM joao [all]: Oi Ana!");
+    ana.reads("FROM joao [all]: Oi Ana!");
+
+    ana.says("MSG @joao oi joão, tudo bem?");
+    joao.reads("FROM ana [dm]: oi joão, tudo bem?");
+    joao.says("MSG @ana tudo ótimo!");
+    ana.reads("FROM joao [dm]: tudo ótimo!");
+
+    ana.says("QUIT");
+    ana.reads("BYE");
+    ana.ends();
+    joao.reads("User ana left the chat.");
+    joao.says("QUIT");
+    joao.reads("BYE");
+    joao.ends();
+}
+
+#[test]
+fn everyone_reads_what_is_said_to_all_the_speaker_included() {
+    let server = Server::start(&[]);
+    let [mut ana, mut joao] = server.members(["ana", "joao"]);
+    ana.says("MSG Olá!");
+    for peer in [&mut ana, &mut joao] {
+        peer.reads("FROM ana [all]: Olá!");
+    }
+    joao.says("MSG Oi Ana!");
+    for peer in [&mut ana, &mut joao] {
+        peer.reads("FROM joao [all]: Oi Ana!");
+        peer.reads_nothing_more();
+    }
+}
+
+#[test]
+fn a_direct_message_reaches_one_person_and_its_sender_is_told_nothing() {
+    let server = Server::start(&[]);
+    let [mut ana, mut joao, mut maria] = server.members(["ana", "joao", "maria"]);
+    ana.says("MSG @joao essa mensagem é só pra você");
+    joao.reads("FROM ana [dm]: essa mensagem é só pra você");
+    for peer in [&mut ana, &mut joao, &mut maria] {
+        peer.reads_nothing_more();
+    }
+}
+
+#[test]
+fn a_taken_nick_is_refused_and_another_one_may_follow() {
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    let mut second = server.guest();
+    second.says("NICK ana");
+    second.reads("ERR apelido_em_uso");
+    ana.reads_nothing_more();
+
+    second.says("NICK ana2");
+    second.reads("OK welcome ana2");
+    ana.reads("User ana2 joined.");
+    second.says("MSG enfim");
+    second.reads("FROM ana2 [all]: enfim");
+    ana.reads("FROM ana2 [all]: enfim");
+}
+
+#[test]
+fn a_message_to_somebody_who_is_not_here_is_an_error_for_its_sender_alone() {
+    let server = Server::start(&[]);
+    let [mut ana, mut joao] = server.members(["ana", "joao"]);
+    ana.says("MSG @usuario_falso oi");
+    ana.reads("ERR user_not_found");
+    ana.reads_nothing_more();
+    joao.reads_nothing_more();
+}
+
+#[test]
+fn the_list_of_users_is_sorted_and_tells_nobody_who_asked() {
+    let server = Server::start(&[]);
+    let [mut maria, mut ana, mut joao] = server.members(["maria", "ana", "joao"]);
+    for peer in [&mut maria, &mut ana, &mut joao] {
+        peer.says("WHO");
+        peer.reads("Connected users: ana, joao, maria");
+    }
+    for peer in [&mut maria, &mut ana, &mut joao] {
+        peer.reads_nothing_more();
+    }
+}
+
+#[test]
+fn however_somebody_leaves_the_others_are_told_once_and_the_nick_is_free_again() {
+    let server = Server::start(&[]);
+    let mut joao = server.member("joao");
+    for way in ["quits", "closes", "stops talking", "resets"] {
+        let mut ana = server.member("ana");
+        joao.reads("User ana joined.");
+        match way {
+            "quits" => {
+                ana.says("QUIT");
+                ana.reads("BYE");
+                ana.ends();
+            }
+            "closes" => drop(ana),
+            "stops talking" => {
+                ana.stops_talking();
+                ana.ends();
+            }
+            _ => ana.resets(),
+        }
+        joao.reads("User ana left the chat.");
+        joao.says("WHO");
+        joao.reads("Connected users: joao");
+    }
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_conversation_hurts_nobody_else() {
+    let server = Server::start(&[]);
+    let [mut ana, mut joao, bia] = server.members(["ana", "joao", "bia"]);
+    // Bia has these on her way when she goes, and has read none of them.
+    for n in 0..20 {
+        ana.says(format!("MSG {n}"));
+        joao.reads(format!("FROM ana [all]: {n}"));
+        ana.reads(format!("FROM ana [all]: {n}"));
+    }
+    bia.resets();
+    for peer in [&mut ana, &mut joao] {
+        peer.reads("User bia left the chat.");
+    }
+    drop([ana, joao]);
+    server.still_serves();
+}

@@ -1,0 +1,218 @@
+//! The command line: help, version, and what is said to those who get it wrong.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use crate::harness::{Output, Running, broken_pipe, minichat, run};
+
+/// The program's own, and its commands.
+const COMMANDS: [&str; 3] = ["", "server", "connect"];
+
+/// What the binary makes of these words; blanks stand between them.
+#[track_caller]
+fn asked(line: &str) -> Output {
+    run(minichat().args(line.split_whitespace()), "")
+}
+
+/// The help of a command.
+#[track_caller]
+fn help(command: &str) -> String {
+    let output = asked(&format!("{command} --help"));
+    assert_eq!((output.status, &*output.stderr), (Some(0), ""), "{command}");
+    output.stdout
+}
+
+/// The options that a help text tells of, with the word for their value, if they
+/// have one: `-p PORT`, `--port PORT`, `--quiet`.
+fn documented(help: &str) -> Vec<(&str, Option<&str>)> {
+    let mut options = Vec::new();
+    for line in help.lines().filter(|line| line.starts_with("  -")) {
+        let (flags, _) = line.trim_start().split_once("  ").expect("each option has its text");
+        let (names, value) = match flags.rsplit_once(' ') {
+            Some((names, value)) if !value.starts_with('-') => (names, Some(value)),
+            _ => (flags, None),
+        };
+        options.extend(names.split(", ").map(|name| (name, value)));
+    }
+    options
+}
+
+#[test]
+fn help_goes_to_standard_output_and_fits_a_terminal() {
+    for command in COMMANDS {
+        let help = help(command);
+        assert!(help.starts_with(format!("Usage: minichat {command}").trim_end()), "{help}");
+        assert!(help.contains("\n  -h, --help "), "{help}");
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line:?}");
+        }
+        assert_eq!(asked(&format!("{command} -h")).stdout, help);
+    }
+    let top = help("");
+    for command in &COMMANDS[1..] {
+        assert!(top.contains(&format!("\n  {command} ")), "{top}");
+    }
+}
+
+#[test]
+fn the_version_goes_to_standard_output() {
+    for line in ["--version", "-V"] {
+        let output = asked(line);
+        assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+        assert_eq!(output.stdout, format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn every_option_that_help_tells_of_exists() {
+    for command in COMMANDS {
+        let help = help(command);
+        let options = documented(&help);
+        assert!(options.len() >= 3, "{options:?}");
+        for (option, value) in options {
+            // Help is only given if everything else is right.
+            let value = match value {
+                Some("ADDR") => "127.0.0.1",
+                Some(_) => "1",
+                None => "",
+            };
+            let output = asked(&format!("{command} {option} {value} --help"));
+            assert_eq!((output.status, &*output.stderr), (Some(0), ""), "{command} {option}");
+            if option != "-V" && option != "--version" {
+                assert_eq!(output.stdout, help);
+            }
+        }
+    }
+}
+
+#[test]
+fn help_tells_of_every_letter_that_is_an_option() {
+    for command in COMMANDS {
+        let help = help(command);
+        let documented: BTreeSet<&str> =
+            documented(&help).into_iter().map(|(option, _)| option).collect();
+        for letter in ('a'..='z').chain('A'..='Z').chain('0'..='9') {
+            let option = format!("-{letter}");
+            // The first of the others may be its value, the second is wrong.
+            let output = asked(&format!("{command} {option} --no-such --no-such"));
+            let unknown = format!("minichat: unrecognized option `{option}`\n");
+            assert_eq!(
+                !output.stderr.starts_with(&unknown),
+                documented.contains(&*option),
+                "{command} {option}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_a_way_out() {
+    for (line, named, way_out) in [
+        // Options and commands that there are not.
+        ("--no-such", "--no-such", "minichat --help"),
+        ("-z", "-z", "minichat --help"),
+        ("dance", "dance", "minichat --help"),
+        ("server --no-such", "--no-such", "minichat server --help"),
+        ("server -z", "-z", "minichat server --help"),
+        ("server here", "here", "minichat server --help"),
+        ("connect --no-such 127.0.0.1", "--no-such", "minichat connect --help"),
+        ("connect 127.0.0.1 9000 -z", "-z", "minichat connect --help"),
+        // Commands with a slip in them.
+        ("conect 127.0.0.1", "conect", "minichat connect"),
+        ("connet 127.0.0.1", "connet", "minichat connect"),
+        ("Connect 127.0.0.1", "Connect", "minichat connect"),
+        ("sevrer --port 0", "sevrer", "minichat server"),
+        ("serve", "serve", "minichat server"),
+        // Values that are missing.
+        ("server --port", "--port", "minichat server --help"),
+        ("server -p", "-p", "minichat server --help"),
+        ("connect 127.0.0.1 --nick", "--nick", "minichat connect --help"),
+        // Values that make no sense.
+        ("server --port 65536", "65536", "minichat server --help"),
+        ("server --port -1", "-1", "minichat server --help"),
+        ("server -p=80", "=80", "minichat server --help"),
+        ("server --port http", "http", "minichat server --help"),
+        ("server --bind nowhere", "nowhere", "minichat server --help"),
+        ("server --bind 127.0.0.256", "127.0.0.256", "minichat server --help"),
+        ("server --history -5", "-5", "minichat server --help"),
+        ("server --max-users many", "many", "minichat server --help"),
+        ("server --rate 1.5", "1.5", "minichat server --help"),
+        ("server --quiet=1", "quiet", "minichat server --help"),
+        ("server --name=", "--name", "minichat server --help"),
+        ("connect --timeout 0 127.0.0.1", "`0`", "minichat connect --help"),
+        ("connect --timeout soon 127.0.0.1", "soon", "minichat connect --help"),
+        ("connect --timeout inf 127.0.0.1", "inf", "minichat connect --help"),
+        ("connect --timeout NaN 127.0.0.1", "NaN", "minichat connect --help"),
+        ("connect --nick= 127.0.0.1", "--nick", "minichat connect --help"),
+        // Places that are none.
+        ("connect", "server", "minichat connect --help"),
+        ("connect :9000", "server", "minichat connect --help"),
+        ("connect 127.0.0.1 0", "`0`", "minichat connect --help"),
+        ("connect 127.0.0.1 70000", "70000", "minichat connect --help"),
+        ("connect 127.0.0.1:70000", "70000", "minichat connect --help"),
+        ("connect 127.0.0.1:", "``", "minichat connect --help"),
+        ("connect 127.0.0.1 http", "http", "minichat connect --help"),
+        ("connect 127.0.0.1:9000 9001", "9001", "minichat connect --help"),
+        ("connect 127.0.0.1 9000 9001", "9001", "minichat connect --help"),
+        ("connect [::1:9000", ":1:9000", "minichat connect --help"),
+        // What does not go together.
+        ("connect --raw --json 127.0.0.1", "--json", "minichat connect --help"),
+        ("connect -rj 127.0.0.1", "--raw", "minichat connect --help"),
+    ] {
+        let output = asked(line);
+        assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{line}: {output:?}");
+        let (cause, hint) = output.complaint();
+        assert!(cause.contains(named), "{line}: {cause}");
+        assert!(hint.contains(&format!("`{way_out}`")), "{line}: {hint}");
+    }
+}
+
+#[test]
+fn whatever_an_argument_holds_the_complaint_has_two_lines_that_clear_no_screen() {
+    for argument in ["a\nb", "-\n", "--a\nb", "a\x1b[2Jb", "-\x1b", "--\x1b[2J"] {
+        for words in [&[][..], &["server"], &["server", "--port"], &["connect", "a", "1"]] {
+            let output = run(minichat().args(words).arg(argument), "");
+            assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{words:?} {argument:?}");
+            let (cause, hint) = output.complaint();
+            assert!(!format!("{cause}{hint}").contains(char::is_control), "{output:?}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere arguments are made of other things than bytes.
+fn an_argument_that_is_not_text_is_a_wrong_one_and_no_panic() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    for words in [&[][..], &["server"], &["server", "--name"], &["connect"], &["connect", "-n"]] {
+        for bytes in [&b"\xFF"[..], b"ol\xE1", b"--\xC3", b"--nick=\xED\xA0\x80"] {
+            let output = run(minichat().args(words).arg(OsStr::from_bytes(bytes)), "");
+            assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{words:?} {bytes:?}");
+            let (cause, _) = output.complaint();
+            assert!(cause.contains("not UTF-8"), "{cause}");
+        }
+    }
+}
+
+#[test]
+fn help_that_nobody_reads_is_no_reason_to_panic() {
+    for line in ["--help", "--version", "server --help", "connect --help"] {
+        let mut command = minichat();
+        command.args(line.split(' ')).stdin(Stdio::null());
+        let program = Running::start_into(&mut command, broken_pipe(), Stdio::piped());
+        let output = program.output();
+        assert!(matches!(output.status, Some(0 | 1)), "{line}: {output:?}");
+        assert!(!output.stderr.contains("panicked"), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn a_complaint_that_nobody_reads_is_no_reason_to_panic() {
+    for line in ["", "conect", "server --port x", "connect --raw --json a"] {
+        let mut command = minichat();
+        command.args(line.split_whitespace()).stdin(Stdio::null());
+        let program = Running::start_into(&mut command, Stdio::piped(), broken_pipe());
+        assert_eq!(program.output().status, Some(2), "{line}");
+    }
+}

@@ -1,0 +1,146 @@
+//! How it ends: for the server, for those who never say who they are, and for
+//! those who do not read.
+
+use std::io::{ErrorKind, Write};
+use std::ops::Range;
+use std::thread;
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
+
+use crate::harness::{Peer, Server, minichat};
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+fn everyone_is_told_goodbye_before_the_server_stops() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::start(&[]);
+        let [ana, joao] = server.members(["ana", "joao"]);
+        let guest = server.guest();
+        server.process.signal(signal);
+        for mut peer in [ana, joao, guest] {
+            let last_word = peer.line();
+            assert!(last_word.starts_with("FROM server [all]: "), "{last_word:?}");
+            peer.reads("BYE");
+            peer.ends();
+        }
+        let output = server.process.output();
+        assert_eq!((output.status, &*output.stderr), (Some(0), ""), "after SIG{signal}");
+        let last = output.stdout.lines().last();
+        assert_eq!(last, Some("Server stopped; 2 users were connected."));
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+fn the_server_says_how_many_people_it_has_left_alone() {
+    for (nicks, last_line) in [
+        (&[][..], "Server stopped; nobody was connected."),
+        (&["ana"], "Server stopped; 1 user was connected."),
+        (&["ana", "joao", "maria"], "Server stopped; 3 users were connected."),
+    ] {
+        let server = Server::start(&[]);
+        let _guest = server.guest();
+        let _people: Vec<_> = nicks.iter().map(|nick| server.member(nick)).collect();
+        server.process.signal("TERM");
+        assert_eq!(server.process.output().stdout.lines().last(), Some(last_line));
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+fn the_server_stops_though_somebody_does_not_read() {
+    let server = Server::start(&["--rate", "0"]);
+    let [_sleepy, mut ana] = server.members(["sleepy", "ana"]);
+    // More than the kernel takes, and less than the server keeps.
+    for n in 0..900 {
+        ana.says(format!("MSG {n} {}", "x".repeat(1000)));
+        assert!(ana.line().starts_with(&format!("FROM ana [all]: {n} ")));
+    }
+    let begin = Instant::now();
+    server.process.signal("TERM");
+    assert_eq!(server.process.output().status, Some(0));
+    let pause = begin.elapsed();
+    assert!(pause < Duration::from_secs(6), "it took {pause:?}");
+}
+
+#[test]
+fn who_does_not_say_who_they_are_has_to_go_and_who_did_may_stay() {
+    let mut command = minichat();
+    command.env("MINICHAT_REGISTRATION_SECS", "1");
+    let server = Server::launch(command, &[]);
+    let mut ana = server.member("ana");
+    let [mut silent, mut talkative] = [server.guest(), server.guest()];
+    talkative.sends("\n\nWHO\nNICK ana\n\nNICK");
+    talkative.reads("ERR please_register_with_NICK");
+    talkative.reads("ERR apelido_em_uso");
+    for guest in [&mut silent, &mut talkative] {
+        guest.reads("ERR registration_timeout");
+        guest.ends();
+    }
+    // Her time would have been up before theirs.
+    ana.reads_nothing_more();
+}
+
+#[test]
+fn who_does_not_read_is_cut_and_nobody_else_misses_a_line() {
+    const LINES: usize = 8 << 10;
+    const AT_ONCE: usize = 16;
+    let mut server = Server::start(&["--rate", "0"]);
+    let [mut sleepy, mut ana, mut joao] = server.members(["sleepy", "ana", "joao"]);
+    let text = |n: usize| format!("{n} {}", "x".repeat(1000));
+    // Hears these lines, and how often meanwhile somebody was seen to leave.
+    let hear = |peer: &mut Peer, lines: Range<usize>| {
+        let mut departures = 0;
+        for n in lines {
+            let mut line = peer.line();
+            if line == "User sleepy left the chat." {
+                departures += 1;
+                line = peer.line();
+            }
+            assert_eq!(line, format!("FROM ana [all]: {}", text(n)));
+        }
+        departures
+    };
+    let seen = thread::scope(|scope| {
+        let joao = scope.spawn(|| hear(&mut joao, 0..LINES));
+        let mut seen = 0;
+        for n in (0..LINES).step_by(AT_ONCE) {
+            for n in n..n + AT_ONCE {
+                ana.says(format!("MSG {}", text(n)));
+            }
+            seen += hear(&mut ana, n..n + AT_ONCE);
+        }
+        (seen, joao.join().expect("joao hears everything"))
+    });
+    assert_eq!(seen, (1, 1));
+    let notice = server.process.stderr.find("reads too slowly");
+    assert!(notice.contains("sleepy"), "{notice}");
+    // What was on its way may still be read, and then it is over.
+    while sleepy.raw_line().ends_with(b"\n") {}
+    server.still_serves();
+}
+
+#[test]
+fn who_asks_and_does_not_read_the_answers_is_no_longer_listened_to() {
+    let server = Server::start(&["--rate", "0"]);
+    let [sleepy, mut ana] = server.members(["sleepy", "ana"]);
+    let mut mouth = sleepy.socket();
+    mouth.set_write_timeout(Some(Duration::from_secs(1))).expect("a deadline can be set");
+    let questions = "WHO\n".repeat(1 << 14);
+    let mut asked = 0;
+    let err = loop {
+        match mouth.write_all(questions.as_bytes()) {
+            Ok(()) => asked += questions.len(),
+            Err(err) => break err,
+        }
+        assert!(asked < 64 << 20, "it listens for ever");
+    };
+    // It takes nothing more, but has not given up on the connection.
+    assert!(matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{err}");
+    ana.says("MSG olá");
+    ana.reads("FROM ana [all]: olá");
+    if let Some(peak) = server.process.peak_memory() {
+        assert!(peak < 64 << 10, "it took {peak} KiB");
+    }
+}

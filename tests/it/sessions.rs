@@ -1,0 +1,36 @@
+//! The example sessions of `protocol.md`, with the real server.
+
+use std::collections::HashMap;
+
+use crate::harness::{Peer, Server};
+use crate::script::{Session, What, sessions};
+
+#[test]
+fn the_sessions_of_the_protocol_happen_as_it_tells_them() {
+    let sessions = sessions(include_str!("../../protocol.md"));
+    assert!(sessions.len() >= 14, "the sessions are found");
+    sessions.iter().for_each(play);
+}
+
+#[track_caller]
+fn play(session: &Session) {
+    let server = Server::start(&session.options);
+    let mut people: HashMap<&str, Peer> = HashMap::new();
+    for step in &session.steps {
+        let peer = people.entry(step.who).or_insert_with(|| server.connect());
+        match step.what {
+            What::Says(line) => peer.says(line),
+            What::Reads(line) => {
+                assert_eq!(peer.line(), line, "what {} reads in {session:?}", step.who)
+            }
+            What::IsClosed => {
+                peer.ends();
+                people.remove(step.who);
+            }
+            What::BreaksOff => drop(people.remove(step.who)),
+        }
+    }
+    for peer in people.values_mut() {
+        peer.reads_nothing_more();
+    }
+}
