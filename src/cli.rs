@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use gumdrop::{Options, ParsingStyle};
 
-use crate::config::{self, Format};
+use crate::config::{self, Format, Target};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
 
@@ -23,6 +23,8 @@ pub enum Asked {
     Server(config::Server),
     /// Join a chat.
     Connect(config::Connect),
+    /// List servers.
+    Discover(config::Discover),
     /// Print this on standard output; it ends with a line feed.
     Print(String),
     /// Nothing that can be done: what is wrong, and what to do, on a line each.
@@ -41,9 +43,11 @@ struct Args {
 
 #[derive(Debug, Options)]
 enum Command {
-    #[options(help = "run a chat server")]
+    #[options(help = "run a chat server and announce it on the network")]
     Server(Server),
-    #[options(help = "join a chat")]
+    #[options(help = "list the chat servers on the network")]
+    Discover(Discover),
+    #[options(help = "join a chat; so does no command at all")]
     Connect(Connect),
 }
 
@@ -96,14 +100,50 @@ struct Server {
     rate: Option<u32>,
     #[options(no_short, help = "do not announce the server on the network")]
     no_mdns: bool,
+    #[options(
+        no_short,
+        meta = "NAME",
+        parse(try_from_str = "word"),
+        help = "announce on interface NAME only (default: all)"
+    )]
+    interface: Option<String>,
     #[options(help = "print only errors")]
     quiet: bool,
 }
 
 #[derive(Debug, Options)]
+struct Discover {
+    #[options(help = "print this help and exit")]
+    help: bool,
+    #[options(
+        meta = "SECS",
+        parse(try_from_str = "seconds"),
+        help = "how long to look (default: 2)"
+    )]
+    timeout: Option<Duration>,
+    #[options(short = "1", help = "stop at the first server found")]
+    first: bool,
+    #[options(help = "go on, and tell what changes, until Ctrl-C")]
+    watch: bool,
+    #[options(help = "print one JSON object per server")]
+    json: bool,
+    #[options(no_short, help = "try port 9000 of all local addresses, too")]
+    scan: bool,
+    #[options(
+        no_short,
+        meta = "NAME",
+        parse(try_from_str = "word"),
+        help = "look on interface NAME only (default: all)"
+    )]
+    interface: Option<String>,
+}
+
+#[derive(Debug, Default, Options)]
 struct Connect {
     #[options(help = "print this help and exit")]
     help: bool,
+    #[options(help = "never ask which server: take the first by name")]
+    auto: bool,
     #[options(
         meta = "NICK",
         parse(try_from_str = "word"),
@@ -113,7 +153,7 @@ struct Connect {
     #[options(
         meta = "SECS",
         parse(try_from_str = "seconds"),
-        help = "how long to try to connect (default: 5)"
+        help = "how long to look and to connect (default: 5)"
     )]
     timeout: Option<Duration>,
     #[options(help = "protocol lines, unchanged in both directions")]
@@ -122,18 +162,23 @@ struct Connect {
     json: bool,
     #[options(help = "keep listening after the end of the input")]
     stay: bool,
-    #[options(free, help = "the server, and its port (default: 9000)")]
+    #[options(
+        no_short,
+        meta = "NAME",
+        parse(try_from_str = "word"),
+        help = "look on interface NAME only (default: all)"
+    )]
+    interface: Option<String>,
+    #[options(free, help = "which server, and its port (default: find one; 9000)")]
     host: Vec<String>,
 }
 
 /// The name of each command and how it is used; first the program's own.
-const SYNOPSES: [(&str, &str); 3] = [
-    ("", "minichat [-h | -V]\n       minichat COMMAND [OPTIONS]"),
+const SYNOPSES: [(&str, &str); 4] = [
+    ("", "minichat [-h | -V]\n       minichat [COMMAND [OPTIONS]]"),
     ("server", "minichat server [OPTIONS]"),
-    (
-        "connect",
-        "minichat connect [OPTIONS] HOST[:PORT]\n       minichat connect [OPTIONS] HOST PORT",
-    ),
+    ("discover", "minichat discover [OPTIONS]"),
+    ("connect", "minichat connect [OPTIONS] [HOST[:PORT] | HOST PORT | NAME]"),
 ];
 
 /// Two words that differ in so many letters may be the same with a slip.
@@ -163,10 +208,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
         Some(Command::Server(options)) => {
             server(options).unwrap_or_else(|what| wrong("server", what))
         }
+        Some(Command::Discover(options)) => {
+            discover(options).unwrap_or_else(|what| wrong("discover", what))
+        }
         Some(Command::Connect(options)) => {
             connect(options).unwrap_or_else(|what| wrong("connect", what))
         }
-        None => wrong("", "which command?".into()),
+        None => connect(Connect::default()).unwrap_or_else(|what| wrong("", what)),
     }
 }
 
@@ -181,6 +229,7 @@ fn server(options: Server) -> Result<Asked, String> {
         bind: options.bind,
         name: options.name,
         announce: !options.no_mdns,
+        interface: options.interface,
         motd: options.motd,
         log: options.log,
         history: options.history.map_or(default.history, |lines| lines as usize),
@@ -190,9 +239,30 @@ fn server(options: Server) -> Result<Asked, String> {
     }))
 }
 
+fn discover(options: Discover) -> Result<Asked, String> {
+    if options.first && options.watch {
+        return Err("--first and --watch exclude each other".into());
+    }
+    if options.scan && options.watch {
+        return Err("--scan and --watch exclude each other: a scan is made once".into());
+    }
+    let default = config::Discover::default();
+    Ok(Asked::Discover(config::Discover {
+        timeout: options.timeout.unwrap_or(default.timeout),
+        first: options.first,
+        watch: options.watch,
+        json: options.json,
+        scan: options.scan,
+        interface: options.interface,
+    }))
+}
+
 fn connect(options: Connect) -> Result<Asked, String> {
     let default = config::Connect::default();
-    let (host, port) = target(&options.host)?;
+    let target = target(&options.host)?;
+    if options.auto && target != Target::Any {
+        return Err("--auto finds a server by itself; leave the address out".into());
+    }
     let format = match (options.raw, options.json) {
         (true, true) => return Err("--raw and --json exclude each other".into()),
         (true, false) if options.nick.is_some() => {
@@ -209,8 +279,9 @@ fn connect(options: Connect) -> Result<Asked, String> {
         return Err(format!("{nick:?} is not a nickname"));
     }
     Ok(Asked::Connect(config::Connect {
-        host,
-        port,
+        target,
+        auto: options.auto,
+        interface: options.interface,
         nick,
         timeout: options.timeout.unwrap_or(default.timeout),
         format,
@@ -218,30 +289,34 @@ fn connect(options: Connect) -> Result<Asked, String> {
     }))
 }
 
-/// Reads `HOST`, `HOST:PORT` or `HOST PORT`, where an IPv6 address stands in
-/// brackets if a port follows it after a colon.
-fn target(words: &[String]) -> Result<(String, u16), String> {
+/// Reads `HOST`, `HOST:PORT`, `HOST PORT` or the name of a server, where an IPv6
+/// address stands in brackets if a port follows it after a colon.
+fn target(words: &[String]) -> Result<Target, String> {
     let (first, second) = match words {
-        [] => return Err("which server? Give its address, like 192.168.1.100".into()),
+        [] => return Ok(Target::Any),
         [first] => (first.as_str(), None),
         [first, second] => (first.as_str(), Some(second.as_str())),
         [_, _, third, ..] => return Err(format!("unexpected `{third}` after the port")),
     };
     let is_ipv6 =
         |host: &str| host.split('%').next().is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
+    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let (host, attached) = match first.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) if is_ipv6(host) => (host, None),
         Some((host, rest)) if is_ipv6(host) && rest.starts_with(':') => (host, Some(&rest[1..])),
-        Some(_) => return Err(format!("`{first}` is not an address")),
-        None if first.starts_with('[') => return Err(format!("`{first}` is not an address")),
-        None if is_ipv6(first) => (first, None),
-        None => first.split_once(':').map_or((first, None), |(host, port)| (host, Some(port))),
+        _ if is_ipv6(first) => (first, None),
+        // What follows a colon in the name of a server is no number.
+        _ => match first.rsplit_once(':').filter(|(_, port)| is_number(port)) {
+            Some((host, port)) => (host, Some(port)),
+            None => (first, None),
+        },
     };
     if host.trim().is_empty() {
         return Err("which server? Its name is empty".into());
     }
     let port = match (attached, second) {
-        (None, None) => DEFAULT_PORT,
+        (None, None) if is_ipv6(host) || host.parse::<IpAddr>().is_ok() => DEFAULT_PORT,
+        (None, None) => return Ok(Target::Named(host.into())),
         (Some(port), None) | (None, Some(port)) => match port.parse() {
             Ok(port) if port > 0 => port,
             _ => return Err(format!("`{port}` is not a port: a number from 1 to 65535")),
@@ -250,7 +325,10 @@ fn target(words: &[String]) -> Result<(String, u16), String> {
             return Err(format!("a port is given twice: `{first}` and `{second}`"));
         }
     };
-    Ok((host.into(), port))
+    if host.contains(':') && !is_ipv6(host) || host.starts_with('[') {
+        return Err(format!("`{host}` is not an address"));
+    }
+    Ok(Target::Host(host.into(), port))
 }
 
 fn port(text: &str) -> Result<u16, String> {
@@ -329,7 +407,7 @@ mod tests {
     #[track_caller]
     fn check_target(line: &str, host: &str, port: u16) {
         let Asked::Connect(config) = parse(line) else { panic!("{:?}", parse(line)) };
-        assert_eq!((config.host.as_str(), config.port), (host, port), "{line}");
+        assert_eq!(config.target, Target::Host(host.into(), port), "{line}");
     }
 
     #[test]
@@ -337,7 +415,8 @@ mod tests {
         check_target("connect 192.168.1.100", "192.168.1.100", 9000);
         check_target("connect 192.168.1.100:9001", "192.168.1.100", 9001);
         check_target("connect 127.0.0.1 9001", "127.0.0.1", 9001);
-        check_target("connect sala3.local", "sala3.local", 9000);
+        check_target("connect sala3.local 9000", "sala3.local", 9000);
+        check_target("connect sala3.local:9000", "sala3.local", 9000);
         check_target("connect ::1", "::1", 9000);
         check_target("connect [::1]", "::1", 9000);
         check_target("connect [::1]:9001", "::1", 9001);
@@ -347,18 +426,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_address_is_looked_up() {
+        for (line, target) in [
+            ("", Target::Any),
+            ("connect", Target::Any),
+            ("connect --auto", Target::Any),
+            ("connect sala3", Target::Named("sala3".into())),
+            ("connect Redes:turma-B", Target::Named("Redes:turma-B".into())),
+        ] {
+            let Asked::Connect(config) = parse(line) else { panic!("{:?}", parse(line)) };
+            assert_eq!(config.target, target, "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_value_and_a_way_out() {
         let help = "\nTry `minichat connect --help`";
         for (line, what) in [
-            ("connect", "which server? Give its address, like 192.168.1.100"),
+            ("connect --auto a", "--auto finds a server by itself; leave the address out"),
             ("connect :9000", "which server? Its name is empty"),
             ("connect a 0", "`0` is not a port: a number from 1 to 65535"),
             ("connect a:70000", "`70000` is not a port: a number from 1 to 65535"),
             ("connect a b", "`b` is not a port: a number from 1 to 65535"),
             ("connect a:1 2", "a port is given twice: `a:1` and `2`"),
             ("connect a 1 2", "unexpected `2` after the port"),
-            ("connect [a]:1", "`[a]:1` is not an address"),
-            ("connect [::1:9000", "`[::1:9000` is not an address"),
+            ("connect [a]:1", "`[a]` is not an address"),
+            ("connect [::1:9000", "`[::1` is not an address"),
             ("connect --raw -n ana a", "--raw sends nothing but what is typed; leave --nick out"),
             ("connect --raw --json a", "--raw and --json exclude each other"),
             (
@@ -375,7 +468,8 @@ mod tests {
             &format!("invalid argument to option `-p`: {port}\nTry `minichat server --help`"),
         );
         check_wrong("server x", "unexpected free argument `x`\nTry `minichat server --help`");
-        check_wrong("", "which command?\nTry `minichat --help`");
+        let help = "\nTry `minichat discover --help`";
+        check_wrong("discover -1w", &format!("--first and --watch exclude each other{help}"));
     }
 
     #[test]
@@ -395,7 +489,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        for line in ["-h", "--help", "server --help", "connect -h"] {
+        for line in ["-h", "--help", "server --help", "discover --help", "connect -h"] {
             let Asked::Print(text) = parse(line) else { panic!("{line}") };
             assert!(text.starts_with("Usage: minichat"));
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

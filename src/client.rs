@@ -4,13 +4,14 @@
 //! this connects both with a socket, and with the threads that read and print.
 
 mod dialogue;
+mod find;
 mod paint;
 mod plain;
 
 use std::env;
 use std::future;
 use std::io::{self, IsTerminal, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -50,13 +51,16 @@ pub fn run(config: &Connect) -> Result<u8, Error> {
     let mut interrupts =
         Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
     smol::block_on(async {
+        let keyboard = plain::keyboard();
         let interrupted = async { Err(interrupts.next().await) };
-        let stream = match or(interrupted, async { Ok(reach(config).await) }).await {
-            Ok(stream) => stream?,
+        let arrive = async { Ok(arrive(config, look, &keyboard).await) };
+        let (stream, server) = match or(interrupted, arrive).await {
+            Ok(arrived) => arrived?,
             Err(interrupt) => return Ok(interrupt.status()),
         };
         let printer = Printer::start();
-        let ending = Conversation::new(config, look, &stream, &printer).run(&mut interrupts).await;
+        let conversation = Conversation::new(config, look, server, &stream, &printer, keyboard);
+        let ending = conversation.run(&mut interrupts).await;
         match ending {
             // Who asks us to stop does not wait for the output.
             Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
@@ -73,6 +77,22 @@ pub fn run(config: &Connect) -> Result<u8, Error> {
             Err(err) => Err(Error::Output(err)),
         }
     })
+}
+
+/// Finds the server and connects to it. Also tells what people call it.
+async fn arrive(
+    config: &Connect,
+    look: Look,
+    keyboard: &Receiver<Vec<u8>>,
+) -> Result<(Async<TcpStream>, String), Error> {
+    let place = find::find(config, look.interactive, keyboard).await?;
+    let late = async {
+        Timer::after(config.timeout).await;
+        Err(io::Error::other("nobody answers"))
+    };
+    let stream = or(race(&place.addresses), late).await;
+    let stream = stream.map_err(|err| Error::Connect(place.name.clone(), err))?;
+    Ok((stream, place.name))
 }
 
 /// What standard input and output are.
@@ -113,24 +133,6 @@ fn wants_colour(terminal: bool, variable: impl Fn(&str) -> String) -> bool {
     }
 }
 
-/// Connects to the server, at whichever of its addresses answers first.
-async fn reach(config: &Connect) -> Result<Async<TcpStream>, Error> {
-    let server = name(config);
-    let (host, port) = (config.host.clone(), config.port);
-    let late = async {
-        Timer::after(config.timeout).await;
-        Err(Error::Connect(server.clone(), io::Error::other("nobody answers")))
-    };
-    let answer = async {
-        let addresses = smol::unblock(move || (host, port).to_socket_addrs()).await;
-        let mut addresses: Vec<SocketAddr> =
-            addresses.map_err(|err| Error::Resolve(config.host.clone(), err))?.collect();
-        addresses.sort_by_key(|address| (!address.ip().is_loopback(), !address.is_ipv4()));
-        race(&addresses).await.map_err(|err| Error::Connect(server.clone(), err))
-    };
-    or(answer, late).await
-}
-
 /// Tries the addresses one after the other, without waiting long for any. The
 /// first connection wins; if there is none, the last error tells why.
 async fn race(addresses: &[SocketAddr]) -> io::Result<Async<TcpStream>> {
@@ -157,14 +159,6 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<Async<TcpStream>> {
         Err(failure)
     };
     executor.run(finish).await
-}
-
-/// The server as people write it.
-fn name(config: &Connect) -> String {
-    match config.host.contains(':') {
-        true => format!("[{}]:{}", config.host, config.port),
-        false => format!("{}:{}", config.host, config.port),
-    }
 }
 
 /// How a conversation ends.
@@ -195,6 +189,8 @@ enum Happening {
 struct Conversation<'a> {
     config: &'a Connect,
     look: Look,
+    /// What people call the server.
+    server: String,
     stream: &'a Async<TcpStream>,
     printer: &'a Printer,
     keyboard: Receiver<Vec<u8>>,
@@ -217,16 +213,19 @@ impl<'a> Conversation<'a> {
     fn new(
         config: &'a Connect,
         look: Look,
+        server: String,
         stream: &'a Async<TcpStream>,
         printer: &'a Printer,
+        keyboard: Receiver<Vec<u8>>,
     ) -> Self {
         stream.get_ref().set_nodelay(true).ok(); // It only would be slower.
         Conversation {
             config,
             look,
+            server,
             stream,
             printer,
-            keyboard: plain::keyboard(),
+            keyboard,
             dialogue: Dialogue::raw(),
             typing: true,
             unsent: Vec::new(),
@@ -291,7 +290,7 @@ impl<'a> Conversation<'a> {
                 // Everything was said; that nobody answers is not our failure.
                 Happening::Late if self.dialogue.is_leaving() => vec![Act::End],
                 Happening::Late => {
-                    return Ending::Failed(Error::Silent(name(self.config), self.config.timeout));
+                    return Ending::Failed(Error::Silent(self.server.clone(), self.config.timeout));
                 }
             };
         }
@@ -409,7 +408,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn explain(&self, failure: Failure) -> Error {
-        let server = name(self.config);
+        let server = self.server.clone();
         match failure {
             Failure::NoNick => Error::NoNick,
             Failure::Nick(nick, why) => Error::Nick(nick, why),

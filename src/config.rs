@@ -20,6 +20,8 @@ pub struct Server {
     pub name: Option<String>,
     /// Whether it is announced on the network at all.
     pub announce: bool,
+    /// The only network interface to announce it on; none means all.
+    pub interface: Option<String>,
     /// A greeting for everyone who joins, of any number of lines.
     pub motd: Option<String>,
     /// Where to append the public conversation.
@@ -41,6 +43,7 @@ impl Default for Server {
             bind: Vec::new(),
             name: None,
             announce: true,
+            interface: None,
             motd: None,
             log: None,
             history: 0,
@@ -51,16 +54,48 @@ impl Default for Server {
     }
 }
 
+/// How to look for servers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discover {
+    /// How long to look, if none is found.
+    pub timeout: Duration,
+    /// Stop at the first one.
+    pub first: bool,
+    /// Go on, and tell what changes.
+    pub watch: bool,
+    /// Print JSON.
+    pub json: bool,
+    /// Try the addresses of the local networks, too.
+    pub scan: bool,
+    /// The only network interface to look on; none means all.
+    pub interface: Option<String>,
+}
+
+impl Default for Discover {
+    fn default() -> Discover {
+        Discover {
+            timeout: Duration::from_secs(2),
+            first: false,
+            watch: false,
+            json: false,
+            scan: false,
+            interface: None,
+        }
+    }
+}
+
 /// How to join a chat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connect {
-    /// The name or address of the server's machine.
-    pub host: String,
-    /// Its TCP port.
-    pub port: u16,
+    /// Which chat.
+    pub target: Target,
+    /// Never ask which one.
+    pub auto: bool,
+    /// The only network interface to look on; none means all.
+    pub interface: Option<String>,
     /// The nick to register; none asks for one, or takes it from the input.
     pub nick: Option<String>,
-    /// How long reaching the server, and its first answer, may take.
+    /// How long finding and reaching the server, and its first answer, may take.
     pub timeout: Duration,
     /// What is printed and how input is read.
     pub format: Format,
@@ -68,11 +103,23 @@ pub struct Connect {
     pub stay: bool,
 }
 
+/// Which server to join.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// Whichever there is on the network.
+    Any,
+    /// The one at this address or host name, and TCP port.
+    Host(String, u16),
+    /// The machine of this name, or else the server of this title.
+    Named(String),
+}
+
 impl Default for Connect {
     fn default() -> Connect {
         Connect {
-            host: "localhost".into(),
-            port: DEFAULT_PORT,
+            target: Target::Any,
+            auto: false,
+            interface: None,
             nick: None,
             timeout: Duration::from_secs(5),
             format: Format::Text,

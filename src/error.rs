@@ -23,6 +23,17 @@ pub enum Error {
     Silent(String, Duration),
     /// The connection broke before anybody said goodbye.
     Lost(String),
+    /// No server is on the network: where was looked, for how long, and why that
+    /// may be.
+    NotFound(Vec<String>, Duration, String),
+    /// No server has this title; those that there are.
+    Unknown(String, Vec<String>),
+    /// Several servers could be meant, and nobody can be asked.
+    Several(Vec<String>),
+    /// The server of this title speaks another version of the protocol.
+    Incompatible(String),
+    /// There is no such network interface; those that there are.
+    NoInterface(String, Vec<String>),
     /// There is no nick to register, and nobody to ask.
     NoNick,
     /// The server did not take this nick, and there is nobody to ask for another
@@ -38,10 +49,11 @@ pub enum Error {
 
 impl Error {
     /// The exit status of a program that ends like this: 1 for what failed, 2
-    /// for what was asked wrongly.
+    /// for what was asked wrongly, 3 for what was not found.
     pub fn status(&self) -> u8 {
         match self {
-            Error::NoNick => 2,
+            Error::NoNick | Error::Several(_) | Error::NoInterface(..) => 2,
+            Error::NotFound(..) | Error::Unknown(..) => 3,
             _ => 1,
         }
     }
@@ -100,6 +112,48 @@ impl fmt::Display for Error {
                 "lost the connection to {server}\n\
                  Join again: minichat connect {server}"
             ),
+            Error::NotFound(asked, time, cause) => {
+                let on = if asked.is_empty() {
+                    String::new()
+                } else {
+                    format!(" on {}", asked.join(", "))
+                };
+                write!(
+                    f,
+                    "no server found{on} in {} s: {cause}\n\
+                     Start one: minichat server; or try: minichat discover --scan; \
+                     or give its address: minichat connect 192.168.1.100",
+                    time.as_secs_f64()
+                )
+            }
+            Error::Unknown(title, others) if others.is_empty() => write!(
+                f,
+                "no server {title:?} found, and no host of that name\n\
+                 Look which there are: minichat discover; or give its address: minichat connect 192.168.1.100"
+            ),
+            Error::Unknown(title, others) => write!(
+                f,
+                "no server {title:?} found, and no host of that name\n\
+                 There are: {}",
+                others.join(", ")
+            ),
+            Error::Several(titles) => write!(
+                f,
+                "several servers found: {}\n\
+                 Say which one: minichat connect NAME; or take the first: minichat connect --auto",
+                titles.join(", ")
+            ),
+            Error::Incompatible(title) => write!(
+                f,
+                "{title:?} speaks another version of the protocol\n\
+                 Get the same version of minichat as it has: minichat discover shows it"
+            ),
+            Error::NoInterface(name, others) => write!(
+                f,
+                "there is no network interface {name:?} that is up\n\
+                 There are: {}",
+                others.join(", ")
+            ),
             Error::NoNick => f.write_str("no nickname\nUse --nick NAME or set MINICHAT_NICK"),
             Error::Nick(nick, why) => {
                 write!(
@@ -151,6 +205,16 @@ mod tests {
             Error::Connect("x:9000".into(), some()),
             Error::Silent("x:9000".into(), Duration::from_millis(500)),
             Error::Lost("x:9000".into()),
+            Error::NotFound(
+                vec!["eth0 (10.77.0.2)".into()],
+                Duration::from_secs(2),
+                "nobody answered".into(),
+            ),
+            Error::Unknown("Sala 3".into(), vec!["Sala 4".into()]),
+            Error::Unknown("Sala 3".into(), vec![]),
+            Error::Several(vec!["Sala 3".into(), "Sala 4".into()]),
+            Error::Incompatible("Sala 3".into()),
+            Error::NoInterface("eth9".into(), vec!["lo".into()]),
             Error::NoNick,
             Error::Nick("ana".into(), "somebody has it".into()),
             Error::Refused("x:9000".into(), "the room is full".into()),

@@ -5,13 +5,14 @@
 //! 1. [`wire`], the language spoken, as pure functions between text and types,
 //!    and [`interrupt`], being asked to stop;
 //! 2. [`room`], who is here and what has been said, as a pure state machine;
-//!    [`config`], what the user asked for; [`error`], why the program stopped;
+//!    [`discovery`], being found on the network and finding; [`config`], what the
+//!    user asked for; [`error`], why the program stopped;
 //! 3. [`server`], the sockets, the tasks and the one lock; [`client`], a line
-//!    client; [`cli`], the command line. They do not know each other;
+//!    client; [`discover`], the list of servers; [`cli`], the command line. They
+//!    do not know each other;
 //! 4. `main`, which puts them together.
 //!
-//! Nothing below the third floor but `interrupt` does I/O, reads a clock or
-//! knows a runtime.
+//! `wire` and `room` do no I/O, read no clock and know no runtime.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -19,6 +20,8 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod discover;
+pub mod discovery;
 pub mod error;
 pub mod interrupt;
 pub mod room;

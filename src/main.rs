@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
-use minichat::{client, server};
+use minichat::{client, discover, server};
 
 fn main() -> ExitCode {
     let result = match cli::parse(std::env::args_os().skip(1)) {
         Asked::Server(config) => server::run(&config).map(|()| 0),
         Asked::Connect(config) => client::run(&config),
+        Asked::Discover(config) => discover::run(&config),
         Asked::Print(text) => {
             // A reader that has seen enough is no failure.
             io::stdout().write_all(text.as_bytes()).ok();

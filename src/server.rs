@@ -24,6 +24,7 @@ use smol::{Async, Executor, Timer};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config;
+use crate::discovery::{self, Advert};
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::room::Rules;
@@ -77,6 +78,9 @@ struct Limits {
 pub fn run(config: &config::Server) -> Result<(), Error> {
     // Each client is a descriptor. Where more cannot be had, accepting pauses.
     rlimit::increase_nofile_limit(u64::MAX).ok();
+    let only = config.interface.as_deref();
+    discovery::check(only)
+        .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
     let listeners = listen(&config.bind, config.port)?;
     let log = config
         .log
@@ -86,14 +90,19 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     let interrupts = Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
 
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
+    let advert = config.announce.then(|| advert(config, &addresses));
     if !config.quiet {
         // Whoever waits for the first line must not wait for the others.
         print(&format!("Listening on {}\n", addresses[0]));
-        print(&console::invitation(&addresses));
+        print(&console::invitation(
+            &addresses,
+            advert.as_ref().map(|advert| advert.title.as_str()),
+        ));
     }
 
     let (sender, sightings) = async_channel::bounded(SIGHTINGS);
-    let lobby = Arc::new(Lobby::new(rules(config), sender));
+    let (crowd, count) = async_channel::bounded(1);
+    let lobby = Arc::new(Lobby::new(rules(config), sender, crowd));
     let quiet = config.quiet;
     let mut followers = vec![follower(move || console::show(sightings, quiet))];
     if let Some(log) = log {
@@ -103,7 +112,13 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     }
 
     let limits = Limits { rate: config.rate, registration: registration() };
-    let count = on_all_cores(|executor| serve(executor, &lobby, listeners, limits, interrupts));
+    let presence = async {
+        if let Some(advert) = advert {
+            discovery::advertise(advert, count, console::warn_hidden).await;
+        }
+    };
+    let count =
+        on_all_cores(|executor| serve(executor, &lobby, listeners, limits, presence, interrupts));
     drop(lobby);
     for done in followers {
         // A terminal that is held or a disk that hangs is not waited for.
@@ -117,6 +132,20 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+fn advert(config: &config::Server, listening: &[SocketAddr]) -> Advert {
+    let host = || {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        host.split('.').next().unwrap_or_default().to_string()
+    };
+    let title = config.name.clone().unwrap_or_else(host);
+    Advert {
+        title: if title.is_empty() { "minichat".into() } else { title },
+        listening: listening.to_vec(),
+        interface: config.interface.clone(),
+        max_users: config.max_users,
+    }
 }
 
 fn rules(config: &config::Server) -> Rules {
@@ -169,6 +198,7 @@ async fn serve<'a>(
     lobby: &'a Lobby,
     listeners: Vec<(SocketAddr, Async<TcpListener>)>,
     limits: Limits,
+    presence: impl Future<Output = ()> + Send + 'a,
     mut interrupts: Interrupts,
 ) -> usize {
     let (stop, stopped) = async_channel::bounded(1);
@@ -179,12 +209,15 @@ async fn serve<'a>(
         executor.spawn(accept).detach();
     }
     drop(present);
+    let presence = executor.spawn(presence);
 
     interrupts.next().await;
     drop(stop);
+    lobby.withdraw();
     let count = lobby.with(|room, _| room.close(LAST_WORD));
     let goodbyes = async {
         all_gone.recv().await.ok();
+        presence.await;
     };
     let patience = async {
         Timer::after(FAREWELL).await;

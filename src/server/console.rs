@@ -6,9 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use async_channel::Receiver;
 use chrono::Local;
 
+use crate::discovery::Hidden;
 use crate::room::{Deed, Reason};
 use crate::server::lobby::Sighting;
 use crate::wire::DEFAULT_PORT;
+use crate::wire::sanitize::visible;
 
 /// Prints what is sighted until nobody is left who could see something.
 ///
@@ -54,7 +56,7 @@ pub fn print(text: &str) {
 
 /// What a person needs to join from another machine, or from this one if it is
 /// the only one that can.
-pub fn invitation(listening: &[SocketAddr]) -> String {
+pub fn invitation(listening: &[SocketAddr], title: Option<&str>) -> String {
     let port = listening[0].port();
     let mut addresses = reachable(listening, &interfaces());
     let from = match addresses.iter().all(IpAddr::is_loopback) {
@@ -64,7 +66,15 @@ pub fn invitation(listening: &[SocketAddr]) -> String {
     if addresses.is_empty() {
         addresses.push(listening[0].ip());
     }
-    let mut text = format!("To join from {from}:\n");
+    let mut text = match title {
+        Some(title) => {
+            format!(
+                "Announced as {:?}. To join from {from}:\n  minichat connect --auto\n",
+                visible(title)
+            )
+        }
+        None => format!("To join from {from}:\n"),
+    };
     for address in addresses {
         let target = match (address, port) {
             (address, DEFAULT_PORT) => address.to_string(),
@@ -74,6 +84,12 @@ pub fn invitation(listening: &[SocketAddr]) -> String {
         text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
     }
     text + "Messages are not encrypted. Ctrl-C stops.\n"
+}
+
+/// Says that nobody will find the server by itself, and why.
+pub fn warn_hidden(why: Hidden) {
+    let text = format!("minichat: warning: not announced ({why}); people can join by address\n");
+    io::stderr().write_all(text.as_bytes()).ok(); // The chat goes on.
 }
 
 /// The addresses of this machine's interfaces.
@@ -136,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_port_is_named_where_it_has_to_be() {
-        let text = |socket: &str| invitation(&[socket.parse().unwrap()]);
+        let text = |socket: &str| invitation(&[socket.parse().unwrap()], None);
         assert!(
             text("127.0.0.1:9000").contains("  minichat connect 127.0.0.1\n  nc 127.0.0.1 9000\n")
         );

@@ -24,6 +24,8 @@ pub struct Lobby {
     opened: Instant,
     /// Where sightings go. A console that cannot keep up misses some.
     console: Sender<Sighting>,
+    /// Where the number of people goes when it changes; the last one counts.
+    crowd: Sender<usize>,
 }
 
 struct State {
@@ -60,9 +62,9 @@ struct Aftermath {
 
 impl Lobby {
     /// An empty room with these rules.
-    pub fn new(rules: Rules, console: Sender<Sighting>) -> Lobby {
+    pub fn new(rules: Rules, console: Sender<Sighting>, crowd: Sender<usize>) -> Lobby {
         let state = State { room: Room::new(rules), peers: Vec::new() };
-        Lobby { state: Mutex::new(state), opened: Instant::now(), console }
+        Lobby { state: Mutex::new(state), opened: Instant::now(), console, crowd }
     }
 
     /// Gives a new connection its session.
@@ -111,6 +113,11 @@ impl Lobby {
         }
     }
 
+    /// Tells nobody any more how many people are here.
+    pub fn withdraw(&self) {
+        self.crowd.close();
+    }
+
     /// Takes a session out of the room.
     pub fn leave(&self, id: SessionId) {
         let mut state = self.lock();
@@ -138,6 +145,9 @@ impl Lobby {
             stream.get_ref().shutdown(Shutdown::Both).ok();
         }
         for sighting in aftermath.sightings {
+            if let Sighting::News(news, _) = &sighting {
+                self.crowd.force_send(news.members).ok(); // Nobody may want to know.
+            }
             // A console that is full or gone shows nothing; the chat goes on.
             self.console.try_send(sighting).ok();
         }

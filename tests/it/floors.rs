@@ -5,8 +5,12 @@ use std::fs;
 use std::path::Path;
 
 /// The modules of each floor, from the ground.
-const FLOORS: [&[&str]; 4] =
-    [&["wire", "interrupt"], &["room", "config", "error"], &["server", "client", "cli"], &["main"]];
+const FLOORS: [&[&str]; 4] = [
+    &["wire", "interrupt"],
+    &["room", "discovery", "config", "error"],
+    &["server", "client", "discover", "cli"],
+    &["main"],
+];
 
 /// Within these, who may be known by whom is narrower: the room is the server's.
 const PRIVATE: [(&str, &str); 1] = [("room", "server")];

@@ -1,0 +1,264 @@
+//! Which server to join: at an address, under a name, or whichever there is.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use smol::Timer;
+use smol::future::or;
+
+use crate::config::{Connect, Target};
+use crate::discovery::{self, Browser, Server};
+use crate::error::Error;
+use crate::wire::DEFAULT_PORT;
+
+/// How long to look for any server: who is there answers in a small part of it.
+const LOOK: Duration = Duration::from_secs(3);
+/// The servers are all known when somebody was found, this long after the first
+/// question, and this long after the last news.
+const COMPLETE: Duration = Duration::from_millis(150);
+const QUIET: Duration = Duration::from_millis(50);
+/// How long a name server may take, once a chat server of that name is found.
+const NAME_SERVER: Duration = Duration::from_millis(500);
+
+/// A server to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What people call it.
+    pub name: String,
+    /// Where it may be reached, best first.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Finds the server that is meant. Who is `interactive` is asked if several are.
+pub async fn find(
+    config: &Connect,
+    interactive: bool,
+    keyboard: &Receiver<Vec<u8>>,
+) -> Result<Place, Error> {
+    match &config.target {
+        Target::Host(host, port) => resolve(host, *port, config.timeout).await,
+        Target::Named(name) => find_named(config, name).await,
+        Target::Any => find_any(config, interactive, keyboard).await,
+    }
+}
+
+async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Error> {
+    let query = (host.to_string(), port);
+    let late = async {
+        Timer::after(patience).await;
+        Err(io::Error::other("the name server does not answer"))
+    };
+    let answer = smol::unblock(move || query.to_socket_addrs().map(Vec::from_iter));
+    let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
+    let name =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    Ok(Place { name, addresses: in_order(addresses) })
+}
+
+fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    addresses.sort_by_key(|address| (!address.ip().is_loopback(), !address.is_ipv4()));
+    addresses
+}
+
+/// A word that is no address may be the name of a machine or the title of a
+/// server. Both are asked for at once, and the machine counts more, unless the
+/// name server has nothing to say.
+async fn find_named(config: &Connect, name: &str) -> Result<Place, Error> {
+    let begin = Instant::now();
+    let mut browser = browse(config)?;
+    let mut resolving = Some(Box::pin(resolve(name, DEFAULT_PORT, config.timeout)));
+    let mut last = begin;
+    loop {
+        enum Happening {
+            Resolved(Result<Place, Error>),
+            Changed,
+            Time,
+        }
+        let servers = browser.servers();
+        let exact = servers.iter().find(|server| server.title == name);
+        let close = matching(&servers, name);
+        // When the next thing is to be decided, if nothing happens before.
+        let decision = match (&exact, &close[..]) {
+            (Some(_), _) if resolving.is_none() => begin,
+            (Some(_), _) => begin + NAME_SERVER,
+            (None, [_]) if resolving.is_none() => (last + QUIET).max(begin + COMPLETE),
+            (None, [_]) => begin + NAME_SERVER,
+            _ => begin + config.timeout,
+        };
+        if Instant::now() >= decision {
+            return match (exact, &close[..]) {
+                (Some(server), _) => join(server),
+                (None, [server]) => join(server),
+                (None, []) => Err(Error::Unknown(name.into(), titles(&servers))),
+                (None, several) => {
+                    Err(Error::Several(several.iter().map(|server| server.title.clone()).collect()))
+                }
+            };
+        }
+        let resolved = async {
+            match &mut resolving {
+                Some(resolving) => Happening::Resolved(resolving.as_mut().await),
+                None => std::future::pending().await,
+            }
+        };
+        let changed = async {
+            browser.next().await;
+            Happening::Changed
+        };
+        let time = async {
+            Timer::at(decision).await;
+            Happening::Time
+        };
+        match or(resolved, or(changed, time)).await {
+            Happening::Resolved(Ok(place)) => return Ok(place),
+            Happening::Resolved(Err(_)) => resolving = None,
+            Happening::Changed => last = Instant::now(),
+            Happening::Time => (),
+        }
+    }
+}
+
+/// The servers whose title is `name` but for the case, or else begins with it.
+fn matching<'a>(servers: &'a [Server], name: &str) -> Vec<&'a Server> {
+    let name = name.to_lowercase();
+    let fits = |test: &dyn Fn(&str) -> bool| -> Vec<&'a Server> {
+        servers.iter().filter(|server| test(&server.title.to_lowercase())).collect()
+    };
+    let same = fits(&|title| title == name);
+    if same.is_empty() { fits(&|title| title.starts_with(&name)) } else { same }
+}
+
+/// Whichever server there is; of several, the one that is chosen.
+async fn find_any(
+    config: &Connect,
+    interactive: bool,
+    keyboard: &Receiver<Vec<u8>>,
+) -> Result<Place, Error> {
+    let begin = Instant::now();
+    let mut browser = browse(config)?;
+    let mut last = begin;
+    let limit = begin + config.timeout.min(LOOK);
+    loop {
+        let end = match browser.servers().iter().any(Server::is_compatible) {
+            true => (last + QUIET).max(begin + COMPLETE).min(limit.max(begin + COMPLETE)),
+            false => limit,
+        };
+        let over = async {
+            Timer::at(end).await;
+            true
+        };
+        let changed = async {
+            browser.next().await;
+            false
+        };
+        if or(over, changed).await {
+            break;
+        }
+        last = Instant::now();
+    }
+    let (ours, others): (Vec<Server>, Vec<Server>) =
+        browser.servers().into_iter().partition(Server::is_compatible);
+    let chosen = match &ours[..] {
+        [] => {
+            return Err(match &others[..] {
+                [] => {
+                    let (asked, cause) = browser.explain();
+                    Error::NotFound(asked, begin.elapsed(), cause)
+                }
+                [other, ..] => Error::Incompatible(other.title.clone()),
+            });
+        }
+        [only] => only,
+        [first, ..] if config.auto => first,
+        several if interactive => choose(several, keyboard).await?,
+        several => return Err(Error::Several(titles(several))),
+    };
+    writeln!(io::stderr(), "* joining {} ({})", chosen.title, chosen.address()).ok();
+    join(chosen)
+}
+
+/// Asks which of several servers is meant.
+async fn choose<'a>(
+    servers: &'a [Server],
+    keyboard: &Receiver<Vec<u8>>,
+) -> Result<&'a Server, Error> {
+    let mut question = String::new();
+    for (number, server) in (1..).zip(servers) {
+        question += &format!("{number:3}  {}  {}\n", server.title, server.address());
+    }
+    loop {
+        write!(io::stderr(), "{question}Which one? [1] ").ok();
+        let Ok(line) = keyboard.recv().await else { return Err(Error::Several(titles(servers))) };
+        let line = String::from_utf8_lossy(&line);
+        let number = if line.trim().is_empty() { Some(1) } else { line.trim().parse().ok() };
+        if let Some(server) = number.and_then(|number: usize| servers.get(number.checked_sub(1)?)) {
+            return Ok(server);
+        }
+        question.clear();
+    }
+}
+
+fn titles(servers: &[Server]) -> Vec<String> {
+    servers.iter().map(|server| server.title.clone()).collect()
+}
+
+fn join(server: &Server) -> Result<Place, Error> {
+    if !server.is_compatible() && server.protocol.is_some() {
+        return Err(Error::Incompatible(server.title.clone()));
+    }
+    Ok(Place {
+        name: format!("{} ({})", server.title, server.address()),
+        addresses: server.addresses.clone(),
+    })
+}
+
+fn browse(config: &Connect) -> Result<Browser, Error> {
+    let only = config.interface.as_deref();
+    discovery::check(only)
+        .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
+    Browser::start(only).map_err(|err| Error::System("look for servers", err))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(titles: &[&str]) -> Vec<Server> {
+        let server = |title: &&str| Server {
+            title: title.to_string(),
+            id: None,
+            host: None,
+            port: 9000,
+            addresses: vec!["10.0.0.1:9000".parse().unwrap()],
+            users: None,
+            version: None,
+            protocol: Some(1),
+        };
+        titles.iter().map(server).collect()
+    }
+
+    #[test]
+    fn a_server_is_meant_by_its_title_in_any_case_or_by_how_that_begins() {
+        let there = servers(&["Sala 3", "Sala 30", "Redes"]);
+        for (name, expected) in [
+            ("sala 3", &["Sala 3"][..]),
+            ("SALA", &["Sala 3", "Sala 30"]),
+            ("re", &["Redes"]),
+            ("x", &[]),
+        ] {
+            let found: Vec<&str> =
+                matching(&there, name).iter().map(|server| server.title.as_str()).collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_another_protocol_is_not_joined() {
+        let mut server = servers(&["Sala 3"]).remove(0);
+        assert!(join(&server).is_ok());
+        server.protocol = Some(2);
+        assert!(matches!(join(&server), Err(Error::Incompatible(_))));
+    }
+}

@@ -1,0 +1,290 @@
+//! The command `discover`: the servers on the network, as a table for people and
+//! as columns or JSON for programs.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use smol::Timer;
+use smol::future::or;
+use unicode_width::UnicodeWidthStr;
+
+use crate::config;
+use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
+use crate::error::Error;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::wire::DEFAULT_PORT;
+
+/// Whoever wants the first one waits so long for the rest of its addresses.
+const REST: Duration = Duration::from_millis(40);
+/// A list is complete when it is so old, and nothing was new for a while. By then
+/// everybody was asked three times.
+const COMPLETE: Duration = Duration::from_millis(400);
+const QUIET: Duration = Duration::from_millis(150);
+/// How often somebody who watches asks again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Looks for servers and prints them. Returns the exit status.
+///
+/// # Errors
+/// If none is found, if there is no such interface, or if the output cannot be
+/// written.
+pub fn run(config: &config::Discover) -> Result<u8, Error> {
+    let only = config.interface.as_deref();
+    discovery::check(only)
+        .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
+    let browser = Browser::start(only).map_err(|err| Error::System("look for servers", err))?;
+    let mut interrupts =
+        Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
+    let style = match (config.json, io::stdout().is_terminal()) {
+        (true, _) => Style::Json,
+        (false, true) => Style::Table,
+        (false, false) => Style::Columns,
+    };
+    let printed = smol::block_on(async {
+        if config.watch {
+            return watch(browser, style, &mut interrupts).await;
+        }
+        let interrupted = async { Err(interrupts.next().await) };
+        match or(interrupted, async { Ok(look(browser, config).await) }).await {
+            Ok(servers) => print(&list(&servers?, style)).map(|()| 0),
+            Err(interrupt) => Ok(interrupt.status()),
+        }
+    });
+    match printed {
+        // Whoever reads the output has had enough.
+        Err(Error::Output(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        printed => printed,
+    }
+}
+
+/// Looks until all there are must have answered, or for the whole time if nobody
+/// does.
+async fn look(mut browser: Browser, config: &config::Discover) -> Result<Vec<Server>, Error> {
+    let begin = Instant::now();
+    let (complete, quiet) = if config.first { (REST, REST) } else { (COMPLETE, QUIET) };
+    let scanned = async {
+        if config.scan {
+            let text = "Trying port 9000 of every address in the local networks (at most 4 of 254 each)...";
+            writeln!(io::stderr(), "{text}").ok();
+            scan(browser.interfaces(), DEFAULT_PORT).await
+        } else {
+            Vec::new()
+        }
+    };
+    let mut others = scanned.await;
+    let mut last = Instant::now();
+    loop {
+        let found = !browser.servers().is_empty() || !others.is_empty();
+        let end = if found { (last + quiet).max(begin + complete) } else { begin + config.timeout };
+        let over = async {
+            Timer::at(end.min(begin + config.timeout.max(complete))).await;
+            None
+        };
+        match or(over, async { Some(browser.next().await) }).await {
+            None => break,
+            Some(_) if config.first && browser.servers().len() == 1 && !found => {
+                last = Instant::now()
+            }
+            Some(_) if config.first => (),
+            Some(_) => last = Instant::now(),
+        }
+    }
+    let mut servers = browser.servers();
+    others
+        .retain(|other| !servers.iter().any(|server| server.addresses.contains(&other.address())));
+    servers.append(&mut others);
+    if config.first {
+        servers.truncate(1);
+    }
+    match servers.is_empty() {
+        true => {
+            let (asked, cause) = browser.explain();
+            Err(Error::NotFound(asked, begin.elapsed(), cause))
+        }
+        false => Ok(servers),
+    }
+}
+
+/// Prints what changes until an interrupt.
+async fn watch(
+    mut browser: Browser,
+    style: Style,
+    interrupts: &mut Interrupts,
+) -> Result<u8, Error> {
+    let mut again = Timer::interval(AGAIN);
+    loop {
+        enum Happening {
+            Change(Change),
+            Again,
+            Interrupted(Interrupt),
+        }
+        let change = async { Happening::Change(browser.next().await) };
+        let timer = async {
+            smol::stream::StreamExt::next(&mut again).await;
+            Happening::Again
+        };
+        let interrupted = async { Happening::Interrupted(interrupts.next().await) };
+        match or(interrupted, or(change, timer)).await {
+            Happening::Change(change) => print(&line(&change, style))?,
+            // Without its interfaces, there is nobody to ask; it may come back.
+            Happening::Again => {
+                for change in browser.ask_again().unwrap_or_default() {
+                    print(&line(&change, style))?;
+                }
+            }
+            // That is how one stops watching.
+            Happening::Interrupted(Interrupt::Interrupted) => return Ok(0),
+            Happening::Interrupted(interrupt) => return Ok(interrupt.status()),
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::Output)
+}
+
+/// How servers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// For people.
+    Table,
+    /// Name, address, users and version, with tabs between.
+    Columns,
+    /// One object for each.
+    Json,
+}
+
+fn list(servers: &[Server], style: Style) -> String {
+    match style {
+        Style::Columns => servers.iter().map(|server| columns(server) + "\n").collect(),
+        Style::Json => servers.iter().map(|server| json(server, None) + "\n").collect(),
+        Style::Table => table(servers),
+    }
+}
+
+/// One change as a line that begins with a plus or a minus.
+fn line(change: &Change, style: Style) -> String {
+    let (sign, server) = match change {
+        Change::Up(server) => ('+', server),
+        Change::Down(server) => ('-', server),
+    };
+    match style {
+        Style::Json => json(server, Some(sign)) + "\n",
+        Style::Columns => format!("{sign}\t{}\n", columns(server)),
+        Style::Table => format!("{sign} {}\n", columns(server).replace('\t', "  ").trim_end()),
+    }
+}
+
+fn columns(server: &Server) -> String {
+    let users = server.users.map(|users| users.to_string()).unwrap_or_default();
+    let version = server.version.as_deref().unwrap_or_default();
+    format!("{}\t{}\t{users}\t{version}", server.title, server.address())
+}
+
+fn table(servers: &[Server]) -> String {
+    let rows: Vec<[String; 4]> = servers
+        .iter()
+        .map(|server| {
+            let users = server.users.map_or("?".to_string(), |users| users.to_string());
+            let version = server.version.clone().unwrap_or("?".into());
+            let note = match server.protocol {
+                Some(_) if !server.is_compatible() => " (another protocol)",
+                _ => "",
+            };
+            [server.title.clone(), server.address().to_string(), users, version + note]
+        })
+        .collect();
+    let head = ["NAME", "ADDRESS", "USERS", "VERSION"].map(String::from);
+    let all = || std::iter::once(&head).chain(&rows);
+    let width = |column: usize| all().map(|row| row[column].width()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let pad = |text: &str, width: usize| " ".repeat(width - text.width());
+    let row = |[name, address, users, version]: &[String; 4]| {
+        let [names, addresses, counts] = widths;
+        let (name, address) =
+            (name.clone() + &pad(name, names), address.clone() + &pad(address, addresses));
+        format!("{name}  {address}  {}{users}  {version}\n", pad(users, counts))
+    };
+    all().map(row).collect()
+}
+
+fn json(server: &Server, sign: Option<char>) -> String {
+    serde_json::to_string(&Object(server, sign))
+        .expect("strings and numbers are all there is in it")
+}
+
+/// A server in the order in which people read it; before it, when watching,
+/// whether it came or went.
+struct Object<'a>(&'a Server, Option<char>);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Object(server, sign) = self;
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(sign) = sign {
+            map.serialize_entry("change", sign)?;
+        }
+        let addresses: Vec<String> = server.addresses.iter().map(shown_ip).collect();
+        map.serialize_entry("name", &server.title)?;
+        map.serialize_entry("id", &server.id)?;
+        map.serialize_entry("host", &server.host)?;
+        map.serialize_entry("port", &server.port)?;
+        map.serialize_entry("addresses", &addresses)?;
+        map.serialize_entry("users", &server.users)?;
+        map.serialize_entry("version", &server.version)?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn server(title: &str, address: &str, users: Option<u32>) -> Server {
+        let address: SocketAddr = address.parse().unwrap();
+        Server {
+            title: title.into(),
+            id: Some("a1b2c3d4".into()),
+            host: Some("mc-x1.local".into()),
+            port: address.port(),
+            addresses: vec![address],
+            users,
+            version: Some("0.1.0".into()),
+            protocol: Some(1),
+        }
+    }
+
+    #[test]
+    fn people_get_a_table_whatever_the_script() {
+        let servers = [
+            server("pedro-laptop", "192.168.1.23:9000", Some(2)),
+            server("教室", "192.168.1.100:9000", Some(12)),
+            Server { protocol: Some(2), ..server("Sala 3", "[fd77::1]:9001", None) },
+        ];
+        let expected = "\
+            NAME          ADDRESS             USERS  VERSION\n\
+            pedro-laptop  192.168.1.23:9000       2  0.1.0\n\
+            教室          192.168.1.100:9000     12  0.1.0\n\
+            Sala 3        [fd77::1]:9001          ?  0.1.0 (another protocol)\n";
+        assert_eq!(list(&servers, Style::Table), expected);
+    }
+
+    #[test]
+    fn programs_get_columns_or_objects() {
+        let server = server("Sala 3", "10.0.0.1:9000", Some(12));
+        let columns = "Sala 3\t10.0.0.1:9000\t12\t0.1.0\n";
+        assert_eq!(list(std::slice::from_ref(&server), Style::Columns), columns);
+        assert_eq!(line(&Change::Down(server.clone()), Style::Columns), format!("-\t{columns}"));
+        assert_eq!(
+            line(&Change::Up(server.clone()), Style::Table),
+            "+ Sala 3  10.0.0.1:9000  12  0.1.0\n"
+        );
+        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0"}"#;
+        assert_eq!(json(&server, None), format!("{{{object}"));
+        assert_eq!(json(&server, Some('+')), format!("{{\"change\":\"+\",{object}"));
+    }
+}

@@ -1,0 +1,245 @@
+//! Servers on the local network: being found, and finding them.
+//!
+//! This is DNS-based Service Discovery (RFC 6763) over multicast DNS (RFC 6762).
+//! A server [advertises](advertise) an instance of `_minichat._tcp`; a client
+//! [browses](Browser) for them. Names on the network are unique by construction
+//! and not made for people; the title that people read is in the TXT record.
+//!
+//! Nobody here knows what a chat is: a port and a title go in, addresses come out.
+
+mod advert;
+mod browser;
+mod probe;
+mod scan;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+pub use advert::{Advert, Hidden, advertise, cause};
+pub use browser::{Browser, Change};
+pub use scan::{SCAN_TIME, scan};
+
+use crate::wire::sanitize::visible;
+
+/// The service type, as DNS-SD writes it.
+const SERVICE: &str = "_minichat._tcp.local.";
+
+/// The major version of the wire protocol. A server of another one is listed,
+/// and not joined by itself.
+pub const PROTOCOL: u32 = 1;
+
+/// The longest title, in bytes of UTF-8: what a DNS label could hold.
+const MAX_TITLE: usize = 63;
+
+/// A server that was found. Everything in it was said by a stranger; what is text
+/// has been made [visible].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The name for people; several may have the same.
+    pub title: String,
+    /// Tells it from others of the same title; none for foreign software.
+    pub id: Option<String>,
+    /// The host name in the `.local` domain; none if it was found by its address.
+    pub host: Option<String>,
+    /// The TCP port.
+    pub port: u16,
+    /// Where it may be reached, best first; not empty.
+    pub addresses: Vec<SocketAddr>,
+    /// How many people are there, if it says so.
+    pub users: Option<u32>,
+    /// The version of its software, if it says so.
+    pub version: Option<String>,
+    /// The major version of its protocol, if it says so.
+    pub protocol: Option<u32>,
+}
+
+impl Server {
+    /// What the records of an instance say. Unknown keys, missing ones and values
+    /// that make no sense change nothing else.
+    fn new<'a>(
+        instance: &str,
+        host: &str,
+        port: u16,
+        txt: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Server {
+        let host = host.trim_end_matches('.');
+        let mut server = Server {
+            title: shown(instance),
+            id: None,
+            host: Some(shown(host)),
+            port,
+            addresses: Vec::new(),
+            users: None,
+            version: None,
+            protocol: None,
+        };
+        for (key, value) in txt {
+            let text = String::from_utf8_lossy(value);
+            match key.to_ascii_lowercase().as_str() {
+                "title" if !text.trim().is_empty() => server.title = shown(&text),
+                "id" if !text.is_empty() => server.id = Some(shown(&text)),
+                "n" => server.users = text.parse().ok(),
+                "mv" if !text.is_empty() => server.version = Some(shown(&text)),
+                "pv" => server.protocol = text.parse().ok(),
+                _ => (),
+            }
+        }
+        server
+    }
+
+    /// Whether it speaks a protocol that this version understands.
+    pub fn is_compatible(&self) -> bool {
+        self.protocol == Some(PROTOCOL)
+    }
+
+    /// The address to show: one that others can type, if there is any.
+    pub fn address(&self) -> SocketAddr {
+        let typed = self.addresses.iter().find(|address| !address.ip().is_loopback());
+        *typed.unwrap_or(&self.addresses[0])
+    }
+}
+
+/// Text of a stranger's, fit to be shown and no longer than a title.
+fn shown(text: &str) -> String {
+    let text = visible(text);
+    text[..text.floor_char_boundary(MAX_TITLE)].trim().to_string()
+}
+
+/// Puts addresses in the order in which they are to be tried: this machine, then
+/// IPv4, then IPv6, and last what is valid on one link only.
+fn by_preference(address: &SocketAddr) -> (u8, SocketAddr) {
+    let rank = match address.ip() {
+        ip if ip.is_loopback() => 0,
+        IpAddr::V4(v4) if !v4.is_link_local() => 1,
+        IpAddr::V6(v6) if !v6.is_unicast_link_local() => 2,
+        _ => 3,
+    };
+    (rank, *address)
+}
+
+/// One address of one network interface of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, such as `eth0`.
+    pub name: String,
+    /// The number by which IPv6 tells links apart.
+    pub index: u32,
+    /// The address.
+    pub ip: IpAddr,
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.ip)
+    }
+}
+
+/// An IP address as people write it, with its link where it needs one.
+pub fn shown_ip(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        _ => address.ip().to_string(),
+    }
+}
+
+/// Makes sure that an interface of this name is up.
+///
+/// # Errors
+/// The names of those that are.
+pub fn check(only: Option<&str>) -> Result<(), Vec<String>> {
+    let Some(name) = only else { return Ok(()) };
+    let mut names: Vec<String> =
+        interfaces(None).unwrap_or_default().into_iter().map(|interface| interface.name).collect();
+    names.sort();
+    names.dedup();
+    if names.iter().any(|other| other == name) { Ok(()) } else { Err(names) }
+}
+
+/// The interfaces of this machine that are up and can carry multicast: all, or
+/// those with this name.
+///
+/// # Errors
+/// If the system does not tell.
+pub fn interfaces(only: Option<&str>) -> io::Result<Vec<Interface>> {
+    let all = if_addrs::get_if_addrs()?.into_iter();
+    let useful = all.filter(|interface| interface.is_oper_up() && !interface.is_p2p());
+    let wanted = useful.filter(|interface| only.is_none_or(|name| interface.name == name));
+    let named = wanted.map(|interface| Interface {
+        index: interface.index.unwrap_or(0),
+        ip: interface.ip(),
+        name: interface.name,
+    });
+    Ok(named.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(txt: &[(&str, &[u8])]) -> Server {
+        Server::new("sala 3 a1b2", "mc-x1.local.", 9000, txt.iter().copied())
+    }
+
+    #[test]
+    fn what_the_record_says_is_understood() {
+        let full: [(&str, &[u8]); 8] = [
+            ("txtvers", b"1"),
+            ("PV", b"1"),
+            ("title", "Sala 3".as_bytes()),
+            ("id", b"a1b2c3d4"),
+            ("n", b"12"),
+            ("max", b"1000"),
+            ("mv", b"0.1.0"),
+            ("colour", b"blue"),
+        ];
+        let server = server(&full);
+        assert_eq!((server.title.as_str(), server.id.as_deref()), ("Sala 3", Some("a1b2c3d4")));
+        assert_eq!((server.users, server.version.as_deref()), (Some(12), Some("0.1.0")));
+        assert_eq!(server.host.as_deref(), Some("mc-x1.local"));
+        assert!(server.is_compatible());
+    }
+
+    #[test]
+    fn a_record_that_says_nothing_is_no_reason_not_to_be_listed() {
+        let server = server(&[]);
+        assert_eq!(
+            (server.title.as_str(), server.users, server.is_compatible()),
+            ("sala 3 a1b2", None, false)
+        );
+    }
+
+    #[test]
+    fn hostile_records_change_nothing_but_their_own_server() {
+        let long = "é".repeat(100);
+        let hostile: [(&str, &[u8]); 6] = [
+            ("title", long.as_bytes()),
+            ("n", b"-1"),
+            ("n", b"99999999999999999999"),
+            ("pv", b"\xFF"),
+            ("mv", b"\x1b[2J\xE2\x80\xAE"),
+            ("", b""),
+        ];
+        let server = server(&hostile);
+        assert_eq!(server.title, "é".repeat(31));
+        assert_eq!((server.users, server.protocol), (None, None));
+        assert_eq!(server.version.as_deref(), Some("␛[2J\u{FFFD}"));
+    }
+
+    #[test]
+    fn addresses_that_are_likely_to_answer_come_first() {
+        let mut addresses: Vec<SocketAddr> = [
+            "[fe80::1%2]:9",
+            "[fd77::1]:9",
+            "169.254.0.1:9",
+            "10.0.0.1:9",
+            "[::1]:9",
+            "127.0.0.1:9",
+        ]
+        .map(|text| text.parse().unwrap())
+        .into();
+        addresses.sort_by_key(by_preference);
+        let order: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        assert_eq!(order, ["127.0.0.1", "::1", "10.0.0.1", "fd77::1", "169.254.0.1", "fe80::1"]);
+    }
+}
