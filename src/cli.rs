@@ -300,7 +300,7 @@ fn target(words: &[String]) -> Result<Target, String> {
     };
     let is_ipv6 =
         |host: &str| host.split('%').next().is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
-    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let (host, attached) = match first.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) if is_ipv6(host) => (host, None),
         Some((host, rest)) if is_ipv6(host) && rest.starts_with(':') => (host, Some(&rest[1..])),

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::harness::{Output, Running, broken_pipe, minichat, run};
 
 /// The program's own, and its commands.
-const COMMANDS: [&str; 3] = ["", "server", "connect"];
+const COMMANDS: [&str; 4] = ["", "server", "discover", "connect"];
 
 /// What the binary makes of these words; blanks stand between them.
 #[track_caller]
@@ -145,7 +145,6 @@ fn what_is_wrong_is_named_with_a_way_out() {
         ("connect --timeout NaN 127.0.0.1", "NaN", "minichat connect --help"),
         ("connect --nick= 127.0.0.1", "--nick", "minichat connect --help"),
         // Places that are none.
-        ("connect", "server", "minichat connect --help"),
         ("connect :9000", "server", "minichat connect --help"),
         ("connect 127.0.0.1 0", "`0`", "minichat connect --help"),
         ("connect 127.0.0.1 70000", "70000", "minichat connect --help"),
@@ -154,10 +153,15 @@ fn what_is_wrong_is_named_with_a_way_out() {
         ("connect 127.0.0.1 http", "http", "minichat connect --help"),
         ("connect 127.0.0.1:9000 9001", "9001", "minichat connect --help"),
         ("connect 127.0.0.1 9000 9001", "9001", "minichat connect --help"),
-        ("connect [::1:9000", ":1:9000", "minichat connect --help"),
+        ("connect [::1:9000", "[::1", "minichat connect --help"),
         // What does not go together.
         ("connect --raw --json 127.0.0.1", "--json", "minichat connect --help"),
         ("connect -rj 127.0.0.1", "--raw", "minichat connect --help"),
+        ("connect --raw --nick ana 127.0.0.1", "--raw", "minichat connect --help"),
+        ("connect --auto 127.0.0.1", "--auto", "minichat connect --help"),
+        ("discover --first --watch", "--watch", "minichat discover --help"),
+        ("discover --scan --watch", "--scan", "minichat discover --help"),
+        ("discover here", "here", "minichat discover --help"),
     ] {
         let output = asked(line);
         assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{line}: {output:?}");
@@ -209,7 +213,7 @@ fn help_that_nobody_reads_is_no_reason_to_panic() {
 
 #[test]
 fn a_complaint_that_nobody_reads_is_no_reason_to_panic() {
-    for line in ["", "conect", "server --port x", "connect --raw --json a"] {
+    for line in ["dance", "conect", "server --port x", "connect --raw --json a"] {
         let mut command = minichat();
         command.args(line.split_whitespace()).stdin(Stdio::null());
         let program = Running::start_into(&mut command, Stdio::piped(), broken_pipe());

@@ -240,7 +240,7 @@ fn where_no_server_runs_the_connection_is_refused_and_a_way_out_is_named() {
 fn a_host_that_is_nowhere_is_an_error_with_a_way_out() {
     // No name has a part of more than 63 letters, so nobody is even asked.
     let host = "x".repeat(64);
-    let output = run(minichat().args(["connect", &host, "--nick", "bot"]), "pronto\n");
+    let output = run(minichat().args(["connect", &host, "9000", "--nick", "bot"]), "pronto\n");
     assert_eq!((output.status, &*output.stdout), (Some(1), ""));
     let (cause, way_out) = output.complaint();
     assert!(cause.contains(&host), "{cause}");
