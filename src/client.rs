@@ -1,6 +1,6 @@
 //! A client for lines: what is typed is said, what is heard is printed.
 //!
-//! The [`dialogue`] knows what to say and what to show, [`paint`] how it looks;
+//! The dialogue knows what to say and what to show, the painter how it looks;
 //! this connects both with a socket, and with the threads that read and print.
 
 mod dialogue;
