@@ -75,7 +75,11 @@ struct Server {
     name: Option<String>,
     #[options(meta = "TEXT", help = "greet everyone who joins with TEXT")]
     motd: Option<String>,
-    #[options(meta = "FILE", help = "append the public conversation to FILE")]
+    #[options(
+        meta = "FILE",
+        parse(try_from_str = "path"),
+        help = "append the public conversation to FILE"
+    )]
     log: Option<PathBuf>,
     #[options(
         no_short,
@@ -95,7 +99,7 @@ struct Server {
         no_short,
         meta = "LINES",
         parse(try_from_str = "number"),
-        help = "lines a second one user may say (default: 50)"
+        help = "lines a second per user, 0 for no limit (default: 50)"
     )]
     rate: Option<u32>,
     #[options(no_short, help = "do not announce the server on the network")]
@@ -194,6 +198,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
             return wrong("", format!("`{}` is not UTF-8", word.to_string_lossy().escape_debug()));
         }
     };
+    // It is what many type first.
+    let words = if words == ["help"] { vec!["--help".into()] } else { words };
     let args = match Args::parse_args(&words, ParsingStyle::AllOptions) {
         Ok(args) => args,
         Err(err) => return misunderstood(&words, &err.to_string()),
@@ -220,13 +226,20 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
 
 fn server(options: Server) -> Result<Asked, String> {
     let default = config::Server::default();
+    let mut bind = Vec::new();
+    for ip in options.bind {
+        // The same address twice is one address.
+        if !bind.contains(&ip) {
+            bind.push(ip);
+        }
+    }
     let longest = options.motd.iter().flat_map(|motd| motd.lines()).map(str::len).max();
     if longest > Some(MAX_COMMAND) {
         return Err(format!("the lines of --motd may have {MAX_COMMAND} bytes, not more"));
     }
     Ok(Asked::Server(config::Server {
         port: options.port.unwrap_or(default.port),
-        bind: options.bind,
+        bind,
         name: options.name,
         announce: !options.no_mdns,
         interface: options.interface,
@@ -350,6 +363,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}` is not a number of seconds up to 86400"))
 }
 
+fn path(text: &str) -> Result<PathBuf, String> {
+    word(text).map(PathBuf::from)
+}
+
 fn word(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
 }
@@ -377,11 +394,15 @@ fn misunderstood(words: &[String], what: &str) -> Asked {
     if let Some(command) = commands.clone().find(|command| *command == first) {
         return wrong(command, what.to_string());
     }
-    let guess = commands.min_by_key(|command| strsim::damerau_levenshtein(command, first));
-    match guess.filter(|command| strsim::damerau_levenshtein(command, first) <= SLIPS) {
-        Some(guess) => Asked::Wrong(format!("{what}\nDid you mean `minichat {guess}`?")),
-        None => wrong("", what.to_string()),
-    }
+    let slips = |command: &&str| strsim::damerau_levenshtein(command, &first.to_lowercase());
+    let guess = match commands.min_by_key(slips).filter(|command| slips(command) <= SLIPS) {
+        Some(command) => command.to_string(),
+        None if matches!(target(&[first.into()]), Ok(Target::Host(..))) => {
+            format!("connect {}", visible(first))
+        }
+        None => return wrong("", what.to_string()),
+    };
+    Asked::Wrong(format!("{what}\nDid you mean `minichat {guess}`?"))
 }
 
 /// One line that says what is wrong, whatever the arguments hold, and one that
@@ -476,6 +497,9 @@ mod tests {
     fn a_slip_in_a_command_is_guessed() {
         check_wrong("conect a", "unrecognized command `conect`\nDid you mean `minichat connect`?");
         check_wrong("sever", "unrecognized command `sever`\nDid you mean `minichat server`?");
+        check_wrong("SERVER", "unrecognized command `SERVER`\nDid you mean `minichat server`?");
+        let guess = "Did you mean `minichat connect 10.0.0.1:9001`?";
+        check_wrong("10.0.0.1:9001", &format!("unrecognized command `10.0.0.1:9001`\n{guess}"));
         check_wrong("dance", "unrecognized command `dance`\nTry `minichat --help`");
     }
 

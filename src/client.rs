@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use chrono::Local;
-use smol::future::or;
+use smol::future::{or, race};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer};
 
 use crate::config::{Connect, Format};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
-use crate::wire::{LineBuffer, MAX_EVENT};
+use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
 use dialogue::{Act, Dialogue, Failure};
 use paint::{Style, paint, paint_raw};
 use plain::Printer;
@@ -37,8 +37,9 @@ const MAX_UNSENT: usize = 64 << 10;
 const STAGGER: Duration = Duration::from_millis(100);
 /// How long the server may take to answer `QUIT`...
 const GOODBYE: Duration = Duration::from_secs(5);
-/// ...and to listen to each line before it: servers allow 50 a second.
-const LISTENING: Duration = Duration::from_millis(20);
+/// ...and to listen to each message before it. Most allow 50 a second, but a
+/// message that is not waited for may be lost.
+const LISTENING: Duration = Duration::from_secs(1);
 
 /// Joins a chat and stays until the input, the user or the server ends it.
 /// Returns the exit status: 0, or what an [`Interrupt`] asks for.
@@ -60,21 +61,23 @@ pub fn run(config: &Connect) -> Result<u8, Error> {
         };
         let printer = Printer::start();
         let conversation = Conversation::new(config, look, server, &stream, &printer, keyboard);
-        let ending = conversation.run(&mut interrupts).await;
-        match ending {
-            // Who asks us to stop does not wait for the output.
+        let failure = match conversation.run(&mut interrupts).await {
+            Ending::Done | Ending::Unheard => None,
+            Ending::Failed(error) => Some(error),
             Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
-            Ending::Failed(error) => {
-                printer.finish().ok(); // There is something worse to tell.
-                return Err(error);
-            }
-            Ending::Done | Ending::Unheard => (),
-        }
-        match printer.finish() {
-            Ok(()) => Ok(0),
+        };
+        // Who asks us to stop does not wait for the output.
+        let interrupted = async { Err(interrupts.next().await) };
+        let printed = match or(interrupted, async { Ok(printer.finish().await) }).await {
+            Ok(printed) => printed,
+            Err(interrupt) => return Ok(interrupt.status()),
+        };
+        match (failure, printed) {
+            (Some(error), _) => Err(error),
+            (None, Ok(())) => Ok(0),
             // Whoever reads the output has had enough.
-            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-            Err(err) => Err(Error::Output(err)),
+            (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+            (None, Err(err)) => Err(Error::Output(err)),
         }
     })
 }
@@ -90,8 +93,9 @@ async fn arrive(
         Timer::after(config.timeout).await;
         Err(io::Error::other("nobody answers"))
     };
-    let stream = or(race(&place.addresses), late).await;
-    let stream = stream.map_err(|err| Error::Connect(place.name.clone(), err))?;
+    let stream = or(reach(&place.addresses), late).await;
+    let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+    let stream = stream.map_err(|err| Error::Connect(place.name.clone(), port, err))?;
     Ok((stream, place.name))
 }
 
@@ -114,8 +118,8 @@ impl Look {
         #[cfg(windows)]
         colored::control::set_virtual_terminal(true).ok();
         let style = match format {
-            Format::Text if terminal || colour => Some(Style::Person { colour }),
-            Format::Text => Some(Style::Columns),
+            Format::Text if terminal => Some(Style::Person { colour }),
+            Format::Text => Some(Style::Columns { colour }),
             Format::Json => Some(Style::Json),
             Format::Raw => None,
         };
@@ -135,7 +139,7 @@ fn wants_colour(terminal: bool, variable: impl Fn(&str) -> String) -> bool {
 
 /// Tries the addresses one after the other, without waiting long for any. The
 /// first connection wins; if there is none, the last error tells why.
-async fn race(addresses: &[SocketAddr]) -> io::Result<Async<TcpStream>> {
+async fn reach(addresses: &[SocketAddr]) -> io::Result<Async<TcpStream>> {
     let executor = LocalExecutor::new();
     let (sender, results) = async_channel::unbounded();
     for (&address, turn) in addresses.iter().zip(0..) {
@@ -205,8 +209,8 @@ struct Conversation<'a> {
     unprinted: Vec<u8>,
     /// When something last went or came back.
     progress: Instant,
-    /// How many lines went since something came back.
-    unanswered: u32,
+    /// The cursor stands behind a question.
+    asking: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -232,7 +236,7 @@ impl<'a> Conversation<'a> {
             lost: false,
             unprinted: Vec::new(),
             progress: Instant::now(),
-            unanswered: 0,
+            asking: false,
         }
     }
 
@@ -261,7 +265,7 @@ impl<'a> Conversation<'a> {
                 return end;
             }
             acts = match self.next(&mut bytes, interrupts).await {
-                Happening::Heard(Ok(0)) => self.dialogue.closed(),
+                Happening::Heard(Ok(0) | Err(_)) => self.dialogue.closed(),
                 Happening::Heard(Ok(n)) => self.hear(&mut lines, &bytes[..n]),
                 Happening::Sent(Ok(n)) => {
                     self.progress = Instant::now();
@@ -274,7 +278,6 @@ impl<'a> Conversation<'a> {
                     self.unsent.clear();
                     Vec::new()
                 }
-                Happening::Heard(Err(_)) => self.dialogue.closed(),
                 Happening::Typed(Some(line)) => self.typed(&line),
                 Happening::Typed(None) => {
                     self.typing = false;
@@ -287,10 +290,15 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
                 Happening::Unheard => return Ending::Unheard,
-                // Everything was said; that nobody answers is not our failure.
-                Happening::Late if self.dialogue.is_leaving() => vec![Act::End],
+                // As far as can be known, everything was heard. Some say no goodbye.
+                Happening::Late
+                    if self.dialogue.is_leaving()
+                        && (self.dialogue.unanswered() == 0 || !self.dialogue.is_answered()) =>
+                {
+                    vec![Act::End]
+                }
                 Happening::Late => {
-                    return Ending::Failed(Error::Silent(self.server.clone(), self.config.timeout));
+                    return Ending::Failed(Error::Silent(self.server.clone(), self.patience()));
                 }
             };
         }
@@ -329,14 +337,15 @@ impl<'a> Conversation<'a> {
             self.printer.broken().await;
             Happening::Unheard
         };
-        or(interrupted, or(unheard, or(sent, or(heard, or(typed, late))))).await
+        // A server that never stops talking keeps nobody from leaving.
+        or(interrupted, or(unheard, or(late, or(sent, race(heard, typed))))).await
     }
 
     /// How long the server may leave us without an answer. It may also listen
     /// more slowly than we talk.
     fn patience(&self) -> Duration {
         match self.dialogue.is_leaving() {
-            true => GOODBYE + LISTENING * self.unanswered,
+            true => GOODBYE + LISTENING * self.dialogue.unanswered(),
             false => self.config.timeout,
         }
     }
@@ -360,6 +369,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn typed(&mut self, line: &[u8]) -> Vec<Act> {
+        self.asking = false;
         if self.look.style.is_some() {
             return self.dialogue.typed(&String::from_utf8_lossy(line));
         }
@@ -380,12 +390,10 @@ impl<'a> Conversation<'a> {
                     self.unsent.extend_from_slice(line.as_bytes());
                     self.unsent.push(b'\n');
                     self.progress = Instant::now();
-                    self.unanswered += 1;
                 }
                 Act::Show(record) => {
                     if record.own {
                         self.progress = Instant::now();
-                        self.unanswered = 0;
                     }
                     let style = self.look.style.expect("a raw dialogue shows raw lines");
                     self.unprinted.extend_from_slice(paint(style, &record, now).as_bytes());
@@ -396,12 +404,20 @@ impl<'a> Conversation<'a> {
                 // Elsewhere, what came was printed as it came.
                 Act::ShowRaw(_) => (),
                 Act::Hint(text) => drop(writeln!(io::stderr(), "* {text}")),
-                Act::AskNick => drop(write!(io::stderr(), "Nickname: ")),
+                Act::AskNick => {
+                    self.asking = true;
+                    write!(io::stderr(), "Nickname: ").ok();
+                }
                 Act::End if self.lost || !self.unsent.is_empty() => {
                     return Some(Ending::Failed(self.explain(Failure::Lost)));
                 }
                 Act::End => return Some(Ending::Done),
-                Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
+                Act::Fail(failure) => {
+                    if self.asking {
+                        writeln!(io::stderr()).ok();
+                    }
+                    return Some(Ending::Failed(self.explain(failure)));
+                }
             }
         }
         None

@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::wire::DEFAULT_PORT;
+use crate::wire::sanitize::visible;
+
 /// Something that ends the program. It prints as two lines: what happened, and
 /// what to do next.
 #[derive(Debug)]
@@ -16,8 +19,8 @@ pub enum Error {
     Log(PathBuf, io::Error),
     /// The host name leads to no address.
     Resolve(String, io::Error),
-    /// Nobody answers at this host and port.
-    Connect(String, io::Error),
+    /// Nobody answers at this server, on this port.
+    Connect(String, u16, io::Error),
     /// Somebody answers, but not like a chat server; the host and port, and how
     /// long was waited.
     Silent(String, Duration),
@@ -64,10 +67,15 @@ impl fmt::Display for Error {
         match self {
             Error::Listen(at, err) if err.kind() == io::ErrorKind::AddrInUse => {
                 let other = if at.port() == u16::MAX { at.port() - 1 } else { at.port() + 1 };
+                let only = if at.ip().is_unspecified() {
+                    String::new()
+                } else {
+                    format!(" --bind {}", at.ip())
+                };
                 write!(
                     f,
                     "cannot listen on {at}: address already in use\n\
-                     Another server is running? Choose a port: minichat server --port {other}"
+                     Another server is running? Choose a port: minichat server{only} --port {other}"
                 )
             }
             Error::Listen(at, err) if err.kind() == io::ErrorKind::PermissionDenied => write!(
@@ -86,7 +94,7 @@ impl fmt::Display for Error {
             Error::Log(path, err) => write!(
                 f,
                 "cannot write the log {}: {}\nChoose a file that you may write: --log FILE",
-                path.display(),
+                visible(&path.display().to_string()),
                 plain(err)
             ),
             Error::Resolve(host, err) => write!(
@@ -95,12 +103,16 @@ impl fmt::Display for Error {
                  Give the address that the server prints: minichat connect 192.168.1.100",
                 plain(err)
             ),
-            Error::Connect(server, err) => write!(
-                f,
-                "cannot connect to {server}: {}\n\
-                 Is the server running there? Start it: minichat server",
-                plain(err)
-            ),
+            Error::Connect(server, port, err) => {
+                let port =
+                    if *port == DEFAULT_PORT { String::new() } else { format!(" --port {port}") };
+                write!(
+                    f,
+                    "cannot connect to {server}: {}\n\
+                     Is the server running there? Start it: minichat server{port}",
+                    plain(err)
+                )
+            }
             Error::Silent(server, patience) => write!(
                 f,
                 "no answer from {server} in {} s, though it accepts connections\n\
@@ -180,7 +192,7 @@ impl fmt::Display for Error {
 
 /// What the system says went wrong, without the number that it adds, in lower
 /// case: it stands in the middle of a sentence.
-fn plain(err: &io::Error) -> String {
+pub(crate) fn plain(err: &io::Error) -> String {
     let text = err.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
@@ -202,7 +214,7 @@ mod tests {
             Error::Listen(at, some()),
             Error::Log("/x".into(), some()),
             Error::Resolve("x".into(), some()),
-            Error::Connect("x:9000".into(), some()),
+            Error::Connect("x:9001".into(), 9001, some()),
             Error::Silent("x:9000".into(), Duration::from_millis(500)),
             Error::Lost("x:9000".into()),
             Error::NotFound(

@@ -9,8 +9,7 @@ pub enum Interrupt {
     Interrupted,
     /// `kill` (SIGTERM).
     Terminated,
-    /// The terminal is gone (SIGHUP); on Windows the window was closed, or the
-    /// user logs off.
+    /// The terminal is gone (SIGHUP). Windows does not tell this from Ctrl-C.
     HungUp,
 }
 
@@ -94,7 +93,7 @@ mod imp {
             Ok(Interrupts(receiver))
         }
 
-        /// Windows does not say which of them it was.
+        // Windows does not say which of them it was.
         pub async fn next(&mut self) -> Interrupt {
             match self.0.recv().await {
                 Ok(()) => Interrupt::Interrupted,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
+use minichat::error::Error;
 use minichat::{client, discover, server};
 
 fn main() -> ExitCode {
@@ -12,9 +13,11 @@ fn main() -> ExitCode {
         Asked::Connect(config) => client::run(&config),
         Asked::Discover(config) => discover::run(&config),
         Asked::Print(text) => {
-            // A reader that has seen enough is no failure.
-            io::stdout().write_all(text.as_bytes()).ok();
-            Ok(0)
+            match io::stdout().write_all(text.as_bytes()) {
+                // A reader that has seen enough is no failure.
+                Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(err)),
+                _ => Ok(0),
+            }
         }
         Asked::Wrong(what) => {
             complain(&what);

@@ -14,8 +14,8 @@ use std::time::Duration;
 use slab::Slab;
 
 pub use session::Reading;
-use session::Session;
-pub use transcript::Transcript;
+use session::{STRAIN, Session};
+use transcript::Transcript;
 
 use crate::wire::{Command, Event, MAX_EVENT, Nick, Refusal, Scope, TooLong, sanitize};
 
@@ -48,6 +48,8 @@ pub struct Room {
     recent: VecDeque<u64>,
     /// No listener is behind this place, so none can be let go before it.
     slowest: u64,
+    /// Somebody may have many private lines to read.
+    burdened: bool,
     stirred: Stirred,
     cut: Vec<Cut>,
     news: Vec<News>,
@@ -139,6 +141,7 @@ impl Room {
             transcript: Transcript::new(TRANSCRIPT),
             recent: VecDeque::new(),
             slowest: 0,
+            burdened: false,
             stirred: Stirred::default(),
             cut: Vec::new(),
             news: Vec::new(),
@@ -178,8 +181,21 @@ impl Room {
     }
 
     /// Moves what `id` has not yet heard, or a batch of it, to the end of `out`.
-    pub fn read(&mut self, id: SessionId, out: &mut Vec<u8>) -> Reading {
-        self.sessions[id.0].read(&self.transcript, out)
+    /// `now` is as in [`hear`](Room::hear).
+    pub fn read(&mut self, id: SessionId, out: &mut Vec<u8>, now: Duration) -> Reading {
+        self.sessions[id.0].read(&self.transcript, out, now)
+    }
+
+    /// Whether somebody who does read is in danger of being cut off, because the
+    /// others talk faster than that. Whoever is about to talk had better wait.
+    pub fn is_strained(&mut self, now: Duration) -> bool {
+        let head = self.transcript.head();
+        if head - self.slowest <= STRAIN as u64 && !self.burdened {
+            return false;
+        }
+        self.find_slowest();
+        self.burdened = self.sessions.iter().any(|(_, session)| session.note_bytes() > STRAIN);
+        self.sessions.iter().any(|(_, session)| session.struggles(head, now))
     }
 
     /// The client will say nothing more, but may still read what it is owed.
@@ -196,12 +212,8 @@ impl Room {
 
     /// Gives up on a session, and takes it out of the conversation at once.
     pub fn cut_off(&mut self, id: SessionId, reason: Reason) {
-        let head = self.transcript.head();
-        let session = &mut self.sessions[id.0];
-        let behind = session.behind(head) + session.note_bytes() as u64;
-        session.silence();
-        self.cut.push(Cut { id, reason, nick: session.nick.clone(), behind });
-        self.depart(id);
+        self.give_up(id, reason);
+        self.heard();
     }
 
     /// Time is up for one who has not said who they are.
@@ -355,7 +367,10 @@ impl Room {
         let from = nick(&self.sessions, id)?;
         if self.rules.history > 0 {
             self.recent.push_back(self.transcript.head());
-            if self.recent.len() > self.rules.history {
+            let start = self.transcript.start();
+            let forgotten = |&place: &u64| place < start;
+            if self.recent.len() > self.rules.history || self.recent.front().is_some_and(forgotten)
+            {
                 self.recent.pop_front();
             }
         }
@@ -415,6 +430,22 @@ impl Room {
 
     /// Takes a session out of the conversation, but not yet off its socket.
     fn depart(&mut self, id: SessionId) {
+        self.take_out(id);
+        self.heard();
+    }
+
+    /// The same for one that will not be told anything more, and is cut off.
+    fn give_up(&mut self, id: SessionId, reason: Reason) {
+        let head = self.transcript.head();
+        let session = &mut self.sessions[id.0];
+        let behind = session.behind(head) + session.note_bytes() as u64;
+        session.silence();
+        self.cut.push(Cut { id, reason, nick: session.nick.clone(), behind });
+        self.take_out(id);
+    }
+
+    /// What both have in common. The others are not yet stirred.
+    fn take_out(&mut self, id: SessionId) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         session.close_ears(head);
@@ -422,7 +453,6 @@ impl Room {
             self.members.remove(&*nick.key());
             self.transcript.append(Event::Left(nick.as_str()));
             self.report(id, Deed::Left(nick));
-            self.heard();
         }
     }
 
@@ -435,6 +465,7 @@ impl Room {
         }
         session.tell(head..head, line);
         self.stirred.some.push(id);
+        self.burdened |= session.note_bytes() > STRAIN;
         if session.note_bytes() > MAX_NOTES {
             self.cut_off(id, Reason::Behind);
         }
@@ -446,18 +477,18 @@ impl Room {
         // Letting someone go is news for the others, which may push out the next.
         while self.slowest < self.transcript.start() {
             let start = self.transcript.start();
-            let late = |session: &Session| session.behind(start) > 0;
-            match self.sessions.iter().find(|(_, session)| late(session)) {
-                Some((index, _)) => self.cut_off(SessionId(index), Reason::Behind),
-                None => {
-                    let head = self.transcript.head();
-                    let places =
-                        self.sessions.iter().filter(|(_, session)| session.behind(head) > 0);
-                    self.slowest =
-                        places.map(|(_, session)| session.hears.start).min().unwrap_or(head);
-                }
+            match self.sessions.iter().find(|(_, session)| session.behind(start) > 0) {
+                Some((index, _)) => self.give_up(SessionId(index), Reason::Behind),
+                None => self.find_slowest(),
             }
         }
+    }
+
+    /// Brings the lower bound of all places up to date.
+    fn find_slowest(&mut self) {
+        let head = self.transcript.head();
+        let late = self.sessions.iter().filter(|(_, session)| session.behind(head) > 0);
+        self.slowest = late.map(|(_, session)| session.hears.start).min().unwrap_or(head);
     }
 
     fn report(&mut self, id: SessionId, what: Deed) {
@@ -496,7 +527,7 @@ mod tests {
             match step.what {
                 What::Says(line) => room.hear(*id, Ok(line.as_bytes()), Duration::ZERO),
                 What::Reads(line) => {
-                    while room.read(*id, inbox) == Reading::Some {}
+                    while room.read(*id, inbox, Duration::ZERO) == Reading::Some {}
                     let end = inbox.iter().position(|&byte| byte == b'\n');
                     let end =
                         end.unwrap_or_else(|| panic!("{who} is told nothing more; not {line:?}"));
@@ -509,7 +540,7 @@ mod tests {
                 }
                 What::IsClosed => {
                     assert_eq!(
-                        (room.read(*id, inbox), inbox.len()),
+                        (room.read(*id, inbox, Duration::ZERO), inbox.len()),
                         (Reading::Over, 0),
                         "{who} goes"
                     );
@@ -523,7 +554,7 @@ mod tests {
             }
         }
         for (who, (id, mut inbox)) in people {
-            while room.read(id, &mut inbox) == Reading::Some {}
+            while room.read(id, &mut inbox, Duration::ZERO) == Reading::Some {}
             assert_eq!(String::from_utf8_lossy(&inbox), "", "what {who} is also told");
         }
     }
@@ -623,7 +654,7 @@ mod tests {
             room.hear(guest, Ok(line.as_bytes()), Duration::ZERO);
         }
         let mut out = Vec::new();
-        while room.read(guest, &mut out) == Reading::Some {}
+        while room.read(guest, &mut out, Duration::ZERO) == Reading::Some {}
         let expected = "New User. Please register with: NICK <your_nick>\n\
             ERR please_register_with_NICK\n\
             OK welcome joao\n\
@@ -643,21 +674,19 @@ mod tests {
             room.hear(ana, Ok(format!("NICK ana{n}").as_bytes()), Duration::from_secs(seconds));
             room.sessions[ana.0].nick.as_ref().map(Nick::to_string).unwrap()
         };
-        for n in 0..=MAX_RENAMES {
+        for n in 0..=session::MAX_RENAMES as u32 {
             assert_eq!(rename(n, 10), format!("ana{n}"));
         }
         assert_eq!(rename(7, 39), "ana5");
         assert_eq!(rename(8, 40), "ana8");
     }
 
-    const MAX_RENAMES: u32 = 5;
-
     /// Says 1,000 bytes, so many times; the talker reads along.
     fn flood(room: &mut Room, talker: SessionId, times: usize) {
         let mut out = Vec::new();
         for _ in 0..times {
             room.hear(talker, Ok(format!("MSG {}", "x".repeat(983)).as_bytes()), Duration::ZERO);
-            while room.read(talker, &mut out) == Reading::Some {
+            while room.read(talker, &mut out, Duration::ZERO) == Reading::Some {
                 out.clear();
             }
         }
@@ -675,7 +704,7 @@ mod tests {
         }
         room.take_news();
         flood(&mut room, ana, 500);
-        while room.read(bia, &mut Vec::new()) == Reading::Some {}
+        while room.read(bia, &mut Vec::new(), Duration::ZERO) == Reading::Some {}
         flood(&mut room, ana, 1500);
 
         let cut = room.take_cut();
@@ -687,8 +716,45 @@ mod tests {
             assert!(behind.contains(&cut.behind), "not sooner and not later: {}", cut.behind);
         }
         assert_eq!(room.take_news().len(), 2, "both are seen to leave");
-        assert_eq!(room.read(joao, &mut Vec::new()), Reading::Over);
+        assert_eq!(room.read(joao, &mut Vec::new(), Duration::ZERO), Reading::Over);
         assert!(room.is_member(ana) && !room.is_member(joao));
+    }
+
+    #[test]
+    fn who_reads_is_waited_for_and_who_does_not_is_not() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let second = Duration::from_secs(1);
+        flood(&mut room, ana, 200);
+        assert!(!room.is_strained(second), "200 lines are no reason");
+        flood(&mut room, ana, 200);
+        assert!(!room.is_strained(second), "nobody reads");
+        room.read(joao, &mut Vec::new(), second);
+        assert!(room.is_strained(second));
+        assert!(!room.is_strained(2 * second), "joao has stopped reading");
+        while room.read(joao, &mut Vec::new(), 2 * second) == Reading::Some {}
+        assert!(!room.is_strained(2 * second), "joao is up to date");
+
+        let line = format!("MSG @joao {}", "x".repeat(1000));
+        for _ in 0..400 {
+            room.hear(ana, Ok(line.as_bytes()), second);
+        }
+        room.read(joao, &mut Vec::new(), 3 * second);
+        assert!(room.is_strained(3 * second), "private lines are lines, too");
+    }
+
+    #[test]
+    fn a_crowd_that_is_cut_off_at_once_is_no_deeper_than_one() {
+        let mut room = Room::new(Rules::default());
+        let ids: Vec<SessionId> = (0..5000).map(|_| room.enter()).collect();
+        for (n, &id) in ids.iter().enumerate() {
+            room.hear(id, Ok(format!("NICK u{n}").as_bytes()), Duration::ZERO);
+        }
+        flood(&mut room, ids[0], 1200);
+        assert_eq!(room.take_cut().len(), 4999);
+        assert!(room.is_member(ids[0]));
     }
 
     #[test]
@@ -699,7 +765,7 @@ mod tests {
         let mut out = Vec::new();
         while room.slowest == 0 {
             room.hear(ana, Ok(b"MSG so much to say"), Duration::ZERO);
-            room.read(ana, &mut out);
+            room.read(ana, &mut out, Duration::ZERO);
             out.clear();
         }
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
@@ -731,8 +797,8 @@ mod tests {
             room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
         }
         let (mut heard, mut logged) = (Vec::new(), Vec::new());
-        while room.read(guest, &mut heard) == Reading::Some {}
-        while room.read(log, &mut logged) == Reading::Some {}
+        while room.read(guest, &mut heard, Duration::ZERO) == Reading::Some {}
+        while room.read(log, &mut logged, Duration::ZERO) == Reading::Some {}
         assert_eq!(heard, b"New User. Please register with: NICK <your_nick>\n");
         let expected = "User ana joined.\nFROM ana [all]: olá\nUser ana left the chat.\n";
         assert_eq!(String::from_utf8_lossy(&logged), expected);
@@ -748,10 +814,10 @@ mod tests {
         }
         let last = ids[299];
         let mut out = Vec::new();
-        while room.read(last, &mut out) == Reading::Some {}
+        while room.read(last, &mut out, Duration::ZERO) == Reading::Some {}
         out.clear();
         room.hear(last, Ok(b"WHO"), Duration::ZERO);
-        while room.read(last, &mut out) == Reading::Some {}
+        while room.read(last, &mut out, Duration::ZERO) == Reading::Some {}
 
         let lines: Vec<&str> = str::from_utf8(&out).unwrap().lines().collect();
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_EVENT));
@@ -775,10 +841,10 @@ mod tests {
             (guest, "FROM server [all]: good night\nBYE\n"),
         ] {
             let mut out = Vec::new();
-            while room.read(id, &mut out) == Reading::Some {}
+            while room.read(id, &mut out, Duration::ZERO) == Reading::Some {}
             let told = String::from_utf8(out).unwrap();
             assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
-            assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
+            assert_eq!(room.read(id, &mut Vec::new(), Duration::ZERO), Reading::Over);
             room.leave(id);
         }
         assert_eq!(room.take_news(), []);

@@ -30,7 +30,7 @@ use crate::interrupt::Interrupts;
 use crate::room::Rules;
 use crate::wire::sanitize;
 use console::print;
-use lobby::Lobby;
+use lobby::{Lobby, Sighting};
 use log::Log;
 
 /// How many connections may wait to be accepted: a class that starts together
@@ -100,9 +100,9 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
         ));
     }
 
-    let (sender, sightings) = async_channel::bounded(SIGHTINGS);
+    let (sighted, sightings) = async_channel::bounded(SIGHTINGS);
     let (crowd, count) = async_channel::bounded(1);
-    let lobby = Arc::new(Lobby::new(rules(config), sender, crowd));
+    let lobby = Arc::new(Lobby::new(rules(config), sighted.clone(), crowd));
     let quiet = config.quiet;
     let mut followers = vec![follower(move || console::show(sightings, quiet))];
     if let Some(log) = log {
@@ -120,16 +120,11 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     let count =
         on_all_cores(|executor| serve(executor, &lobby, listeners, limits, presence, interrupts));
     drop(lobby);
+    sighted.try_send(Sighting::Stopped(count)).ok();
+    drop(sighted);
     for done in followers {
         // A terminal that is held or a disk that hangs is not waited for.
         done.recv_timeout(Duration::from_millis(500)).ok();
-    }
-    if !config.quiet {
-        print(&match count {
-            0 => "Server stopped; nobody was connected.\n".to_string(),
-            1 => "Server stopped; 1 user was connected.\n".to_string(),
-            _ => format!("Server stopped; {count} users were connected.\n"),
-        });
     }
     Ok(())
 }
@@ -269,11 +264,7 @@ async fn accept<'a>(
 /// Sets a new connection up. What a system does not know it does without.
 fn groom(stream: &TcpStream) {
     let (after, every, times) = KEEPALIVE;
-    let keepalive = TcpKeepalive::new().with_time(after).with_interval(every);
-    #[cfg(not(windows))]
-    let keepalive = keepalive.with_retries(times);
-    #[cfg(windows)]
-    let _ = times;
+    let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true).ok();
     socket.set_send_buffer_size(SEND_BUFFER).ok();

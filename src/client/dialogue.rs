@@ -30,8 +30,12 @@ pub struct Dialogue {
     raw: bool,
     /// The nick that the server knows us by, or is asked for.
     nick: String,
-    /// What was said to all and not heard back.
-    unconfirmed: VecDeque<String>,
+    /// What was said to all and not heard back, and its number among all messages.
+    unconfirmed: VecDeque<(u32, String)>,
+    /// How many messages were sent, and the number of the last one that is known
+    /// to have arrived.
+    sent: u32,
+    arrived: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +137,8 @@ impl Dialogue {
             raw: false,
             nick: String::new(),
             unconfirmed: VecDeque::new(),
+            sent: 0,
+            arrived: 0,
         };
         let acts = match nick {
             Some(nick) => dialogue.register(nick),
@@ -169,11 +175,18 @@ impl Dialogue {
         self.phase == Phase::Leaving
     }
 
-    /// The user has typed a line.
+    /// How many messages the server may not have listened to yet.
+    pub fn unanswered(&self) -> u32 {
+        self.sent - self.arrived
+    }
+
+    /// Whether the server tells when it has listened to a message.
+    pub fn is_answered(&self) -> bool {
+        self.arrived > 0
+    }
+
+    /// The user has typed a line. (What is typed in raw mode is nobody's business.)
     pub fn typed(&mut self, line: &str) -> Vec<Act> {
-        if self.raw {
-            return vec![Act::Send(line.to_string())];
-        }
         let line = line.trim_end_matches(['\r', '\n']);
         if line.trim().is_empty() {
             return if self.phase == Phase::Nameless { self.ask() } else { Vec::new() };
@@ -199,7 +212,11 @@ impl Dialogue {
             Some(command) => return vec![Act::Send(command.to_string())],
             None => (),
         }
+        if is_private_slip(line) {
+            return hint("to tell one person: @NICK TEXT; nothing was sent");
+        }
         match Command::parse(&format!("MSG {line}")) {
+            _ if line == "MSG" => hint("MSG TEXT; nothing was sent"),
             Ok(Command::Whisper { to, text }) => self.whisper(to, text),
             Ok(_) => self.say(line),
             Err(Refusal::EmptyMessage) => Vec::new(),
@@ -230,15 +247,21 @@ impl Dialogue {
             Event::Greeting => return Vec::new(),
             Event::Welcome(nick) => {
                 self.nick = nick.into();
+                let welcome =
+                    Record { kind: Kind::Welcome, to: Some(nick.into()), ..Record::default() };
                 if self.phase == Phase::Registering {
                     self.phase = Phase::Talking;
+                    if self.interactive {
+                        let help = "messages are not encrypted; /help shows the commands";
+                        return vec![Act::Show(welcome), Act::Hint(help.into())];
+                    }
                 }
-                Record { kind: Kind::Welcome, to: Some(nick.into()), ..Record::default() }
+                welcome
             }
             Event::Message { from, scope: Scope::All, text } => {
                 let own = from == self.nick;
                 if own {
-                    self.unconfirmed.pop_front();
+                    self.confirmed();
                 }
                 Record { text: Some(text.into()), own, ..of(Kind::Message, from) }
             }
@@ -247,7 +270,7 @@ impl Dialogue {
                 Record { text: Some(text.into()), to, ..of(Kind::Private, from) }
             }
             // A server without echo: it was heard by all the others.
-            Event::Sent(None) => match self.unconfirmed.pop_front() {
+            Event::Sent(None) => match self.confirmed() {
                 Some(text) => {
                     Record { text: Some(text), own: true, ..of(Kind::Message, &self.nick) }
                 }
@@ -279,7 +302,8 @@ impl Dialogue {
         match self.phase {
             Phase::Leaving => vec![Act::End],
             Phase::Registering => {
-                vec![Act::Fail(Failure::Refused("it closed the connection".into()))]
+                let why = "it closed the connection; is it a chat server?";
+                vec![Act::Fail(Failure::Refused(why.into()))]
             }
             Phase::Nameless | Phase::Talking => vec![Act::Fail(Failure::Lost)],
         }
@@ -305,6 +329,13 @@ impl Dialogue {
         }
     }
 
+    /// The oldest message to all has arrived, and all before it.
+    fn confirmed(&mut self) -> Option<String> {
+        let (number, text) = self.unconfirmed.pop_front()?;
+        self.arrived = number;
+        Some(text)
+    }
+
     fn ask(&self) -> Vec<Act> {
         if self.interactive { vec![Act::AskNick] } else { Vec::new() }
     }
@@ -321,13 +352,17 @@ impl Dialogue {
     }
 
     fn say(&mut self, text: &str) -> Vec<Act> {
-        let pieces = pieces(text, MAX_COMMAND - "MSG \n".len());
-        for piece in &pieces {
-            self.unconfirmed.push_back(strip(piece).into_owned());
+        let mut pieces = pieces(text, MAX_COMMAND - "MSG …\n".len());
+        for (piece, number) in pieces.iter_mut().zip(self.sent + 1..) {
+            // A piece may begin with an at sign. It would not be said to all.
+            if !matches!(Command::parse(&format!("MSG {piece}")), Ok(Command::Say(_))) {
+                piece.insert(0, '…');
+            }
+            self.unconfirmed.push_back((number, strip(piece).into_owned()));
         }
         let surplus = self.unconfirmed.len().saturating_sub(MAX_UNCONFIRMED);
         self.unconfirmed.drain(..surplus);
-        send(pieces, |piece| Command::Say(piece).to_string())
+        self.send(&pieces, Command::Say)
     }
 
     fn whisper(&mut self, to: &str, text: &str) -> Vec<Act> {
@@ -336,7 +371,22 @@ impl Dialogue {
         else {
             return hint("nobody has such a long nick; nothing was sent");
         };
-        send(pieces(text, room), |text| Command::Whisper { to, text }.to_string())
+        self.send(&pieces(text, room), |text| Command::Whisper { to, text })
+    }
+
+    fn send<'a>(
+        &mut self,
+        pieces: &'a [String],
+        command: impl Fn(&'a str) -> Command<'a>,
+    ) -> Vec<Act> {
+        self.sent += pieces.len() as u32;
+        let mut acts: Vec<Act> =
+            pieces.iter().map(|piece| Act::Send(command(piece).to_string())).collect();
+        if let count @ 2.. = acts.len() {
+            let text = format!("that line was too long for one message; it went as {count}");
+            acts.push(Act::Hint(text));
+        }
+        acts
     }
 
     /// What was typed after a slash.
@@ -353,7 +403,7 @@ impl Dialogue {
             "nick" => hint("/nick NAME"),
             "me" if !rest.is_empty() => self.say(&format!("/me {rest}")),
             "me" => hint("/me TEXT"),
-            "msg" => match Command::parse(&format!("MSG @{rest}")) {
+            "msg" => match Command::parse(&format!("MSG @{}", rest.trim_start_matches('@'))) {
                 Ok(Command::Whisper { to, text }) => self.whisper(to, text),
                 _ => hint("/msg NICK TEXT"),
             },
@@ -364,15 +414,6 @@ impl Dialogue {
 
 fn hint(text: &str) -> Vec<Act> {
     vec![Act::Hint(text.into())]
-}
-
-fn send(pieces: Vec<&str>, line: impl Fn(&str) -> String) -> Vec<Act> {
-    let mut acts: Vec<Act> = pieces.iter().map(|piece| Act::Send(line(piece))).collect();
-    if acts.len() > 1 {
-        let count = acts.len();
-        acts.push(Act::Hint(format!("that line was too long for one message; it went as {count}")));
-    }
-    acts
 }
 
 /// A line in the very shape of the protocol, as the classroom types it: capitals,
@@ -391,21 +432,29 @@ fn shape(line: &str) -> Option<Command<'_>> {
     typed.then_some(command)
 }
 
-/// Cuts a text into pieces of at most `room` bytes, between words where that is
-/// possible. No piece but the first begins with an at sign: it would not be said
-/// to all, but to one.
-fn pieces(text: &str, room: usize) -> Vec<&str> {
+/// A message to one person in the language of the wire, with a slip in it. It is
+/// not said to all instead.
+fn is_private_slip(line: &str) -> bool {
+    let (word, rest) = line.trim_start().split_once(char::is_whitespace).unwrap_or((line, ""));
+    word.eq_ignore_ascii_case("MSG") && rest.trim_start().starts_with('@')
+}
+
+/// Cuts a text into pieces of at most `room` bytes, between words unless that
+/// would waste half of it.
+fn pieces(text: &str, room: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while rest.len() > room {
-        let fits = |&at: &usize| at > 0 && !rest[at..].trim_start().starts_with('@');
-        let after_blank = |&at: &usize| rest[..at].ends_with(' ');
-        let cuts = || (1..=room).rev().filter(|&at| rest.is_char_boundary(at)).filter(fits);
-        let cut = cuts().find(after_blank).or_else(|| cuts().next()).unwrap_or(room);
-        pieces.push(rest[..cut].trim_end());
+        let most = rest.floor_char_boundary(room);
+        let cut = rest[..most]
+            .rfind(' ')
+            .map(|blank| blank + 1)
+            .filter(|&cut| cut > room / 2)
+            .unwrap_or(most);
+        pieces.push(rest[..cut].trim_end().to_string());
         rest = &rest[cut..];
     }
-    pieces.push(rest);
+    pieces.push(rest.to_string());
     pieces.retain(|piece| !piece.trim().is_empty());
     pieces
 }
@@ -424,7 +473,7 @@ pub fn words_for(code: &str) -> String {
         Some(Refusal::InvalidUtf8) => "the text is not UTF-8",
         Some(Refusal::TooFast) => "not so many nicks in so little time",
         Some(Refusal::RoomFull) => "the room is full",
-        Some(Refusal::RegistrationTimeout) => "it waited too long for a nick",
+        Some(Refusal::RegistrationTimeout) => "it has waited too long for a nick; join again",
         None => return visible(code).into_owned(),
     };
     words.into()
@@ -489,6 +538,17 @@ mod tests {
         check("  @joao psst", &["MSG @joao psst"]);
         check("@joao", &[]);
         check("@ joao", &[]);
+        for slip in [
+            "MSG @ joao psst",
+            "MSG @joao",
+            "MSG\t@joao psst",
+            " MSG @joao psst",
+            "msg @joao psst",
+            "MSG",
+        ] {
+            check(slip, &[]);
+        }
+        check("/msg @joao psst", &["MSG @joao psst"]);
         check("/msg joao psst", &["MSG @joao psst"]);
         check("/msg joao", &[]);
     }
@@ -518,13 +578,30 @@ mod tests {
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_COMMAND));
         assert!(lines.iter().all(|line| matches!(Command::parse(line), Ok(Command::Say(_)))));
         let said: Vec<&str> = lines.iter().flat_map(|line| line[4..].split_whitespace()).collect();
+        let said: Vec<&str> = said.iter().map(|word| word.trim_start_matches('…')).collect();
         assert_eq!(said, text.split_whitespace().collect::<Vec<_>>());
         assert!(matches!(acts.last(), Some(Act::Hint(_))));
 
         let endless = "é".repeat(5000);
-        let pieces = pieces(&endless, 100);
+        let pieces = super::pieces(&endless, 100);
         assert!(pieces.iter().all(|piece| piece.len() <= 100));
         assert_eq!(pieces.concat(), endless);
+    }
+
+    #[test]
+    fn no_piece_of_a_public_line_becomes_private() {
+        for text in [
+            "x@".repeat(9000),
+            format!("x{}", "@".repeat(9000)),
+            format!("x{}", "\u{3000}@".repeat(3000)),
+        ] {
+            for act in talking().typed(&text) {
+                if let Act::Send(line) = act {
+                    assert!(matches!(Command::parse(&line), Ok(Command::Say(_))), "{line:.20}");
+                    assert!(line.len() < MAX_COMMAND);
+                }
+            }
+        }
     }
 
     #[test]
@@ -571,6 +648,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_is_unanswered_until_something_after_it_comes_back() {
+        let mut dialogue = talking();
+        for line in ["@joao one", "two", "@joao three"] {
+            dialogue.typed(line);
+        }
+        assert_eq!((dialogue.unanswered(), dialogue.is_answered()), (3, false));
+        dialogue.heard("FROM joao [all]: two");
+        assert_eq!(dialogue.unanswered(), 3);
+        dialogue.heard("FROM ana [all]: two");
+        assert_eq!((dialogue.unanswered(), dialogue.is_answered()), (1, true));
+    }
+
+    #[test]
     fn the_end_is_good_only_if_somebody_said_goodbye() {
         let mut dialogue = talking();
         assert_eq!(dialogue.closed(), [Act::Fail(Failure::Lost)]);
@@ -584,7 +674,6 @@ mod tests {
     #[test]
     fn raw_lines_are_not_looked_at() {
         let mut raw = Dialogue::raw();
-        assert_eq!(raw.typed("/who  @x"), [Act::Send("/who  @x".into())]);
         assert_eq!(raw.heard("FROM a [all]: x"), [Act::ShowRaw("FROM a [all]: x".into())]);
         assert_eq!(raw.heard("BYE"), [Act::ShowRaw("BYE".into()), Act::End]);
     }

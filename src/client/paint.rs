@@ -29,7 +29,7 @@ pub enum Style {
     /// For a person, in colour or not.
     Person { colour: bool },
     /// Time, kind, from and text, with tabs between.
-    Columns,
+    Columns { colour: bool },
     /// One JSON object.
     Json,
 }
@@ -38,7 +38,7 @@ pub enum Style {
 pub fn paint(style: Style, record: &Record, now: DateTime<Local>) -> String {
     match style {
         Style::Person { colour } => person(record, now, colour),
-        Style::Columns => columns(record, now),
+        Style::Columns { colour } => columns(record, now, colour),
         Style::Json => json(record, now),
     }
 }
@@ -51,11 +51,7 @@ pub fn paint_raw(line: &str) -> String {
 fn person(record: &Record, now: DateTime<Local>, colour: bool) -> String {
     let dim = |text: &str| if colour { text.dimmed().to_string() } else { text.to_string() };
     let bold = |text: &str| if colour { text.bold().to_string() } else { text.to_string() };
-    let nick = |nick: &str| match (colour, record.own) {
-        (false, _) => visible(nick).into_owned(),
-        (true, true) => visible(nick).bold().to_string(),
-        (true, false) => visible(nick).color(colour_of(nick)).to_string(),
-    };
+    let nick = |nick: &str| paint_nick(nick, record.own, colour);
     let time = dim(&now.format("%H:%M").to_string());
     let from = record.from.as_deref().unwrap_or_default();
     let text = record.text.as_deref().unwrap_or_default();
@@ -89,12 +85,20 @@ fn person(record: &Record, now: DateTime<Local>, colour: bool) -> String {
     line + "\n"
 }
 
-fn columns(record: &Record, now: DateTime<Local>) -> String {
-    let [from, text] =
-        [&record.from, &record.text].map(|field| visible(field.as_deref().unwrap_or_default()));
+fn paint_nick(nick: &str, own: bool, colour: bool) -> String {
+    match (colour, own) {
+        (false, _) => visible(nick).into_owned(),
+        (true, true) => visible(nick).bold().to_string(),
+        (true, false) => visible(nick).color(colour_of(nick)).to_string(),
+    }
+}
+
+fn columns(record: &Record, now: DateTime<Local>, colour: bool) -> String {
+    let from = record.from.as_deref().map(|nick| paint_nick(nick, record.own, colour));
     // Of who I am, the text tells.
-    let text = record.to.as_deref().filter(|_| record.kind == Kind::Welcome).map_or(text, visible);
-    format!("{}\t{}\t{from}\t{text}\n", stamp(now), record.kind.word())
+    let text = if record.kind == Kind::Welcome { &record.to } else { &record.text };
+    let text = visible(text.as_deref().unwrap_or_default());
+    format!("{}\t{}\t{}\t{text}\n", stamp(now), record.kind.word(), from.unwrap_or_default())
 }
 
 fn json(record: &Record, now: DateTime<Local>) -> String {
@@ -196,11 +200,15 @@ mod tests {
     fn programs_read_columns_or_json() {
         let time = stamp(evening());
         let message = record(Kind::Message, "joao", "a\tb \"c\" 日本\u{7F}\u{202E}");
-        check(Style::Columns, &message, &format!("{time}\tmessage\tjoao\ta b \"c\" 日本␡\u{FFFD}"));
+        check(
+            Style::Columns { colour: false },
+            &message,
+            &format!("{time}\tmessage\tjoao\ta b \"c\" 日本␡\u{FFFD}"),
+        );
         let json = r#""type":"message","from":"joao","text":"a\tb \"c\" 日本\u007f\u202e"}"#;
         check(Style::Json, &message, &format!("{{\"time\":\"{time}\",{json}"));
         let welcome = Record { to: Some("ana".into()), ..record(Kind::Welcome, "", "") };
-        check(Style::Columns, &welcome, &format!("{time}\twelcome\t\tana"));
+        check(Style::Columns { colour: false }, &welcome, &format!("{time}\twelcome\t\tana"));
         check(
             Style::Json,
             &welcome,
@@ -225,7 +233,9 @@ mod tests {
         for kind in kinds {
             let text = Some(attack.to_string());
             let record = Record { kind, from: text.clone(), to: text.clone(), text, own: false };
-            for style in [Style::Person { colour: false }, Style::Columns, Style::Json] {
+            for style in
+                [Style::Person { colour: false }, Style::Columns { colour: false }, Style::Json]
+            {
                 let line = paint(style, &record, evening());
                 let unsafe_ones = line.trim_end().chars().filter(|&c| is_unsafe(c) && c != '\t');
                 assert_eq!(unsafe_ones.count(), 0, "{line:?}");

@@ -1,13 +1,11 @@
 //! Standard input and output without a line editor: pipes, scripts and plain
 //! terminals. Both may block for ever, so each has a thread of its own.
 
-use std::io::{self, BufRead, Read, Write};
-use std::thread::{self, JoinHandle};
+use std::io::{self, BufRead, Write};
+use std::thread;
 
 use async_channel::{Receiver, Sender};
 
-/// The longest line that is read at once, in bytes; a longer one comes in pieces.
-const MAX_LINE: u64 = 64 << 10;
 /// How many lines may wait to be sent, and how many batches to be printed. Then
 /// whoever writes to us, or reads from us, is waited for.
 const QUEUE: usize = 64;
@@ -20,8 +18,9 @@ pub fn keyboard() -> Receiver<Vec<u8>> {
         let mut stdin = io::stdin().lock();
         loop {
             let mut line = Vec::new();
-            // An input that cannot be read has ended.
-            match stdin.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+            // An input that cannot be read has ended. A line is never cut here, however
+            // long: the rest of a private one would be read as a public one.
+            match stdin.read_until(b'\n', &mut line) {
                 Ok(0) | Err(_) => return,
                 Ok(_) if sender.send_blocking(line).is_err() => return,
                 Ok(_) => (),
@@ -34,24 +33,21 @@ pub fn keyboard() -> Receiver<Vec<u8>> {
 /// Standard output behind a queue.
 pub struct Printer {
     queue: Sender<Vec<u8>>,
-    thread: JoinHandle<io::Result<()>>,
+    /// What became of it.
+    end: Receiver<io::Result<()>>,
 }
 
 impl Printer {
     /// Starts it.
     pub fn start() -> Printer {
         let (queue, texts) = async_channel::bounded::<Vec<u8>>(QUEUE);
-        let thread = thread::spawn(move || {
-            let mut stdout = io::stdout().lock();
-            while let Ok(text) = texts.recv_blocking() {
-                stdout.write_all(&text)?;
-                if texts.is_empty() {
-                    stdout.flush()?;
-                }
-            }
-            Ok(())
+        let (ended, end) = async_channel::bounded(1);
+        thread::spawn(move || {
+            let result = print_all(&texts);
+            drop(texts); // Nobody need wait for a place in the queue.
+            ended.send_blocking(result).ok(); // Nobody may want to know.
         });
-        Printer { queue, thread }
+        Printer { queue, end }
     }
 
     /// Prints some lines, if that is still possible.
@@ -65,8 +61,19 @@ impl Printer {
     }
 
     /// Waits until all is printed, or says why it could not be.
-    pub fn finish(self) -> io::Result<()> {
+    pub async fn finish(self) -> io::Result<()> {
         drop(self.queue);
-        self.thread.join().expect("printing does not panic")
+        self.end.recv().await.expect("the printer says how it ends")
     }
+}
+
+fn print_all(texts: &Receiver<Vec<u8>>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    while let Ok(text) = texts.recv_blocking() {
+        stdout.write_all(&text)?;
+        if texts.is_empty() {
+            stdout.flush()?;
+        }
+    }
+    Ok(())
 }

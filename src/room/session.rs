@@ -10,8 +10,12 @@ use crate::wire::Nick;
 /// How many bytes to give a listener at a time; also how much of a room's
 /// memory one listener can borrow.
 const BATCH: usize = 32 << 10;
+/// Whoever has so many bytes yet to read is well behind...
+pub(super) const STRAIN: usize = 256 << 10;
+/// ...and reads, if it took some of them so recently. A batch is much less.
+const READS: Duration = Duration::from_millis(250);
 /// How often one may rename oneself...
-const MAX_RENAMES: usize = 5;
+pub(super) const MAX_RENAMES: usize = 5;
 /// ...in this long. Each rename is two lines for everybody else.
 const RENAME_WINDOW: Duration = Duration::from_secs(30);
 
@@ -30,6 +34,8 @@ pub(super) struct Session {
     notes: VecDeque<Note>,
     /// How many bytes the notes are.
     note_bytes: usize,
+    /// When it last read something.
+    read_at: Duration,
     /// When it took another nick, as far back as it matters.
     renames: VecDeque<Duration>,
     /// It was told its last word.
@@ -83,6 +89,12 @@ impl Session {
         self.hears.end.min(head).saturating_sub(self.hears.start)
     }
 
+    /// Whether it is well behind, and reads nevertheless.
+    pub fn struggles(&self, head: u64, now: Duration) -> bool {
+        let late = self.behind(head) > STRAIN as u64 || self.note_bytes > STRAIN;
+        late && now.saturating_sub(self.read_at) < READS
+    }
+
     /// Makes a member of a guest: they hear messages from `place` on, and from
     /// `now` on everything. What they were told as a guest stays before that.
     pub fn settle(&mut self, place: u64, now: u64) {
@@ -118,7 +130,7 @@ impl Session {
 
     /// Moves what it has not yet heard, or as much as fits a batch, to the end
     /// of `out`.
-    pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>) -> Reading {
+    pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>, now: Duration) -> Reading {
         let before = out.len();
         let full = before + BATCH;
         while out.len() < full {
@@ -149,7 +161,10 @@ impl Session {
             self.notes = VecDeque::new();
         }
         match out.len() > before {
-            true => Reading::Some,
+            true => {
+                self.read_at = now;
+                Reading::Some
+            }
             false if self.leaving => Reading::Over,
             false => Reading::Nothing,
         }

@@ -54,7 +54,8 @@ impl Transcript {
     /// The place after the line that begins at `place`.
     pub fn end_of_line(&self, place: u64) -> u64 {
         let (front, back) = self.slices(place..self.head());
-        let length = front.iter().chain(back).position(|&byte| byte == b'\n');
+        let end = |bytes: &[u8]| bytes.iter().position(|&byte| byte == b'\n');
+        let length = end(front).or_else(|| end(back).map(|at| front.len() + at));
         place + length.expect("each line has its line feed") as u64 + 1
     }
 

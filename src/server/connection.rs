@@ -23,6 +23,9 @@ use crate::wire::{LineBuffer, MAX_COMMAND};
 const READ: usize = 16 << 10;
 /// Who takes not one byte in this long, though something waits, is cut off.
 const STALL: Duration = Duration::from_secs(10);
+/// How long a line is held while others are behind, and how often: 200 ms in all.
+const HOLD: Duration = Duration::from_millis(5);
+const MAX_HOLDS: u32 = 40;
 /// How long, and for how many bytes, a client that was told goodbye is read
 /// from. Closing a socket with something unread in it would reset it, and the
 /// goodbye might be lost on the way.
@@ -88,12 +91,12 @@ async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) ->
                 return Poll::Ready(Ok(Turn::Listen));
             }
             if let Poll::Ready(turn) = speak(lobby, id, stream, cx) {
-                ear.listened = false;
                 return Poll::Ready(turn);
             }
             // Nothing is owed.
-            ear.patience = true;
-            if ear.poll_ready(stream, cx)?.is_ready() {
+            let refused = ear.listened || !ear.patience;
+            (ear.listened, ear.patience) = (false, true);
+            if refused && ear.poll_ready(stream, cx)?.is_ready() {
                 return Poll::Ready(Ok(Turn::Listen));
             }
             match &mut deadline {
@@ -105,6 +108,7 @@ async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) ->
             Turn::Speak(unsent) => send(stream, &unsent).await?,
             Turn::Listen => {
                 ear.listen(lobby, id, stream)?;
+                ear.listened = true;
                 if ear.member {
                     deadline = None;
                 }
@@ -135,7 +139,7 @@ fn speak(
             Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
             Poll::Ready(true) => Poll::Ready(match stream.get_ref().write(outbox) {
                 Ok(sent) => Ok(Turn::Speak(outbox[sent..].to_vec())),
-                Err(err) if is_temporary(&err) => Ok(Turn::Speak(outbox.clone())),
+                Err(err) if is_temporary(&err) => Ok(Turn::Speak(mem::take(outbox))),
                 Err(err) => Err(err),
             }),
         }
@@ -202,6 +206,8 @@ struct Ear {
     listened: bool,
     /// Until when its next line has to wait.
     wait: Option<Timer>,
+    /// How often that line was held for the sake of others.
+    held: u32,
 }
 
 impl Ear {
@@ -215,6 +221,7 @@ impl Ear {
             patience: true,
             listened: false,
             wait: None,
+            held: 0,
         }
     }
 
@@ -272,7 +279,14 @@ impl Ear {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
+                if self.held < MAX_HOLDS && room.is_strained(now) {
+                    // Somebody who does read would be lapped: they are waited for.
+                    self.held += 1;
+                    self.wait = Some(Timer::after(HOLD));
+                    break;
+                }
                 let Some(line) = self.lines.next_line(&mut bytes) else { break };
+                self.held = 0;
                 room.hear(id, line, now);
                 self.pace.count(moment);
             }

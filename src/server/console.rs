@@ -31,15 +31,20 @@ pub fn show(sightings: Receiver<Sighting>, quiet: bool) {
                     }
                 });
             }
+            Sighting::Stopped(_) if quiet => (),
+            Sighting::Stopped(members) => print(&match members {
+                0 => "Server stopped; nobody was connected.\n".to_string(),
+                1 => "Server stopped; 1 user was connected.\n".to_string(),
+                _ => format!("Server stopped; {members} users were connected.\n"),
+            }),
             Sighting::Cut(cut, address) => {
                 let who = cut.nick.map_or("a guest".to_string(), |nick| nick.to_string());
                 let ip = address.ip();
                 let why = match cut.reason {
-                    Reason::Behind => "reads too slowly",
-                    Reason::Stalled => "reads too slowly: nothing in 10 s",
+                    Reason::Behind => format!("{} bytes behind", cut.behind),
+                    Reason::Stalled => "nothing in 10 s".to_string(),
                 };
-                let text =
-                    format!("{time} ! cut off {who} {ip}: {why} ({} bytes behind)\n", cut.behind);
+                let text = format!("{time} ! cut off {who} {ip}: reads too slowly ({why})\n");
                 // A terminal that is gone is no reason to stop the chat.
                 io::stderr().write_all(text.as_bytes()).ok();
             }

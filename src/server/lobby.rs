@@ -37,7 +37,7 @@ struct State {
 /// The far end of one session.
 struct Peer {
     id: SessionId,
-    /// Rings when there is something to read; none while nobody waits for it.
+    /// Rings when there is something to read; none while nobody can be waiting.
     bell: Option<Waker>,
     /// None for the log, which is no connection.
     line: Option<(Arc<Async<TcpStream>>, SocketAddr)>,
@@ -50,6 +50,8 @@ pub enum Sighting {
     News(News, SocketAddr),
     /// Somebody was cut off.
     Cut(Cut, SocketAddr),
+    /// The server has stopped, when so many people were here.
+    Stopped(usize),
 }
 
 /// What has to be done after the lock is free.
@@ -99,7 +101,7 @@ impl Lobby {
     pub fn poll_read(&self, id: SessionId, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
         let State { room, peers } = &mut *state;
-        match room.read(id, out) {
+        match room.read(id, out, self.opened.elapsed()) {
             Reading::Some => Poll::Ready(true),
             Reading::Over => Poll::Ready(false),
             Reading::Nothing => {
@@ -180,7 +182,8 @@ impl State {
         }
         let stirred = room.take_stirred();
         if stirred.all {
-            let listeners = peers.iter_mut().flatten().filter(|peer| room.listens(peer.id));
+            let waiting = peers.iter_mut().flatten().filter(|peer| peer.bell.is_some());
+            let listeners = waiting.filter(|peer| room.listens(peer.id));
             aftermath.bells.extend(listeners.filter_map(|peer| peer.bell.take()));
         }
         let some = stirred.some.iter();

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::{Local, SecondsFormat};
 
+use crate::error::plain;
 use crate::room::SessionId;
 use crate::server::lobby::Lobby;
+use crate::wire::sanitize::visible;
 
 /// A file that is open for appending.
 pub struct Log {
@@ -48,7 +50,7 @@ impl Log {
                     return;
                 }
                 // The disk was so slow that the transcript has gone on without us.
-                self.warn(format_args!("the log {} has a gap", self.path.display()));
+                self.warn("has a gap: the disk was too slow");
                 heard.clear();
                 id = lobby.observe();
             }
@@ -67,13 +69,14 @@ impl Log {
         if let Err(err) = &result
             && !self.failing
         {
-            self.warn(format_args!("cannot write the log {}: {err}", self.path.display()));
+            self.warn(&format!("cannot be written: {}; the chat goes on", plain(err)));
         }
         self.failing = result.is_err();
     }
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
-    fn warn(&self, what: std::fmt::Arguments<'_>) {
-        writeln!(io::stderr(), "minichat: warning: {what}").ok();
+    fn warn(&self, what: &str) {
+        let path = self.path.display().to_string();
+        writeln!(io::stderr(), "minichat: warning: the log {} {what}", visible(&path)).ok();
     }
 }

@@ -80,7 +80,10 @@ impl Evening {
                 9 => self.ask_who(who),
                 10 if self.dice.usize(0..4) == 0 => self.quit(who),
                 11..=12 => self.say_nonsense(who),
-                13..=14 => drop(self.room.read(self.people[who].id, &mut self.people[who].read)),
+                13..=14 => {
+                    let person = &mut self.people[who];
+                    self.room.read(person.id, &mut person.read, self.now);
+                }
                 _ => self.say(who, turn),
             }
         }
@@ -292,10 +295,10 @@ impl Evening {
 
     /// Someone reads on to the end, and has read what the model says.
     fn check(&mut self, who: usize, end: Reading) {
-        let Evening { room, people, seed, .. } = self;
+        let Evening { room, people, seed, now, .. } = self;
         let person = &mut people[who];
         let last = loop {
-            match room.read(person.id, &mut person.read) {
+            match room.read(person.id, &mut person.read, *now) {
                 Reading::Some => (),
                 last => break last,
             }
