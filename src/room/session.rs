@@ -12,8 +12,9 @@ use crate::wire::Nick;
 const BATCH: usize = 32 << 10;
 /// Whoever has so many bytes yet to read is well behind...
 pub(super) const STRAIN: usize = 256 << 10;
-/// ...and reads, if it took some of them so recently. A batch is much less.
-const READS: Duration = Duration::from_millis(250);
+/// ...and reads, if it took some of them so recently. That is also how long one
+/// who stops reading can make the others wait, once.
+const READS: Duration = Duration::from_millis(50);
 /// How often one may rename oneself...
 pub(super) const MAX_RENAMES: usize = 5;
 /// ...in this long. Each rename is two lines for everybody else.

@@ -1,0 +1,152 @@
+//! Those who do not read: terminals that are held, pipes that are full, servers
+//! that listen slowly or never stop talking.
+
+use std::io::Write;
+#[cfg(unix)]
+use std::io::{self, Read};
+#[cfg(unix)]
+use std::process::Stdio;
+use std::thread;
+#[cfg(unix)]
+use std::time::Instant;
+
+use crate::harness::{Client, Server, StandIn, connect, run};
+#[cfg(unix)]
+use crate::harness::{Peer, Running, minichat};
+
+/// How many comings and goings fill any pipe.
+#[cfg(unix)]
+const MANY: usize = 2500;
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+fn a_server_whose_output_nobody_reads_stops_all_the_same() {
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut command = minichat();
+    command.args(["server", "--no-mdns", "--bind", "127.0.0.1", "--port", "0"]);
+    let mut process = Running::start_into(&mut command, writer, Stdio::piped());
+    drop(command); // It has the end of the pipe that is written to, too.
+    // Its first line, and nothing after it.
+    let line: Vec<u8> =
+        reader.by_ref().bytes().map_while(Result::ok).take_while(|&byte| byte != b'\n').collect();
+    let line = String::from_utf8(line).expect("it prints text");
+    let address = line.strip_prefix("Listening on ").expect("it says where it listens");
+    let address = address.parse().expect("it is an address");
+    for _ in 0..MANY {
+        let mut peer = Peer::connect(address);
+        peer.sends("NICK ana\nQUIT\n");
+        peer.skips_to("BYE");
+    }
+    let begin = Instant::now();
+    process.signal("TERM");
+    assert_eq!(process.wait().code(), Some(0));
+    assert!(begin.elapsed().as_secs() < 4, "{:?}", begin.elapsed());
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the client with.
+fn a_client_whose_output_nobody_reads_is_interrupted_all_the_same() {
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        let server = Server::start(&["--rate", "0"]);
+        let mut ana = server.member("ana");
+        let (_unread, writer) = io::pipe().expect("a pipe can be made");
+        let mut command = connect(server.address, &["--nick", "bot"]);
+        let mut bot = Running::start_into(command.stdin(Stdio::piped()), writer, Stdio::piped());
+        ana.reads("User bot joined.");
+        for n in 0..500 {
+            ana.says(format!("MSG {n} {}", "x".repeat(1000)));
+            ana.line();
+        }
+        bot.end_input();
+        bot.signal(signal);
+        assert_eq!(bot.wait().code(), Some(status));
+    }
+}
+
+#[test]
+fn who_talks_without_end_and_reads_it_all_is_never_cut_off() {
+    let server = Server::start(&["--rate", "0"]);
+    let talker = server.member("日".repeat(32).as_str());
+    let mut writer = talker.socket().try_clone().expect("a socket can be shared");
+    let lines = 100_000;
+    let talking = thread::spawn(move || writer.write_all("MSG x\n".repeat(lines).as_bytes()));
+    let mut talker = talker;
+    for _ in 0..lines {
+        assert!(talker.line().ends_with(" [all]: x"));
+    }
+    talking.join().expect("it does not panic").expect("the server listens to the end");
+    talker.reads_nothing_more();
+}
+
+#[test]
+fn messages_to_one_are_waited_for_however_slowly_the_server_listens() {
+    // A burst of 200 is allowed, and then ten a second.
+    let server = Server::start(&["--rate", "10"]);
+    let mut joao = server.member("joao");
+    let mut input: String = (0..260).map(|n| format!("@joao {n}\n")).collect();
+    input.insert_str(0, "to all\n");
+    let output = run(&mut connect(server.address, &["--nick", "bot"]), input);
+    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    joao.reads("User bot joined.");
+    joao.reads("FROM bot [all]: to all");
+    for n in 0..260 {
+        joao.reads(format!("FROM bot [dm]: {n}"));
+    }
+    joao.reads("User bot left the chat.");
+}
+
+#[test]
+fn a_private_line_stays_private_however_long_it_is() {
+    let server = Server::start(&["--rate", "0"]);
+    let [mut joao, mut rui] = server.members(["joao", "rui"]);
+    let words = 30_000;
+    let secret = format!("@joao {}\n", "segredo ".repeat(words));
+    let output = run(&mut connect(server.address, &["--nick", "bot"]), secret);
+    assert_eq!(output.status, Some(0));
+    rui.reads("User bot joined.");
+    rui.reads("User bot left the chat.");
+    joao.reads("User bot joined.");
+    let mut heard = 0;
+    while heard < words {
+        let line = joao.line();
+        let text = line.strip_prefix("FROM bot [dm]: ").expect("it is for joao alone");
+        heard += text.split_whitespace().inspect(|word| assert_eq!(*word, "segredo")).count();
+    }
+    assert_eq!(heard, words);
+}
+
+#[test]
+fn a_long_raw_line_is_one_line() {
+    let server = Server::start(&[]);
+    let mut joao = server.member("joao");
+    let tail = format!("MSG {}MSG smuggled\nMSG after\n", "a".repeat(65_536 - 4));
+    let output = run(&mut connect(server.address, &["--raw"]), format!("NICK bot\n{tail}"));
+    assert_eq!(output.status, Some(0));
+    assert_eq!(output.stdout.matches("ERR line_too_long").count(), 1);
+    joao.reads("User bot joined.");
+    joao.reads("FROM bot [all]: after");
+}
+
+#[test]
+fn a_server_that_never_stops_talking_keeps_nobody() {
+    for said_quit in [false, true] {
+        let door = StandIn::open();
+        let mut bot = Client::start(door.address, &["--nick", "bot", "--timeout", "1"]);
+        let mut server = door.caller();
+        server.reads("NICK bot");
+        if said_quit {
+            server.says("OK welcome bot");
+            bot.shows("welcome\t\tbot");
+            bot.process.end_input();
+            server.reads("QUIT");
+        }
+        let mut writer = server.socket().try_clone().expect("a socket can be shared");
+        let flood = thread::spawn(move || {
+            let lines = "FROM ana [all]: blah blah blah\n".repeat(1000);
+            while writer.write_all(lines.as_bytes()).is_ok() {}
+        });
+        let status = if said_quit { 0 } else { 1 };
+        assert_eq!(bot.process.wait().code(), Some(status));
+        flood.join().expect("it does not panic");
+    }
+}
