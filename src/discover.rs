@@ -1,6 +1,7 @@
 //! The command `discover`: the servers on the network, as a table for people and
 //! as columns or JSON for programs.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,9 @@ const REST: Duration = Duration::from_millis(40);
 /// everybody was asked three times.
 const COMPLETE: Duration = Duration::from_millis(400);
 const QUIET: Duration = Duration::from_millis(150);
-/// How often somebody who watches asks again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How often somebody who watches asks again. Whoever is gone without a word is
+/// missed after three times that, and 2 s to prove the contrary.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// Looks for servers and prints them. Returns the exit status.
 ///
@@ -113,6 +115,19 @@ async fn watch(
     interrupts: &mut Interrupts,
 ) -> Result<u8, Error> {
     let mut again = Timer::interval(AGAIN);
+    // What was last said of each server: an address more is not always news.
+    let mut told: HashMap<(Option<String>, String), String> = HashMap::new();
+    let mut tell = |change: &Change| {
+        let line = line(change, style);
+        let (Change::Up(server) | Change::Down(server)) = change;
+        let key = (server.host.clone(), server.title.clone());
+        let last = match change {
+            Change::Up(_) => told.insert(key, line.clone()),
+            // What is told of it now begins with another sign.
+            Change::Down(_) => told.remove(&key),
+        };
+        if last.as_ref() == Some(&line) { Ok(()) } else { print(&line) }
+    };
     loop {
         enum Happening {
             Change(Change),
@@ -126,12 +141,10 @@ async fn watch(
         };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
         match or(interrupted, or(change, timer)).await {
-            Happening::Change(change) => print(&line(&change, style))?,
+            Happening::Change(change) => tell(&change)?,
             // Without its interfaces, there is nobody to ask; it may come back.
             Happening::Again => {
-                for change in browser.ask_again().unwrap_or_default() {
-                    print(&line(&change, style))?;
-                }
+                browser.ask_again().unwrap_or_default().iter().try_for_each(&mut tell)?;
             }
             // That is how one stops watching.
             Happening::Interrupted(Interrupt::Interrupted) => return Ok(0),

@@ -88,8 +88,10 @@ mod imp {
         pub fn watch() -> io::Result<Interrupts> {
             let (sender, receiver) = async_channel::bounded(2);
             // Two are all that is ever waited for: the second ends at once.
-            ctrlc::set_handler(move || drop(sender.try_send(())))
-                .map_err(|err| io::Error::other(err.to_string()))?;
+            let handler = move || {
+                sender.try_send(()).ok();
+            };
+            ctrlc::set_handler(handler).map_err(io::Error::other)?;
             Ok(Interrupts(receiver))
         }
 

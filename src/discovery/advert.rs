@@ -207,7 +207,7 @@ impl Name {
     async fn choose(advert: &Advert, attempt: &mut u32) -> Name {
         let networks = interfaces(advert.interface.as_deref()).unwrap_or_default();
         let (sender, answers) = async_channel::bounded(100);
-        let asking = probe::ask(&networks, &sender);
+        let asking = probe::ask(&networks, probe::CASUAL, &sender);
         let mut taken = Vec::new();
         let listening = async {
             while let Ok(answer) = answers.recv().await {

@@ -81,7 +81,7 @@ impl Browser {
             asking: Vec::new(),
             known: BTreeMap::new(),
         };
-        browser.ask()?;
+        browser.ask(probe::EAGER)?;
         Ok(browser)
     }
 
@@ -132,13 +132,13 @@ impl Browser {
         }
         let gone = silent.iter().filter_map(|key| self.known.remove(key));
         let gone = gone.map(|known| Change::Down(known.server)).collect();
-        self.ask()?;
+        self.ask(probe::CASUAL)?;
         Ok(gone)
     }
 
-    fn ask(&mut self) -> io::Result<()> {
+    fn ask(&mut self, times: &'static [u64]) -> io::Result<()> {
         self.interfaces = interfaces(self.only.as_deref())?;
-        self.asking = probe::ask(&self.interfaces, &self.answering);
+        self.asking = probe::ask(&self.interfaces, times, &self.answering);
         Ok(())
     }
 

@@ -20,9 +20,11 @@ use crate::discovery::{Interface, SERVICE, Server};
 const PORT: u16 = 5353;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 0xFB);
-/// When to ask, in milliseconds after the one before: radio networks lose many
+/// When to ask, in milliseconds after the time before: radio networks lose many
 /// packets that are for all.
-const TIMES: [u64; 5] = [0, 100, 200, 400, 800];
+pub const EAGER: &[u64] = &[0, 100, 200, 400, 800];
+/// When to ask if others have been asked before, and more is not at stake.
+pub const CASUAL: &[u64] = &[0, 100];
 /// The longest packet of multicast DNS, in bytes.
 const MAX_PACKET: usize = 9000;
 
@@ -37,13 +39,17 @@ pub struct Answer {
     pub link: u32,
 }
 
-/// Asks on these interfaces until it is dropped, or has asked often enough.
-/// Answers go to `answers`.
-pub fn ask(interfaces: &[Interface], answers: &Sender<Answer>) -> Vec<Task<()>> {
+/// Asks on these interfaces, and listens until it is dropped. Answers go to
+/// `answers`.
+pub fn ask(
+    interfaces: &[Interface],
+    times: &'static [u64],
+    answers: &Sender<Answer>,
+) -> Vec<Task<()>> {
     let sockets = interfaces.iter().filter_map(|interface| {
         // An interface that is going down is not worth a word.
         let (socket, group) = open(interface).ok()??;
-        Some(smol::spawn(converse(socket, group, interface.index, answers.clone())))
+        Some(smol::spawn(converse(socket, group, times, interface.index, answers.clone())))
     });
     sockets.collect()
 }
@@ -63,12 +69,18 @@ fn open(interface: &Interface) -> std::io::Result<Option<(Async<UdpSocket>, Sock
     Ok(Some((Async::<UdpSocket>::bind(source)?, group)))
 }
 
-async fn converse(socket: Async<UdpSocket>, group: SocketAddr, link: u32, answers: Sender<Answer>) {
+async fn converse(
+    socket: Async<UdpSocket>,
+    group: SocketAddr,
+    times: &'static [u64],
+    link: u32,
+    answers: Sender<Answer>,
+) {
     // Whoever guesses neither the port nor this cannot answer in another's place.
     let id = fastrand::u16(..);
     let question = question(id);
     let asking = async {
-        for pause in TIMES {
+        for &pause in times {
             Timer::after(Duration::from_millis(pause)).await;
             socket.send_to(&question, group).await.ok(); // It may work the next time.
         }

@@ -34,7 +34,7 @@ const LINGER_BYTES: usize = 64 << 10;
 
 thread_local! {
     // An idle connection owns no buffers: these are borrowed for one turn.
-    static INBOX: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    static INBOX: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
     static OUTBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
