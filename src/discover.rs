@@ -142,9 +142,9 @@ async fn watch(
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
         match or(interrupted, or(change, timer)).await {
             Happening::Change(change) => tell(&change)?,
-            // Without its interfaces, there is nobody to ask; it may come back.
+            // Without interfaces there is nobody to ask; they may come back.
             Happening::Again => {
-                browser.ask_again().unwrap_or_default().iter().try_for_each(&mut tell)?;
+                browser.ask_again().ok();
             }
             // That is how one stops watching.
             Happening::Interrupted(Interrupt::Interrupted) => return Ok(0),

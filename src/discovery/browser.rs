@@ -1,14 +1,15 @@
 //! Which servers are there, as it changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use mdns_sd::{IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
-use smol::Task;
 use smol::future::or;
+use smol::stream::StreamExt;
+use smol::{Task, Timer};
 
 use crate::discovery::probe::{self, Answer};
 use crate::discovery::{Hidden, Interface, SERVICE, Server, by_preference, cause, interfaces};
@@ -18,6 +19,8 @@ const MAX_SERVERS: usize = 1000;
 /// How long a server has to prove that it is still there. Responders do not
 /// repeat an answer within a second: with less, one that lives would be removed.
 const VERIFY: Duration = Duration::from_secs(2);
+/// How often to look whether a cable was pulled out or put in.
+const CABLES: Duration = Duration::from_secs(1);
 /// So many rounds of questions may pass without an answer.
 const MISSES: u8 = 2;
 
@@ -31,6 +34,9 @@ pub struct Browser {
     answering: Sender<Answer>,
     asking: Vec<Task<()>>,
     known: BTreeMap<String, Known>,
+    cables: Timer,
+    /// Changes that nobody was told of yet.
+    changes: VecDeque<Change>,
 }
 
 /// What changed.
@@ -80,6 +86,8 @@ impl Browser {
             answering,
             asking: Vec::new(),
             known: BTreeMap::new(),
+            cables: Timer::interval(CABLES),
+            changes: VecDeque::new(),
         };
         browser.ask(probe::EAGER)?;
         Ok(browser)
@@ -114,26 +122,51 @@ impl Browser {
     }
 
     /// Asks once more. Who has not answered several times has to prove that they
-    /// are still there, or is gone.
+    /// are still there, or is gone; that is a change then.
     ///
     /// # Errors
     /// If the system does not tell its interfaces.
-    pub fn ask_again(&mut self) -> io::Result<Vec<Change>> {
-        let mut silent = Vec::new();
-        for (key, known) in &mut self.known {
+    pub fn ask_again(&mut self) -> io::Result<()> {
+        for known in self.known.values_mut() {
             known.missed = if known.heard { 0 } else { known.missed + 1 };
             known.heard = false;
             if known.missed == MISSES && !known.browsed.is_empty() {
                 // Its removal will be an event.
                 self.daemon.verify(known.fullname.clone(), VERIFY).ok();
             } else if known.missed > MISSES {
-                silent.push(key.clone());
+                known.browsed.clear();
+                known.probed.clear();
             }
         }
-        let gone = silent.iter().filter_map(|key| self.known.remove(key));
-        let gone = gone.map(|known| Change::Down(known.server)).collect();
-        self.ask(probe::CASUAL)?;
-        Ok(gone)
+        self.drop_unreachable();
+        self.ask(probe::CASUAL)
+    }
+
+    /// Forgets those of whom no address is left.
+    fn drop_unreachable(&mut self) {
+        let Browser { known, changes, .. } = self;
+        known.retain(|_, known| {
+            let reachable = !known.browsed.is_empty() || !known.probed.is_empty();
+            if !reachable {
+                changes.push_back(Change::Down(known.server.clone()));
+            }
+            reachable
+        });
+    }
+
+    /// What was heard on links that are gone is not true any more, and on new ones
+    /// nobody was asked.
+    fn look_at_cables(&mut self) {
+        let Ok(now) = interfaces(self.only.as_deref()) else { return };
+        if now == self.interfaces {
+            return;
+        }
+        let there = |link: u32| now.iter().any(|interface| interface.index == link);
+        for known in self.known.values_mut() {
+            known.probed.retain(|(link, _)| there(*link));
+        }
+        self.drop_unreachable();
+        self.ask(probe::EAGER).ok(); // It was possible just now, and will be again.
     }
 
     fn ask(&mut self, times: &'static [u64]) -> io::Result<()> {
@@ -145,19 +178,39 @@ impl Browser {
     /// Waits for the next change.
     pub async fn next(&mut self) -> Change {
         loop {
+            if let Some(change) = self.changes.pop_front() {
+                return change;
+            }
+            enum Happening {
+                Answer(Answer),
+                Event(ServiceEvent),
+                Cables,
+            }
             let event = async {
                 match self.events.recv_async().await {
-                    Ok(event) => Err(event),
+                    Ok(event) => Happening::Event(event),
                     // The daemon is gone; there is still what we ask ourselves.
                     Err(_) => std::future::pending().await,
                 }
             };
-            let answer = async { Ok(self.answers.recv().await.expect("we can answer ourselves")) };
-            let change = match or(answer, event).await {
-                Ok(answer) => self.answered(answer),
-                Err(ServiceEvent::ServiceResolved(service)) => self.resolved(&service),
-                Err(ServiceEvent::ServiceRemoved(_, fullname)) => self.removed(&fullname),
-                Err(_) => None,
+            let answer = async {
+                Happening::Answer(self.answers.recv().await.expect("we can answer ourselves"))
+            };
+            let cables = async {
+                self.cables.next().await;
+                Happening::Cables
+            };
+            let change = match or(answer, or(event, cables)).await {
+                Happening::Answer(answer) => self.answered(answer),
+                Happening::Event(ServiceEvent::ServiceResolved(service)) => self.resolved(&service),
+                Happening::Event(ServiceEvent::ServiceRemoved(_, fullname)) => {
+                    self.removed(&fullname)
+                }
+                Happening::Event(_) => None,
+                Happening::Cables => {
+                    self.look_at_cables();
+                    None
+                }
             };
             if let Some(change) = change {
                 return change;

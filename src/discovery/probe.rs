@@ -94,7 +94,15 @@ async fn converse(
             if sender.port() != PORT {
                 continue;
             }
-            for answer in read(&packet[..length], id, link) {
+            for mut answer in read(&packet[..length], id, link) {
+                // Servers name such addresses only where they have no others. We may
+                // be the one who has no others; and this one has just been used.
+                if let IpAddr::V6(ip) = sender.ip()
+                    && ip.is_unicast_link_local()
+                {
+                    let port = answer.server.port;
+                    answer.server.addresses.push(on_link(ip.into(), port, link));
+                }
                 if answers.send(answer).await.is_err() {
                     return;
                 }

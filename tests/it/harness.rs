@@ -223,6 +223,12 @@ impl Lines {
         String::from_utf8_lossy(&self.all).into_owned()
     }
 
+    /// Whether `text` was in what was read so far.
+    #[cfg(target_os = "linux")] // As those are who watch the network.
+    pub fn has_told(&self, text: &str) -> bool {
+        self.so_far().contains(text)
+    }
+
     /// Reads on to the first line that contains `text`, and returns it.
     #[track_caller]
     pub fn find(&mut self, text: &str) -> String {

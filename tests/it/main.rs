@@ -1,7 +1,10 @@
-//! The real binary, driven over real sockets on loopback.
+//! The real binary, driven over real sockets on loopback, or on a network that
+//! the test makes.
 //!
 //! Every test starts what it needs on a free port, waits for events and never
 //! for time to pass, and leaves nothing running.
+
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
 
 mod classroom;
 mod cli;
@@ -13,6 +16,8 @@ mod floors;
 mod harness;
 mod hostile;
 mod input;
+#[cfg(target_os = "linux")] // Nowhere else can a test make a network.
+mod lan;
 mod leaving;
 mod nicks;
 mod operator;
@@ -20,3 +25,4 @@ mod order;
 mod script;
 mod sessions;
 mod shown;
+mod stuck;
