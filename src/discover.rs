@@ -19,9 +19,9 @@ use crate::wire::DEFAULT_PORT;
 /// Whoever wants the first one waits so long for the rest of its addresses.
 const REST: Duration = Duration::from_millis(40);
 /// A list is complete when it is so old, and nothing was new for a while. By then
-/// everybody was asked three times.
-const COMPLETE: Duration = Duration::from_millis(400);
-const QUIET: Duration = Duration::from_millis(150);
+/// everybody was asked three times and has had time to answer.
+const COMPLETE: Duration = Duration::from_millis(600);
+const QUIET: Duration = Duration::from_millis(250);
 /// How often somebody who watches asks again. Whoever is gone without a word is
 /// missed after three times that, and 2 s to prove the contrary.
 const AGAIN: Duration = Duration::from_secs(3);
