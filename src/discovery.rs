@@ -12,7 +12,6 @@ mod browser;
 mod probe;
 mod scan;
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -127,12 +126,6 @@ pub struct Interface {
     pub index: u32,
     /// The address.
     pub ip: IpAddr,
-}
-
-impl fmt::Display for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.ip)
-    }
 }
 
 /// An IP address as people write it, with its link where it needs one.

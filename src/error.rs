@@ -33,8 +33,9 @@ pub enum Error {
     Unknown(String, Vec<String>),
     /// Several servers could be meant, and nobody can be asked.
     Several(Vec<String>),
-    /// The server of this title speaks another version of the protocol.
-    Incompatible(String),
+    /// The server of this title speaks this other version of the protocol, or does
+    /// not say which one.
+    Incompatible(String, Option<u32>),
     /// There is no such network interface; those that there are.
     NoInterface(String, Vec<String>),
     /// There is no nick to register, and nobody to ask.
@@ -132,7 +133,7 @@ impl fmt::Display for Error {
                 };
                 write!(
                     f,
-                    "no server found{on} in {} s: {cause}\n\
+                    "no server found{on} in {:.1} s: {cause}\n\
                      Start one: minichat server; or try: minichat discover --scan; \
                      or give its address: minichat connect 192.168.1.100",
                     time.as_secs_f64()
@@ -155,10 +156,15 @@ impl fmt::Display for Error {
                  Say which one: minichat connect NAME; or take the first: minichat connect --auto",
                 titles.join(", ")
             ),
-            Error::Incompatible(title) => write!(
+            Error::Incompatible(title, Some(version)) => write!(
                 f,
-                "{title:?} speaks another version of the protocol\n\
-                 Get the same version of minichat as it has: minichat discover shows it"
+                "{title:?} speaks another version of the protocol: {version}\n\
+                 Get the version of minichat that it has: minichat discover shows it"
+            ),
+            Error::Incompatible(title, None) => write!(
+                f,
+                "{title:?} does not say which protocol it speaks\n\
+                 If it is a chat, join it by its address: minichat discover shows it"
             ),
             Error::NoInterface(name, others) => write!(
                 f,
@@ -225,7 +231,8 @@ mod tests {
             Error::Unknown("Sala 3".into(), vec!["Sala 4".into()]),
             Error::Unknown("Sala 3".into(), vec![]),
             Error::Several(vec!["Sala 3".into(), "Sala 4".into()]),
-            Error::Incompatible("Sala 3".into()),
+            Error::Incompatible("Sala 3".into(), Some(2)),
+            Error::Incompatible("Sala 3".into(), None),
             Error::NoInterface("eth9".into(), vec!["lo".into()]),
             Error::NoNick,
             Error::Nick("ana".into(), "somebody has it".into()),

@@ -85,6 +85,7 @@ async fn find_named(config: &Connect, name: &str) -> Result<Place, Error> {
             (Some(_), _) => begin + NAME_SERVER,
             (None, [_]) if resolving.is_none() => (last + QUIET).max(begin + COMPLETE),
             (None, [_]) => begin + NAME_SERVER,
+            _ if resolving.is_none() => begin + config.timeout.min(LOOK),
             _ => begin + config.timeout,
         };
         if Instant::now() >= decision {
@@ -167,7 +168,7 @@ async fn find_any(
                     let (asked, cause) = browser.explain();
                     Error::NotFound(asked, begin.elapsed(), cause)
                 }
-                [other, ..] => Error::Incompatible(other.title.clone()),
+                [other, ..] => Error::Incompatible(other.title.clone(), other.protocol),
             });
         }
         [only] => only,
@@ -206,7 +207,7 @@ fn titles(servers: &[Server]) -> Vec<String> {
 
 fn join(server: &Server) -> Result<Place, Error> {
     if !server.is_compatible() && server.protocol.is_some() {
-        return Err(Error::Incompatible(server.title.clone()));
+        return Err(Error::Incompatible(server.title.clone(), server.protocol));
     }
     Ok(Place {
         name: format!("{} ({})", server.title, server.address()),
@@ -259,6 +260,6 @@ mod tests {
         let mut server = servers(&["Sala 3"]).remove(0);
         assert!(join(&server).is_ok());
         server.protocol = Some(2);
-        assert!(matches!(join(&server), Err(Error::Incompatible(_))));
+        assert!(matches!(join(&server), Err(Error::Incompatible(_, Some(2)))));
     }
 }

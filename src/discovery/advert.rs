@@ -21,6 +21,8 @@ const MAX_LABEL: usize = 52;
 const ASKING: Duration = Duration::from_millis(150);
 /// The least time between two announcements of another number of users.
 const UPDATE: Duration = Duration::from_secs(5);
+/// How long after a new address it is announced once more.
+const AGAIN: Duration = Duration::from_millis(1050);
 /// How long until an advertisement that nobody can see is worth a word.
 const SEEN: Duration = Duration::from_secs(3);
 /// The second goodbye goes out 120 ms after the first.
@@ -170,6 +172,12 @@ async fn stay(
             }
             Happening::Event(DaemonEvent::Announce(..)) if !only_loopback(advert) => unseen = None,
             Happening::Event(DaemonEvent::NameChange(_)) => break End::Conflict,
+            // Others forget an address that they have just heard only if the new
+            // one is announced again, a second later.
+            Happening::Event(DaemonEvent::IpAdd(_)) => {
+                changed = true;
+                next_update = next_update.max(Instant::now() + AGAIN);
+            }
             Happening::Event(_) => (),
             Happening::Unseen => {
                 unseen = None;

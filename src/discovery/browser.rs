@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use mdns_sd::{IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
+use mdns_sd::{DaemonEvent, IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
+use smol::Task;
 use smol::future::or;
-use smol::stream::StreamExt;
-use smol::{Task, Timer};
 
 use crate::discovery::probe::{self, Answer};
 use crate::discovery::{Hidden, Interface, SERVICE, Server, by_preference, cause, interfaces};
@@ -19,8 +18,6 @@ const MAX_SERVERS: usize = 1000;
 /// How long a server has to prove that it is still there. Responders do not
 /// repeat an answer within a second: with less, one that lives would be removed.
 const VERIFY: Duration = Duration::from_secs(2);
-/// How often to look whether a cable was pulled out or put in.
-const CABLES: Duration = Duration::from_secs(1);
 /// So many rounds of questions may pass without an answer.
 const MISSES: u8 = 2;
 
@@ -30,12 +27,13 @@ pub struct Browser {
     only: Option<String>,
     daemon: ServiceDaemon,
     events: mdns_sd::Receiver<ServiceEvent>,
+    /// Also tells which addresses this machine gets and loses.
+    monitor: mdns_sd::Receiver<DaemonEvent>,
     answers: Receiver<Answer>,
     answering: Sender<Answer>,
     asking: Vec<Task<()>>,
     known: BTreeMap<String, Known>,
-    cables: Timer,
-    /// Changes that nobody was told of yet.
+    /// What is still to be told.
     changes: VecDeque<Change>,
 }
 
@@ -52,8 +50,8 @@ pub enum Change {
 struct Known {
     fullname: String,
     server: Server,
-    /// Its addresses by browsing.
-    browsed: BTreeSet<SocketAddr>,
+    /// Its addresses by browsing, and the link of each.
+    browsed: BTreeSet<(u32, SocketAddr)>,
     /// Its addresses by asking, and the link of each.
     probed: BTreeSet<(u32, SocketAddr)>,
     /// It was heard of since the last question.
@@ -75,6 +73,7 @@ impl Browser {
             daemon.disable_interface(IfKind::All).map_err(io::Error::other)?;
             daemon.enable_interface(IfKind::Name(name.into())).map_err(io::Error::other)?;
         }
+        let monitor = daemon.monitor().map_err(io::Error::other)?;
         let events = daemon.browse(SERVICE).map_err(io::Error::other)?;
         let (answering, answers) = async_channel::bounded(MAX_SERVERS);
         let mut browser = Browser {
@@ -82,11 +81,11 @@ impl Browser {
             only: only.map(Into::into),
             daemon,
             events,
+            monitor,
             answers,
             answering,
             asking: Vec::new(),
             known: BTreeMap::new(),
-            cables: Timer::interval(CABLES),
             changes: VecDeque::new(),
         };
         browser.ask(probe::EAGER)?;
@@ -100,8 +99,12 @@ impl Browser {
 
     /// Where nobody was found, and why that may be, in words.
     pub fn explain(&self) -> (Vec<String>, String) {
-        let others = self.interfaces.iter().filter(|interface| !interface.ip.is_loopback());
-        let asked = others.map(Interface::to_string).collect();
+        let mut ips: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for interface in self.interfaces.iter().filter(|interface| !interface.ip.is_loopback()) {
+            ips.entry(&interface.name).or_default().push(interface.ip.to_string());
+        }
+        let asked =
+            ips.into_iter().map(|(name, ips)| format!("{name} ({})", ips.join(", "))).collect();
         let cause = match cause(self.only.as_deref()) {
             Hidden::NoMulticast => {
                 "multicast may be blocked (guest Wi-Fi, VPN, firewall)".to_string()
@@ -138,79 +141,55 @@ impl Browser {
                 known.probed.clear();
             }
         }
-        self.drop_unreachable();
         self.ask(probe::CASUAL)
-    }
-
-    /// Forgets those of whom no address is left.
-    fn drop_unreachable(&mut self) {
-        let Browser { known, changes, .. } = self;
-        known.retain(|_, known| {
-            let reachable = !known.browsed.is_empty() || !known.probed.is_empty();
-            if !reachable {
-                changes.push_back(Change::Down(known.server.clone()));
-            }
-            reachable
-        });
-    }
-
-    /// What was heard on links that are gone is not true any more, and on new ones
-    /// nobody was asked.
-    fn look_at_cables(&mut self) {
-        let Ok(now) = interfaces(self.only.as_deref()) else { return };
-        if now == self.interfaces {
-            return;
-        }
-        let there = |link: u32| now.iter().any(|interface| interface.index == link);
-        for known in self.known.values_mut() {
-            known.probed.retain(|(link, _)| there(*link));
-        }
-        self.drop_unreachable();
-        self.ask(probe::EAGER).ok(); // It was possible just now, and will be again.
     }
 
     fn ask(&mut self, times: &'static [u64]) -> io::Result<()> {
         self.interfaces = interfaces(self.only.as_deref())?;
+        self.forget();
         self.asking = probe::ask(&self.interfaces, times, &self.answering);
         Ok(())
     }
 
     /// Waits for the next change.
     pub async fn next(&mut self) -> Change {
+        enum Happening {
+            Answer(Answer),
+            Event(ServiceEvent),
+            Network(DaemonEvent),
+        }
         loop {
             if let Some(change) = self.changes.pop_front() {
                 return change;
             }
-            enum Happening {
-                Answer(Answer),
-                Event(ServiceEvent),
-                Cables,
-            }
+            // Without the daemon there is still what we ask ourselves.
             let event = async {
                 match self.events.recv_async().await {
                     Ok(event) => Happening::Event(event),
-                    // The daemon is gone; there is still what we ask ourselves.
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            let network = async {
+                match self.monitor.recv_async().await {
+                    Ok(event) => Happening::Network(event),
                     Err(_) => std::future::pending().await,
                 }
             };
             let answer = async {
                 Happening::Answer(self.answers.recv().await.expect("we can answer ourselves"))
             };
-            let cables = async {
-                self.cables.next().await;
-                Happening::Cables
-            };
-            let change = match or(answer, or(event, cables)).await {
+            let change = match or(answer, or(event, network)).await {
                 Happening::Answer(answer) => self.answered(answer),
                 Happening::Event(ServiceEvent::ServiceResolved(service)) => self.resolved(&service),
                 Happening::Event(ServiceEvent::ServiceRemoved(_, fullname)) => {
                     self.removed(&fullname)
                 }
                 Happening::Event(_) => None,
-                Happening::Cables => {
-                    self.look_at_cables();
+                Happening::Network(DaemonEvent::IpAdd(_) | DaemonEvent::IpDel(_)) => {
+                    self.moved();
                     None
                 }
+                Happening::Network(_) => None,
             };
             if let Some(change) = change {
                 return change;
@@ -218,13 +197,62 @@ impl Browser {
         }
     }
 
+    /// This machine may have other addresses than before, and other links.
+    fn moved(&mut self) {
+        if interfaces(self.only.as_deref()).is_ok_and(|now| now != self.interfaces) {
+            self.ask(probe::EAGER).ok(); // There is a next time.
+        }
+    }
+
+    /// Forgets what was only heard on links that are gone.
+    fn forget(&mut self) {
+        let interfaces = &self.interfaces;
+        self.known.retain(|_, known| {
+            known.probed.retain(|(link, address)| {
+                interfaces.iter().any(|interface| {
+                    interface.index == *link && interface.ip.is_ipv4() == address.is_ipv4()
+                })
+            });
+            let addresses = known.list();
+            if addresses.is_empty() {
+                self.changes.push_back(Change::Down(known.server.clone()));
+                return false;
+            }
+            if addresses != known.server.addresses {
+                known.server.addresses = addresses;
+                self.changes.push_back(Change::Up(known.server.clone()));
+            }
+            true
+        });
+    }
+
+    /// Whether a stranger may have this address on this link.
+    fn believes(&self, link: u32, address: &SocketAddr) -> bool {
+        let local = |interface: &Interface| interface.index == link && interface.ip.is_loopback();
+        match address.ip() {
+            ip if ip.is_unspecified() || ip.is_multicast() => false,
+            IpAddr::V4(ip) if ip.is_broadcast() => false,
+            ip if ip.is_loopback() => self.interfaces.iter().any(local),
+            _ => true,
+        }
+    }
+
     fn answered(&mut self, answer: Answer) -> Option<Change> {
-        let Answer { instance, server, link } = answer;
+        let Answer { instance, mut server, link } = answer;
+        server.addresses.retain(|address| self.believes(link, address));
+        if server.addresses.is_empty() {
+            return None;
+        }
         let fullname = format!("{instance}.{SERVICE}");
         self.update(&fullname, server, |known, addresses| {
-            // It names the addresses of this family and link anew.
+            // It names the addresses of this family and link anew, whatever was
+            // announced and is remembered.
             for address in &addresses {
-                known.probed.retain(|(at, old)| *at != link || old.is_ipv4() != address.is_ipv4());
+                let other = |(at, old): &(u32, SocketAddr)| {
+                    *at != link || old.is_ipv4() != address.is_ipv4()
+                };
+                known.probed.retain(other);
+                known.browsed.retain(other);
             }
             known.probed.extend(addresses.into_iter().map(|address| (link, address)));
         })
@@ -236,27 +264,30 @@ impl Browser {
         let txt = txt.map(|property| (property.key(), property.val().unwrap_or_default()));
         let mut server = Server::new(instance, service.get_hostname(), service.get_port(), txt);
         let port = server.port;
-        server.addresses = service
-            .get_addresses()
-            .iter()
-            .filter_map(|ip| match ip {
-                ScopedIp::V4(v4) => Some(SocketAddr::from((*v4.addr(), port))),
+        let mut browsed: BTreeSet<(u32, SocketAddr)> = BTreeSet::new();
+        for ip in service.get_addresses() {
+            match ip {
+                ScopedIp::V4(v4) => browsed.extend(
+                    v4.interface_ids()
+                        .iter()
+                        .map(|link| (link.index, SocketAddr::from((*v4.addr(), port)))),
+                ),
                 ScopedIp::V6(v6) => {
-                    Some(probe::on_link((*v6.addr()).into(), port, v6.scope_id().index))
+                    let link = v6.scope_id().index;
+                    browsed.insert((link, probe::on_link((*v6.addr()).into(), port, link)));
                 }
-                _ => None,
-            })
-            .collect();
+                _ => (),
+            }
+        }
+        browsed.retain(|(link, address)| self.believes(*link, address));
+        server.addresses = browsed.iter().map(|(_, address)| *address).collect();
         if port == 0 || server.addresses.is_empty() {
             return None;
         }
-        self.update(service.get_fullname(), server, |known, addresses| {
-            known.browsed = addresses.into_iter().collect();
+        self.update(service.get_fullname(), server, |known, _| {
             // This is newer than what was asked for before.
-            let browsed = &known.browsed;
-            known
-                .probed
-                .retain(|(_, old)| !browsed.iter().any(|new| new.is_ipv4() == old.is_ipv4()));
+            known.probed.retain(|(_, old)| !browsed.iter().any(|(_, new)| kind(new) == kind(old)));
+            known.browsed = browsed;
         })
     }
 
@@ -292,13 +323,28 @@ impl Browser {
         }
         known.heard = true;
         learn(known, addresses);
-        let all = known.browsed.iter().chain(known.probed.iter().map(|(_, address)| address));
-        fresh.addresses = all.copied().collect::<BTreeSet<_>>().into_iter().collect();
-        fresh.addresses.sort_by_key(by_preference);
+        fresh.addresses = known.list();
         if fresh == known.server {
             return None;
         }
         known.server = fresh.clone();
         Some(Change::Up(fresh))
     }
+}
+
+impl Known {
+    /// All its addresses, best first.
+    fn list(&self) -> Vec<SocketAddr> {
+        let all: BTreeSet<SocketAddr> =
+            self.browsed.iter().chain(&self.probed).map(|(_, address)| *address).collect();
+        let mut all: Vec<SocketAddr> = all.into_iter().collect();
+        all.sort_by_key(by_preference);
+        all
+    }
+}
+
+/// What tells addresses apart that take each other's place.
+fn kind(address: &SocketAddr) -> (bool, bool) {
+    let link_local = |ip| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    (address.is_ipv4(), link_local(address.ip()))
 }

@@ -49,7 +49,10 @@ pub fn ask(
     let sockets = interfaces.iter().filter_map(|interface| {
         // An interface that is going down is not worth a word.
         let (socket, group) = open(interface).ok()??;
-        Some(smol::spawn(converse(socket, group, times, interface.index, answers.clone())))
+        let ours = interfaces.iter().filter(|other| other.index == interface.index);
+        let alone = ours.map(|other| other.ip).all(is_link_local);
+        let link = interface.index;
+        Some(smol::spawn(converse(socket, group, times, link, alone, answers.clone())))
     });
     sockets.collect()
 }
@@ -69,11 +72,19 @@ fn open(interface: &Interface) -> std::io::Result<Option<(Async<UdpSocket>, Sock
     Ok(Some((Async::<UdpSocket>::bind(source)?, group)))
 }
 
+/// Whether an address is valid on one link only.
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+/// Asks and listens on one link. Who is `alone` there has no address that is
+/// valid beyond it.
 async fn converse(
     socket: Async<UdpSocket>,
     group: SocketAddr,
     times: &'static [u64],
     link: u32,
+    alone: bool,
     answers: Sender<Answer>,
 ) {
     // Whoever guesses neither the port nor this cannot answer in another's place.
@@ -95,13 +106,11 @@ async fn converse(
                 continue;
             }
             for mut answer in read(&packet[..length], id, link) {
-                // Servers name such addresses only where they have no others. We may
-                // be the one who has no others; and this one has just been used.
-                if let IpAddr::V6(ip) = sender.ip()
-                    && ip.is_unicast_link_local()
-                {
-                    let port = answer.server.port;
-                    answer.server.addresses.push(on_link(ip.into(), port, link));
+                // None of the addresses that it names may be one that we can reach,
+                // but the one that it answers from is.
+                let addresses = &mut answer.server.addresses;
+                if alone && !addresses.iter().any(|address| is_link_local(address.ip())) {
+                    addresses.push(on_link(sender.ip(), answer.server.port, link));
                 }
                 if answers.send(answer).await.is_err() {
                     return;

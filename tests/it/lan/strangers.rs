@@ -202,7 +202,7 @@ fn a_server_of_another_protocol_is_listed_and_not_joined_by_itself() {
             let output = lan.host(2).tries(arguments);
             assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
             let (cause, _) = output.complaint();
-            let expected = "\"Arte\" speaks another version of the protocol";
+            let expected = "\"Arte\" speaks another version of the protocol: 2";
             assert_eq!((output.status, cause), (Some(1), expected));
         }
         // With one that it understands beside it, that is the one.
