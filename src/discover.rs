@@ -65,31 +65,35 @@ pub fn run(config: &config::Discover) -> Result<u8, Error> {
 async fn look(mut browser: Browser, config: &config::Discover) -> Result<Vec<Server>, Error> {
     let begin = Instant::now();
     let (complete, quiet) = if config.first { (REST, REST) } else { (COMPLETE, QUIET) };
-    let scanned = async {
-        if config.scan {
-            let text = "Trying port 9000 of every address in the local networks (at most 4 of 254 each)...";
-            writeln!(io::stderr(), "{text}").ok();
-            scan(browser.interfaces(), DEFAULT_PORT).await
-        } else {
-            Vec::new()
-        }
-    };
-    let mut others = scanned.await;
-    let mut last = Instant::now();
+    let mut others = Vec::new();
+    if config.scan {
+        let text =
+            "Trying port 9000 of every address in the local networks (at most 4 of 254 each)...";
+        writeln!(io::stderr(), "{text}").ok();
+        others = scan(browser.interfaces(), DEFAULT_PORT).await;
+    }
+    // When there was something new; of the first server, only that it came counts.
+    let mut news = (!others.is_empty()).then_some(begin);
     loop {
-        let found = !browser.servers().is_empty() || !others.is_empty();
-        let end = if found { (last + quiet).max(begin + complete) } else { begin + config.timeout };
-        let over = async {
-            Timer::at(end.min(begin + config.timeout.max(complete))).await;
-            None
+        let end = match news {
+            Some(last) => (last + quiet).max(begin + complete),
+            None => begin + config.timeout,
         };
-        match or(over, async { Some(browser.next().await) }).await {
-            None => break,
-            Some(_) if config.first && browser.servers().len() == 1 && !found => {
-                last = Instant::now()
-            }
-            Some(_) if config.first => (),
-            Some(_) => last = Instant::now(),
+        // A network where there is always something new has no end.
+        let end = end.min(begin + config.timeout.max(complete));
+        let over = async {
+            Timer::at(end).await;
+            true
+        };
+        let changed = async {
+            browser.next().await;
+            false
+        };
+        if or(over, changed).await {
+            break;
+        }
+        if news.is_none() || !config.first {
+            news = Some(Instant::now());
         }
     }
     let mut servers = browser.servers();
