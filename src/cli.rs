@@ -199,7 +199,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
         }
     };
     // It is what many type first.
-    let words = if words == ["help"] { vec!["--help".into()] } else { words };
+    let words = match &words[..] {
+        [help] if help == "help" => vec!["--help".into()],
+        [help, command] if help == "help" => vec![command.clone(), "--help".into()],
+        _ => words,
+    };
     let args = match Args::parse_args(&words, ParsingStyle::AllOptions) {
         Ok(args) => args,
         Err(err) => return misunderstood(&words, &err.to_string()),

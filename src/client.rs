@@ -20,11 +20,11 @@ use smol::future::{or, race};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer};
 
-use crate::config::{Connect, Format};
+use crate::config::{Connect, Format, Target};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
-use dialogue::{Act, Dialogue, Failure};
+use dialogue::{Act, Dialogue, Failure, Kind};
 use paint::{Style, paint, paint_raw};
 use plain::Printer;
 
@@ -266,7 +266,13 @@ impl<'a> Conversation<'a> {
             }
             acts = match self.next(&mut bytes, interrupts).await {
                 Happening::Heard(Ok(0) | Err(_)) => self.dialogue.closed(),
-                Happening::Heard(Ok(n)) => self.hear(&mut lines, &bytes[..n]),
+                Happening::Heard(Ok(n)) => {
+                    if self.look.style.is_none() {
+                        // In raw lines, any may be an answer.
+                        self.progress = Instant::now();
+                    }
+                    self.hear(&mut lines, &bytes[..n])
+                }
                 Happening::Sent(Ok(n)) => {
                     self.progress = Instant::now();
                     self.unsent.drain(..n);
@@ -374,6 +380,7 @@ impl<'a> Conversation<'a> {
             return self.dialogue.typed(&String::from_utf8_lossy(line));
         }
         // Raw lines are sent as they are, whatever they are.
+        self.dialogue.said_raw(1);
         self.unsent.extend_from_slice(line);
         if !line.ends_with(b"\n") {
             self.unsent.push(b'\n');
@@ -385,6 +392,10 @@ impl<'a> Conversation<'a> {
     fn perform(&mut self, acts: Vec<Act>) -> Option<Ending> {
         let now = Local::now();
         for act in acts {
+            if self.asking && !matches!(act, Act::Send(_) | Act::AskNick) {
+                self.asking = false;
+                writeln!(io::stderr()).ok(); // The cursor stands behind the question.
+            }
             match act {
                 Act::Send(line) => {
                     self.unsent.extend_from_slice(line.as_bytes());
@@ -392,7 +403,9 @@ impl<'a> Conversation<'a> {
                     self.progress = Instant::now();
                 }
                 Act::Show(record) => {
-                    if record.own {
+                    if record.own
+                        || matches!(record.kind, Kind::Users | Kind::Welcome | Kind::Error)
+                    {
                         self.progress = Instant::now();
                     }
                     let style = self.look.style.expect("a raw dialogue shows raw lines");
@@ -412,12 +425,7 @@ impl<'a> Conversation<'a> {
                     return Some(Ending::Failed(self.explain(Failure::Lost)));
                 }
                 Act::End => return Some(Ending::Done),
-                Act::Fail(failure) => {
-                    if self.asking {
-                        writeln!(io::stderr()).ok();
-                    }
-                    return Some(Ending::Failed(self.explain(failure)));
-                }
+                Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
             }
         }
         None
@@ -429,7 +437,14 @@ impl<'a> Conversation<'a> {
             Failure::NoNick => Error::NoNick,
             Failure::Nick(nick, why) => Error::Nick(nick, why),
             Failure::Refused(why) => Error::Refused(server, why),
-            Failure::Lost => Error::Lost(server),
+            Failure::Lost => {
+                let again = match &self.config.target {
+                    Target::Any => "minichat".to_string(),
+                    Target::Named(name) => format!("minichat connect {name:?}"),
+                    Target::Host(..) => format!("minichat connect {server}"),
+                };
+                Error::Lost(server, again)
+            }
         }
     }
 }

@@ -99,8 +99,8 @@ impl Server {
     }
 }
 
-/// Text of a stranger's, fit to be shown and no longer than a title.
-fn shown(text: &str) -> String {
+/// Text fit to be shown, and no longer than a title.
+pub fn shown(text: &str) -> String {
     let text = visible(text);
     text[..text.floor_char_boundary(MAX_TITLE)].trim().to_string()
 }

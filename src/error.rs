@@ -24,8 +24,9 @@ pub enum Error {
     /// Somebody answers, but not like a chat server; the host and port, and how
     /// long was waited.
     Silent(String, Duration),
-    /// The connection broke before anybody said goodbye.
-    Lost(String),
+    /// The connection to this server broke before anybody said goodbye; what to
+    /// type to join again.
+    Lost(String, String),
     /// No server is on the network: where was looked, for how long, and why that
     /// may be.
     NotFound(Vec<String>, Duration, String),
@@ -120,11 +121,9 @@ impl fmt::Display for Error {
                  Is it a chat server? Look at its address and port again, or wait longer: --timeout SECS",
                 patience.as_secs_f64()
             ),
-            Error::Lost(server) => write!(
-                f,
-                "lost the connection to {server}\n\
-                 Join again: minichat connect {server}"
-            ),
+            Error::Lost(server, again) => {
+                write!(f, "lost the connection to {server}\nJoin again: {again}")
+            }
             Error::NotFound(asked, time, cause) => {
                 let on = if asked.is_empty() {
                     String::new()
@@ -222,7 +221,7 @@ mod tests {
             Error::Resolve("x".into(), some()),
             Error::Connect("x:9001".into(), 9001, some()),
             Error::Silent("x:9000".into(), Duration::from_millis(500)),
-            Error::Lost("x:9000".into()),
+            Error::Lost("x:9000".into(), "minichat connect x".into()),
             Error::NotFound(
                 vec!["eth0 (10.77.0.2)".into()],
                 Duration::from_secs(2),

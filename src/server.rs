@@ -120,7 +120,7 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     let count =
         on_all_cores(|executor| serve(executor, &lobby, listeners, limits, presence, interrupts));
     drop(lobby);
-    sighted.try_send(Sighting::Stopped(count)).ok();
+    sighted.force_send(Sighting::Stopped(count)).ok(); // If need be, before others.
     drop(sighted);
     for done in followers {
         // A terminal that is held or a disk that hangs is not waited for.
@@ -136,7 +136,7 @@ fn advert(config: &config::Server, listening: &[SocketAddr]) -> Advert {
     };
     let title = config.name.clone().unwrap_or_else(host);
     Advert {
-        title: if title.is_empty() { "minichat".into() } else { title },
+        title: if title.is_empty() { "minichat".into() } else { discovery::shown(&title) },
         listening: listening.to_vec(),
         interface: config.interface.clone(),
         max_users: config.max_users,

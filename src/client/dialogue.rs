@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use crate::wire::sanitize::{strip, visible};
+use crate::wire::sanitize::{is_blank, strip, visible};
 use crate::wire::{Command, Event, MAX_COMMAND, Refusal, Scope};
 
 /// How many own messages may wait for their echo. An old server may send none.
@@ -30,12 +30,15 @@ pub struct Dialogue {
     raw: bool,
     /// The nick that the server knows us by, or is asked for.
     nick: String,
-    /// What was said to all and not heard back, and its number among all messages.
-    unconfirmed: VecDeque<(u32, String)>,
-    /// How many messages were sent, and the number of the last one that is known
-    /// to have arrived.
+    /// The lines that the server will answer, and their numbers among all: what
+    /// was said to all, or nothing for a question.
+    unconfirmed: VecDeque<(u32, Option<String>)>,
+    /// How many lines were sent, and the number of the last one that is known to
+    /// have been listened to.
     sent: u32,
     arrived: u32,
+    /// Something that was said to all has come back: it always will.
+    echoes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +142,7 @@ impl Dialogue {
             unconfirmed: VecDeque::new(),
             sent: 0,
             arrived: 0,
+            echoes: false,
         };
         let acts = match nick {
             Some(nick) => dialogue.register(nick),
@@ -175,19 +179,26 @@ impl Dialogue {
         self.phase == Phase::Leaving
     }
 
-    /// How many messages the server may not have listened to yet.
+    /// Takes note of raw lines that were sent.
+    pub fn said_raw(&mut self, lines: u32) {
+        self.sent += lines;
+    }
+
+    /// How many lines the server may not have listened to yet.
     pub fn unanswered(&self) -> u32 {
         self.sent - self.arrived
     }
 
-    /// Whether the server tells when it has listened to a message.
+    /// Whether the server would tell when it has listened to what is said.
     pub fn is_answered(&self) -> bool {
-        self.arrived > 0
+        self.raw || self.echoes
     }
 
     /// The user has typed a line. (What is typed in raw mode is nobody's business.)
     pub fn typed(&mut self, line: &str) -> Vec<Act> {
         let line = line.trim_end_matches(['\r', '\n']);
+        // Some editors begin a file with it.
+        let line = line.strip_prefix('\u{FEFF}').unwrap_or(line);
         if line.trim().is_empty() {
             return if self.phase == Phase::Nameless { self.ask() } else { Vec::new() };
         }
@@ -209,14 +220,14 @@ impl Dialogue {
             Some(Command::Say(text)) => return self.say(text),
             Some(Command::Whisper { to, text }) => return self.whisper(to, text),
             Some(Command::Quit) => return self.quit(),
-            Some(command) => return vec![Act::Send(command.to_string())],
+            Some(command) => return vec![self.question(command)],
             None => (),
         }
         if is_private_slip(line) {
             return hint("to tell one person: @NICK TEXT; nothing was sent");
         }
         match Command::parse(&format!("MSG {line}")) {
-            _ if line == "MSG" => hint("MSG TEXT; nothing was sent"),
+            _ if line.trim_end() == "MSG" => hint("MSG TEXT; nothing was sent"),
             Ok(Command::Whisper { to, text }) => self.whisper(to, text),
             Ok(_) => self.say(line),
             Err(Refusal::EmptyMessage) => Vec::new(),
@@ -246,6 +257,7 @@ impl Dialogue {
             // We know what we have to do.
             Event::Greeting => return Vec::new(),
             Event::Welcome(nick) => {
+                self.confirmed(Option::is_none);
                 self.nick = nick.into();
                 let welcome =
                     Record { kind: Kind::Welcome, to: Some(nick.into()), ..Record::default() };
@@ -261,7 +273,7 @@ impl Dialogue {
             Event::Message { from, scope: Scope::All, text } => {
                 let own = from == self.nick;
                 if own {
-                    self.confirmed();
+                    self.confirmed(Option::is_some);
                 }
                 Record { text: Some(text.into()), own, ..of(Kind::Message, from) }
             }
@@ -270,7 +282,7 @@ impl Dialogue {
                 Record { text: Some(text.into()), to, ..of(Kind::Private, from) }
             }
             // A server without echo: it was heard by all the others.
-            Event::Sent(None) => match self.confirmed() {
+            Event::Sent(None) => match self.confirmed(Option::is_some) {
                 Some(text) => {
                     Record { text: Some(text), own: true, ..of(Kind::Message, &self.nick) }
                 }
@@ -280,7 +292,10 @@ impl Dialogue {
             Event::Sent(Some(_)) => return Vec::new(),
             Event::Joined(nick) => of(Kind::Joined, nick),
             Event::Left(nick) => of(Kind::Left, nick),
-            Event::Users(nicks) => saying(Kind::Users, &nicks.join(", ")),
+            Event::Users(nicks) => {
+                self.confirmed(Option::is_none);
+                saying(Kind::Users, &nicks.join(", "))
+            }
             Event::Refused(refusal) => return self.refused(refusal.code()),
             Event::Failed(words) => return self.refused(words),
             Event::Bye => {
@@ -329,11 +344,20 @@ impl Dialogue {
         }
     }
 
-    /// The oldest message to all has arrived, and all before it.
-    fn confirmed(&mut self) -> Option<String> {
-        let (number, text) = self.unconfirmed.pop_front()?;
+    /// The oldest line of a kind has been listened to, and so have all before it.
+    fn confirmed(&mut self, kind: impl Fn(&Option<String>) -> bool) -> Option<String> {
+        let at = self.unconfirmed.iter().position(|(_, text)| kind(text))?;
+        let (number, text) = self.unconfirmed.drain(..=at).next_back()?;
         self.arrived = number;
-        Some(text)
+        self.echoes |= text.is_some();
+        text
+    }
+
+    /// A line to which the server has an answer.
+    fn question(&mut self, command: Command<'_>) -> Act {
+        self.sent += 1;
+        self.unconfirmed.push_back((self.sent, None));
+        Act::Send(command.to_string())
     }
 
     fn ask(&self) -> Vec<Act> {
@@ -343,7 +367,7 @@ impl Dialogue {
     fn register(&mut self, nick: &str) -> Vec<Act> {
         self.phase = Phase::Registering;
         self.nick = nick.to_string();
-        vec![Act::Send(Command::Nick(nick).to_string())]
+        vec![self.question(Command::Nick(nick))]
     }
 
     fn quit(&mut self) -> Vec<Act> {
@@ -358,7 +382,7 @@ impl Dialogue {
             if !matches!(Command::parse(&format!("MSG {piece}")), Ok(Command::Say(_))) {
                 piece.insert(0, '…');
             }
-            self.unconfirmed.push_back((number, strip(piece).into_owned()));
+            self.unconfirmed.push_back((number, Some(strip(piece).into_owned())));
         }
         let surplus = self.unconfirmed.len().saturating_sub(MAX_UNCONFIRMED);
         self.unconfirmed.drain(..surplus);
@@ -396,10 +420,10 @@ impl Dialogue {
         match word {
             // A path is no command.
             _ if word.contains('/') => self.say(&format!("/{line}")),
-            "who" => vec![Act::Send(Command::Who.to_string())],
+            "who" => vec![self.question(Command::Who)],
             "quit" => self.quit(),
             "help" => HELP.lines().map(|line| Act::Hint(line.into())).collect(),
-            "nick" if !rest.is_empty() => vec![Act::Send(Command::Nick(rest).to_string())],
+            "nick" if !rest.is_empty() => vec![self.question(Command::Nick(rest))],
             "nick" => hint("/nick NAME"),
             "me" if !rest.is_empty() => self.say(&format!("/me {rest}")),
             "me" => hint("/me TEXT"),
@@ -435,8 +459,9 @@ fn shape(line: &str) -> Option<Command<'_>> {
 /// A message to one person in the language of the wire, with a slip in it. It is
 /// not said to all instead.
 fn is_private_slip(line: &str) -> bool {
-    let (word, rest) = line.trim_start().split_once(char::is_whitespace).unwrap_or((line, ""));
-    word.eq_ignore_ascii_case("MSG") && rest.trim_start().starts_with('@')
+    let mut seen = line.chars().filter(|&c| !is_blank(c));
+    let word: String = seen.by_ref().take(3).collect();
+    word.eq_ignore_ascii_case("MSG") && seen.find(|&c| c.is_alphanumeric() || c == '@') == Some('@')
 }
 
 /// Cuts a text into pieces of at most `room` bytes, between words unless that
@@ -544,11 +569,18 @@ mod tests {
             "MSG\t@joao psst",
             " MSG @joao psst",
             "msg @joao psst",
+            "\u{200B}MSG @joao psst",
+            "\0MSG @joao psst",
+            "MSG@joao psst",
+            "MSG\u{AD}@joao psst",
+            "MSG: @joao psst",
             "MSG",
+            "MSG  ",
         ] {
             check(slip, &[]);
         }
         check("/msg @joao psst", &["MSG @joao psst"]);
+        check("\u{FEFF}MSG @joao psst", &["MSG @joao psst"]);
         check("/msg joao psst", &["MSG @joao psst"]);
         check("/msg joao", &[]);
     }
@@ -653,11 +685,15 @@ mod tests {
         for line in ["@joao one", "two", "@joao three"] {
             dialogue.typed(line);
         }
-        assert_eq!((dialogue.unanswered(), dialogue.is_answered()), (3, false));
+        assert_eq!(dialogue.unanswered(), 3);
         dialogue.heard("FROM joao [all]: two");
         assert_eq!(dialogue.unanswered(), 3);
         dialogue.heard("FROM ana [all]: two");
-        assert_eq!((dialogue.unanswered(), dialogue.is_answered()), (1, true));
+        assert_eq!(dialogue.unanswered(), 1);
+        dialogue.typed("WHO");
+        dialogue.typed("@joao four");
+        dialogue.heard("Connected users: ana, joao");
+        assert_eq!(dialogue.unanswered(), 1);
     }
 
     #[test]

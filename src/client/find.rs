@@ -39,7 +39,7 @@ pub async fn find(
 ) -> Result<Place, Error> {
     match &config.target {
         Target::Host(host, port) => resolve(host, *port, config.timeout).await,
-        Target::Named(name) => find_named(config, name).await,
+        Target::Named(name) => find_named(config, name, interactive, keyboard).await,
         Target::Any => find_any(config, interactive, keyboard).await,
     }
 }
@@ -65,7 +65,12 @@ fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// A word that is no address may be the name of a machine or the title of a
 /// server. Both are asked for at once, and the machine counts more, unless the
 /// name server has nothing to say.
-async fn find_named(config: &Connect, name: &str) -> Result<Place, Error> {
+async fn find_named(
+    config: &Connect,
+    name: &str,
+    interactive: bool,
+    keyboard: &Receiver<Vec<u8>>,
+) -> Result<Place, Error> {
     let begin = Instant::now();
     let mut browser = browse(config)?;
     let mut resolving = Some(Box::pin(resolve(name, DEFAULT_PORT, config.timeout)));
@@ -77,25 +82,20 @@ async fn find_named(config: &Connect, name: &str) -> Result<Place, Error> {
             Time,
         }
         let servers = browser.servers();
-        let exact = servers.iter().find(|server| server.title == name);
         let close = matching(&servers, name);
         // When the next thing is to be decided, if nothing happens before.
-        let decision = match (&exact, &close[..]) {
-            (Some(_), _) if resolving.is_none() => begin,
-            (Some(_), _) => begin + NAME_SERVER,
-            (None, [_]) if resolving.is_none() => (last + QUIET).max(begin + COMPLETE),
-            (None, [_]) => begin + NAME_SERVER,
-            _ if resolving.is_none() => begin + config.timeout.min(LOOK),
-            _ => begin + config.timeout,
+        let decision = match (&close[..], &resolving) {
+            ([], None) => begin + config.timeout.min(LOOK),
+            ([], Some(_)) => begin + config.timeout,
+            (_, None) => (last + QUIET).max(begin + COMPLETE),
+            (_, Some(_)) => begin + NAME_SERVER,
         };
         if Instant::now() >= decision {
-            return match (exact, &close[..]) {
-                (Some(server), _) => join(server),
-                (None, [server]) => join(server),
-                (None, []) => Err(Error::Unknown(name.into(), titles(&servers))),
-                (None, several) => {
-                    Err(Error::Several(several.iter().map(|server| server.title.clone()).collect()))
-                }
+            return match &close[..] {
+                [] => Err(Error::Unknown(name.into(), titles(&servers))),
+                [server] => join(server),
+                several if interactive => join(choose(several, keyboard).await?),
+                several => Err(Error::Several(titles(several))),
             };
         }
         let resolved = async {
@@ -121,14 +121,18 @@ async fn find_named(config: &Connect, name: &str) -> Result<Place, Error> {
     }
 }
 
-/// The servers whose title is `name` but for the case, or else begins with it.
-fn matching<'a>(servers: &'a [Server], name: &str) -> Vec<&'a Server> {
-    let name = name.to_lowercase();
-    let fits = |test: &dyn Fn(&str) -> bool| -> Vec<&'a Server> {
-        servers.iter().filter(|server| test(&server.title.to_lowercase())).collect()
-    };
-    let same = fits(&|title| title == name);
-    if same.is_empty() { fits(&|title| title.starts_with(&name)) } else { same }
+/// The servers whose title is `name`, or else is that but for the case, or else
+/// begins with it.
+fn matching(servers: &[Server], name: &str) -> Vec<Server> {
+    let folded = name.to_lowercase();
+    let tests: [&dyn Fn(&str) -> bool; 3] =
+        [&|title| title == name, &|title| title.to_lowercase() == folded, &|title| {
+            title.to_lowercase().starts_with(&folded)
+        }];
+    let mut found = tests.iter().map(|test| {
+        servers.iter().filter(|server| test(&server.title)).cloned().collect::<Vec<_>>()
+    });
+    found.find(|servers| !servers.is_empty()).unwrap_or_default()
 }
 
 /// Whichever server there is; of several, the one that is chosen.
@@ -176,7 +180,6 @@ async fn find_any(
         several if interactive => choose(several, keyboard).await?,
         several => return Err(Error::Several(titles(several))),
     };
-    writeln!(io::stderr(), "* joining {} ({})", chosen.title, chosen.address()).ok();
     join(chosen)
 }
 
@@ -191,7 +194,10 @@ async fn choose<'a>(
     }
     loop {
         write!(io::stderr(), "{question}Which one? [1] ").ok();
-        let Ok(line) = keyboard.recv().await else { return Err(Error::Several(titles(servers))) };
+        let Ok(line) = keyboard.recv().await else {
+            writeln!(io::stderr()).ok(); // The cursor stands behind the question.
+            return Err(Error::Several(titles(servers)));
+        };
         let line = String::from_utf8_lossy(&line);
         let number = if line.trim().is_empty() { Some(1) } else { line.trim().parse().ok() };
         if let Some(server) = number.and_then(|number: usize| servers.get(number.checked_sub(1)?)) {
@@ -202,13 +208,14 @@ async fn choose<'a>(
 }
 
 fn titles(servers: &[Server]) -> Vec<String> {
-    servers.iter().map(|server| server.title.clone()).collect()
+    servers.iter().map(|server| format!("{} ({})", server.title, server.address())).collect()
 }
 
 fn join(server: &Server) -> Result<Place, Error> {
     if !server.is_compatible() && server.protocol.is_some() {
         return Err(Error::Incompatible(server.title.clone(), server.protocol));
     }
+    writeln!(io::stderr(), "* joining {} ({})", server.title, server.address()).ok();
     Ok(Place {
         name: format!("{} ({})", server.title, server.address()),
         addresses: server.addresses.clone(),
@@ -249,8 +256,8 @@ mod tests {
             ("re", &["Redes"]),
             ("x", &[]),
         ] {
-            let found: Vec<&str> =
-                matching(&there, name).iter().map(|server| server.title.as_str()).collect();
+            let found = matching(&there, name);
+            let found: Vec<&str> = found.iter().map(|server| server.title.as_str()).collect();
             assert_eq!(found, expected, "{name}");
         }
     }

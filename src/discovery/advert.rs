@@ -43,11 +43,30 @@ pub struct Advert {
     pub max_users: usize,
 }
 
+impl Advert {
+    /// Whether it is for this machine alone.
+    fn is_local(&self) -> bool {
+        self.listening.iter().all(|socket| socket.ip().is_loopback())
+    }
+
+    /// Whether the server listens at an address of an interface, and may be seen
+    /// there.
+    fn is_seen_on(&self, interface: &str, ip: IpAddr) -> bool {
+        let serves = self.listening.iter().any(|socket| match socket.ip() {
+            any if any.is_unspecified() => any.is_ipv4() == ip.is_ipv4(),
+            one => one == ip,
+        });
+        serves && self.interface.as_ref().is_none_or(|only| only == interface)
+    }
+}
+
 /// Why an advertisement cannot be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hidden {
     /// No interface that it could be seen on is up.
     NoNetwork,
+    /// The server does not listen where it is to be announced.
+    Elsewhere,
     /// Another program has the port of multicast DNS to itself.
     PortTaken,
     /// The network does not take what is sent to it.
@@ -58,6 +77,7 @@ impl fmt::Display for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Hidden::NoNetwork => "no network interface is up",
+            Hidden::Elsewhere => "the server does not listen on any interface to announce it on",
             Hidden::PortTaken => "another program holds UDP port 5353",
             Hidden::NoMulticast => "the network does not carry multicast",
         })
@@ -67,7 +87,10 @@ impl fmt::Display for Hidden {
 /// Why nobody could be heard, or hear us, on these interfaces.
 pub fn cause(interface: Option<&str>) -> Hidden {
     let networks = interfaces(interface).unwrap_or_default();
-    if networks.iter().all(|network| network.ip.is_loopback()) {
+    // Who wants to be seen on this machine alone needs no more.
+    if networks.is_empty()
+        || interface.is_none() && networks.iter().all(|network| network.ip.is_loopback())
+    {
         return Hidden::NoNetwork;
     }
     let bind = || {
@@ -93,7 +116,7 @@ pub async fn advertise(advert: Advert, users: Receiver<usize>, hidden: impl FnOn
             End::Closed => break,
             // Somebody else has this name after all. mDNS has its own way out of
             // that, but then clients would be told wrong addresses for a while.
-            End::Conflict => attempt += 1,
+            End::Conflict => attempt = attempt.wrapping_add(1),
         }
     }
     if let Ok(status) = daemon.shutdown() {
@@ -127,8 +150,16 @@ async fn stay(
     let fullname = first.get_fullname().to_string();
     daemon.register(first).ok(); // It is only queued; what comes of it is an event.
 
-    let local = advert.listening.iter().all(|socket| socket.ip().is_loopback());
-    let mut unseen = (!local && hidden.is_some()).then(|| Timer::after(SEEN));
+    let local = advert.is_local();
+    let alone = || only_loopback(advert) && !local;
+    let seen_somewhere = || {
+        interfaces(None)
+            .unwrap_or_default()
+            .iter()
+            .any(|network| advert.is_seen_on(&network.name, network.ip))
+    };
+    let wanted = hidden.is_some() && !(local && seen_somewhere());
+    let mut unseen = wanted.then(|| Timer::after(SEEN));
     let mut changed = false;
     let mut next_update = Instant::now();
     let end = loop {
@@ -170,7 +201,7 @@ async fn stay(
                 next_update = Instant::now() + UPDATE;
                 daemon.register(info(*count, false)).ok();
             }
-            Happening::Event(DaemonEvent::Announce(..)) if !only_loopback(advert) => unseen = None,
+            Happening::Event(DaemonEvent::Announce(..)) if !alone() => unseen = None,
             Happening::Event(DaemonEvent::NameChange(_)) => break End::Conflict,
             // Others forget an address that they have just heard only if the new
             // one is announced again, a second later.
@@ -182,7 +213,11 @@ async fn stay(
             Happening::Unseen => {
                 unseen = None;
                 if let Some(hidden) = hidden.take() {
-                    hidden(cause(advert.interface.as_deref()));
+                    let cause = match alone() || seen_somewhere() {
+                        true => cause(advert.interface.as_deref()),
+                        false => Hidden::Elsewhere,
+                    };
+                    hidden(cause);
                 }
             }
         }
@@ -236,12 +271,16 @@ impl Name {
             ips.retain(IpAddr::is_ipv4);
         }
         ips.sort_unstable();
+        if ips.is_empty() && !advert.is_local() {
+            // Without a network, nothing tells us from others who will be there too.
+            *attempt = fastrand::u32(..);
+        }
         loop {
             let name = Name::new(&advert.title, &ips, *attempt);
             if !taken.contains(&name.label) {
                 return name;
             }
-            *attempt += 1;
+            *attempt = attempt.wrapping_add(1);
         }
     }
 
@@ -274,16 +313,9 @@ impl Name {
         let mut info = ServiceInfo::new(SERVICE, &self.label, &host, (), port, &txt[..])
             .expect("no address has to be parsed")
             .enable_addr_auto();
-        let (listening, only) = (advert.listening.clone(), advert.interface.clone());
+        let advert = advert.clone();
         let seen_on = move |interface: &if_addrs::Interface| {
-            let ip = interface.ip();
-            let serves = listening.iter().any(|socket| match socket.ip() {
-                any if any.is_unspecified() => any.is_ipv4() == ip.is_ipv4(),
-                one => one == ip,
-            });
-            serves
-                && only.as_ref().is_none_or(|name| *name == interface.name)
-                && is_helpful(interface)
+            advert.is_seen_on(&interface.name, interface.ip()) && is_helpful(interface)
         };
         info.set_interfaces(vec![IfKind::Predicate(IfPredicate::new(seen_on))]);
         info

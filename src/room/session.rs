@@ -92,8 +92,9 @@ impl Session {
 
     /// Whether it is well behind, and reads nevertheless.
     pub fn struggles(&self, head: u64, now: Duration) -> bool {
-        let late = self.behind(head) > STRAIN as u64 || self.note_bytes > STRAIN;
-        late && now.saturating_sub(self.read_at) < READS
+        // History is behind by its nature.
+        let talk = self.hears.start >= self.hushed && self.behind(head) > STRAIN as u64;
+        (talk || self.note_bytes > STRAIN) && now.saturating_sub(self.read_at) < READS
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from

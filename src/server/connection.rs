@@ -279,7 +279,8 @@ impl Ear {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                if self.held < MAX_HOLDS && room.is_strained(now) {
+                let whole = bytes.contains(&b'\n');
+                if whole && self.held < MAX_HOLDS && room.is_strained(now) {
                     // Somebody who does read would be lapped: they are waited for.
                     self.held += 1;
                     self.wait = Some(Timer::after(HOLD));

@@ -10,7 +10,6 @@ use crate::discovery::Hidden;
 use crate::room::{Deed, Reason};
 use crate::server::lobby::Sighting;
 use crate::wire::DEFAULT_PORT;
-use crate::wire::sanitize::visible;
 
 /// Prints what is sighted until nobody is left who could see something.
 ///
@@ -73,10 +72,7 @@ pub fn invitation(listening: &[SocketAddr], title: Option<&str>) -> String {
     }
     let mut text = match title {
         Some(title) => {
-            format!(
-                "Announced as {:?}. To join from {from}:\n  minichat connect --auto\n",
-                visible(title)
-            )
+            format!("Announced as \"{title}\". To join from {from}:\n  minichat connect --auto\n")
         }
         None => format!("To join from {from}:\n"),
     };

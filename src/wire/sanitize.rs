@@ -54,7 +54,7 @@ pub(super) fn is_ignorable(c: char) -> bool {
 }
 
 /// Whether `c` by itself adds nothing that a reader would see.
-pub(super) fn is_blank(c: char) -> bool {
+pub fn is_blank(c: char) -> bool {
     c.is_whitespace() || is_ignorable(c) || !matches!(nature(c), Nature::Plain)
 }
 

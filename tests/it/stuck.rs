@@ -100,6 +100,23 @@ fn messages_to_one_are_waited_for_however_slowly_the_server_listens() {
 }
 
 #[test]
+fn lines_of_every_kind_are_waited_for() {
+    let server = Server::start(&["--rate", "20"]);
+    let mut joao = server.member("joao");
+    let questions = "WHO\n".repeat(240);
+    let raw = format!("NICK raw\n{questions}MSG fim\n");
+    for (nick, options, input) in
+        [("raw", &["--raw"][..], raw), ("bot", &["--nick", "bot"], format!("{questions}fim\n"))]
+    {
+        let output = run(&mut connect(server.address, options), input);
+        assert_eq!(output.status, Some(0), "{options:?}");
+        joao.reads(format!("User {nick} joined."));
+        joao.reads(format!("FROM {nick} [all]: fim"));
+        joao.reads(format!("User {nick} left the chat."));
+    }
+}
+
+#[test]
 fn a_private_line_stays_private_however_long_it_is() {
     let server = Server::start(&["--rate", "0"]);
     let [mut joao, mut rui] = server.members(["joao", "rui"]);

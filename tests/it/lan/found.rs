@@ -44,7 +44,7 @@ fn a_server_is_found_and_joined_without_its_address() {
         let (cause, way_out) = output.complaint();
         assert_eq!(output.status, Some(3));
         assert_eq!(cause, "no server \"Sala 4\" found, and no host of that name");
-        assert_eq!(way_out, "There are: Sala 3");
+        assert_eq!(way_out, "There are: Sala 3 (10.77.0.1:9000)");
     });
 }
 
@@ -77,7 +77,8 @@ fn of_several_servers_one_is_taken_only_on_request() {
         let output = client.tries(&[]);
         let (cause, way_out) = output.complaint();
         assert_eq!(output.status, Some(2));
-        assert_eq!(cause, "several servers found: Arte, redes, Redes II");
+        let all = "Arte (10.77.0.1:9004), redes (10.77.0.1:9005), Redes II (10.77.0.2:9008)";
+        assert_eq!(cause, format!("several servers found: {all}"));
         assert!(way_out.contains("minichat connect NAME"), "{way_out}");
 
         // The whole name counts more than how another one begins.
