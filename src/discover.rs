@@ -81,15 +81,7 @@ async fn look(mut browser: Browser, config: &config::Discover) -> Result<Vec<Ser
         };
         // A network where there is always something new has no end.
         let end = end.min(begin + config.timeout.max(complete));
-        let over = async {
-            Timer::at(end).await;
-            true
-        };
-        let changed = async {
-            browser.next().await;
-            false
-        };
-        if or(over, changed).await {
+        if !browser.changes_before(end).await {
             break;
         }
         if news.is_none() || !config.first {

@@ -150,15 +150,7 @@ async fn find_any(
             true => (last + QUIET).max(begin + COMPLETE).min(limit.max(begin + COMPLETE)),
             false => limit,
         };
-        let over = async {
-            Timer::at(end).await;
-            true
-        };
-        let changed = async {
-            browser.next().await;
-            false
-        };
-        if or(over, changed).await {
+        if !browser.changes_before(end).await {
             break;
         }
         last = Instant::now();

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use mdns_sd::{DaemonEvent, IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
-use smol::Task;
 use smol::future::or;
+use smol::{Task, Timer};
 
 use crate::discovery::probe::{self, Answer};
 use crate::discovery::{Hidden, Interface, SERVICE, Server, by_preference, cause, interfaces};
@@ -149,6 +149,19 @@ impl Browser {
         self.forget();
         self.asking = probe::ask(&self.interfaces, times, &self.answering);
         Ok(())
+    }
+
+    /// Waits for a change until `moment`. Whether there was one.
+    pub async fn changes_before(&mut self, moment: Instant) -> bool {
+        let changed = async {
+            self.next().await;
+            true
+        };
+        let over = async {
+            Timer::at(moment).await;
+            false
+        };
+        or(over, changed).await
     }
 
     /// Waits for the next change.

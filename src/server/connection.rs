@@ -279,8 +279,8 @@ impl Ear {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                let whole = bytes.contains(&b'\n');
-                if whole && self.held < MAX_HOLDS && room.is_strained(now) {
+                let held = self.held < MAX_HOLDS && room.is_strained(now);
+                if held && bytes.contains(&b'\n') {
                     // Somebody who does read would be lapped: they are waited for.
                     self.held += 1;
                     self.wait = Some(Timer::after(HOLD));

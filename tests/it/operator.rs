@@ -206,8 +206,7 @@ fn a_port_that_is_taken_is_an_error_with_a_way_out() {
     second.args(["server", "--no-mdns", "--bind", "127.0.0.1", "--port", &port]);
     let output = run(&mut second, "");
     assert_eq!((output.status, &*output.stdout), (Some(1), ""));
-    let lines: Vec<&str> = output.stderr.lines().collect();
-    let [cause, way_out] = lines[..] else { panic!("not two lines: {:?}", output.stderr) };
+    let (cause, way_out) = output.complaint();
     assert!(cause.contains(&server.address.to_string()), "{cause}");
     assert!(way_out.contains("--port"), "{way_out}");
     server.still_serves();
@@ -221,20 +220,12 @@ fn with_nothing_to_do_the_server_does_nothing() {
     for peer in &mut idle {
         peer.reads_nothing_more();
     }
-    // In clock ticks, as a user and in the kernel. The name before them may hold
-    // anything, but no parenthesis comes after its own.
-    let ticks = || -> Option<u64> {
-        let stat = server.process.known("stat")?;
-        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        Some(fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum())
-    };
     // Here it is time itself that is waited for. The first second is for what
     // was still going on.
     thread::sleep(Duration::from_secs(1));
-    let before = ticks();
+    let before = server.process.ticks();
     thread::sleep(Duration::from_secs(10));
-    assert_eq!(ticks(), before);
+    assert_eq!(server.process.ticks(), before);
     for peer in &mut idle {
         peer.reads_nothing_more();
     }
