@@ -2,8 +2,8 @@
 //!
 //! The house has four floors, and each knows only the ones below it:
 //!
-//! 1. [`wire`], the language spoken, as pure functions between text and types,
-//!    and [`interrupt`], being asked to stop;
+//! 1. [`wire`], the language spoken, as pure functions between text and types;
+//!    [`texts`], the words for people; [`interrupt`], being asked to stop;
 //! 2. [`room`], who is here and what has been said, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped;
@@ -26,4 +26,5 @@ pub mod error;
 pub mod interrupt;
 pub mod room;
 pub mod server;
+pub mod texts;
 pub mod wire;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
-    &["wire", "interrupt"],
+    &["wire", "texts", "interrupt"],
     &["room", "discovery", "config", "error"],
     &["server", "client", "discover", "cli"],
     &["main"],
