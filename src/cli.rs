@@ -13,6 +13,7 @@ use std::time::Duration;
 use gumdrop::{Options, ParsingStyle};
 
 use crate::config::{self, Format, Target};
+use crate::texts::{CommandLine, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
 
@@ -177,25 +178,22 @@ struct Connect {
     host: Vec<String>,
 }
 
-/// The name of each command and how it is used; first the program's own.
-const SYNOPSES: [(&str, &str); 4] = [
-    ("", "minichat [-h | -V]\n       minichat [COMMAND [OPTIONS]]"),
-    ("server", "minichat server [OPTIONS]"),
-    ("discover", "minichat discover [OPTIONS]"),
-    ("connect", "minichat connect [OPTIONS] [HOST[:PORT] | HOST PORT | NAME]"),
-];
+/// The names of the commands.
+const COMMANDS: [&str; 3] = ["server", "discover", "connect"];
 
 /// Two words that differ in so many letters may be the same with a slip.
 const SLIPS: usize = 2;
 
 /// Reads the arguments, without the program's own name.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> Asked {
+    let texts = &texts.cli;
     let words: Result<Vec<String>, OsString> =
         arguments.into_iter().map(OsString::into_string).collect();
     let words = match words {
         Ok(words) => words,
         Err(word) => {
-            return wrong("", format!("`{}` is not UTF-8", word.to_string_lossy().escape_debug()));
+            let word = word.to_string_lossy().escape_debug().to_string();
+            return wrong("", (texts.no_text)(&word), texts);
         }
     };
     // It is what many type first.
@@ -206,29 +204,24 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Asked {
     };
     let args = match Args::parse_args(&words, ParsingStyle::AllOptions) {
         Ok(args) => args,
-        Err(err) => return misunderstood(&words, &err.to_string()),
+        Err(err) => return misunderstood(&words, &err.to_string(), texts),
     };
     if args.version {
         return Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
     }
     if args.help_requested() {
-        return Asked::Print(help(&args));
+        return Asked::Print(help(&args, texts));
     }
-    match args.command {
-        Some(Command::Server(options)) => {
-            server(options).unwrap_or_else(|what| wrong("server", what))
-        }
-        Some(Command::Discover(options)) => {
-            discover(options).unwrap_or_else(|what| wrong("discover", what))
-        }
-        Some(Command::Connect(options)) => {
-            connect(options).unwrap_or_else(|what| wrong("connect", what))
-        }
-        None => connect(Connect::default()).unwrap_or_else(|what| wrong("", what)),
-    }
+    let (command, asked) = match args.command {
+        Some(Command::Server(options)) => ("server", server(options, texts)),
+        Some(Command::Discover(options)) => ("discover", discover(options, texts)),
+        Some(Command::Connect(options)) => ("connect", connect(options, texts)),
+        None => ("", connect(Connect::default(), texts)),
+    };
+    asked.unwrap_or_else(|what| wrong(command, what, texts))
 }
 
-fn server(options: Server) -> Result<Asked, String> {
+fn server(options: Server, texts: &CommandLine) -> Result<Asked, String> {
     let default = config::Server::default();
     let mut bind = Vec::new();
     for ip in options.bind {
@@ -239,7 +232,7 @@ fn server(options: Server) -> Result<Asked, String> {
     }
     let longest = options.motd.iter().flat_map(|motd| motd.lines()).map(str::len).max();
     if longest > Some(MAX_COMMAND) {
-        return Err(format!("the lines of --motd may have {MAX_COMMAND} bytes, not more"));
+        return Err((texts.long_motd)(MAX_COMMAND));
     }
     Ok(Asked::Server(config::Server {
         port: options.port.unwrap_or(default.port),
@@ -256,12 +249,12 @@ fn server(options: Server) -> Result<Asked, String> {
     }))
 }
 
-fn discover(options: Discover) -> Result<Asked, String> {
+fn discover(options: Discover, texts: &CommandLine) -> Result<Asked, String> {
     if options.first && options.watch {
-        return Err("--first and --watch exclude each other".into());
+        return Err((texts.exclusive)("--first", "--watch"));
     }
     if options.scan && options.watch {
-        return Err("--scan and --watch exclude each other: a scan is made once".into());
+        return Err(texts.scan_and_watch.into());
     }
     let default = config::Discover::default();
     Ok(Asked::Discover(config::Discover {
@@ -274,17 +267,15 @@ fn discover(options: Discover) -> Result<Asked, String> {
     }))
 }
 
-fn connect(options: Connect) -> Result<Asked, String> {
+fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
     let default = config::Connect::default();
-    let target = target(&options.host)?;
+    let target = target(&options.host, texts)?;
     if options.auto && target != Target::Any {
-        return Err("--auto finds a server by itself; leave the address out".into());
+        return Err(texts.auto_and_address.into());
     }
     let format = match (options.raw, options.json) {
-        (true, true) => return Err("--raw and --json exclude each other".into()),
-        (true, false) if options.nick.is_some() => {
-            return Err("--raw sends nothing but what is typed; leave --nick out".into());
-        }
+        (true, true) => return Err((texts.exclusive)("--raw", "--json")),
+        (true, false) if options.nick.is_some() => return Err(texts.raw_and_nick.into()),
         (true, false) => Format::Raw,
         (false, true) => Format::Json,
         (false, false) => default.format,
@@ -293,7 +284,7 @@ fn connect(options: Connect) -> Result<Asked, String> {
     let nick = options.nick.or_else(habit);
     // The server judges a nick, but it must arrive as one line.
     if let Some(nick) = nick.as_ref().filter(|nick| nick.contains(char::is_control)) {
-        return Err(format!("{nick:?} is not a nickname"));
+        return Err((texts.no_nick)(nick));
     }
     Ok(Asked::Connect(config::Connect {
         target,
@@ -308,12 +299,12 @@ fn connect(options: Connect) -> Result<Asked, String> {
 
 /// Reads `HOST`, `HOST:PORT`, `HOST PORT` or the name of a server, where an IPv6
 /// address stands in brackets if a port follows it after a colon.
-fn target(words: &[String]) -> Result<Target, String> {
+fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
     let (first, second) = match words {
         [] => return Ok(Target::Any),
         [first] => (first.as_str(), None),
         [first, second] => (first.as_str(), Some(second.as_str())),
-        [_, _, third, ..] => return Err(format!("unexpected `{third}` after the port")),
+        [_, _, third, ..] => return Err((texts.after_port)(third)),
     };
     let is_ipv6 =
         |host: &str| host.split('%').next().is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
@@ -329,42 +320,42 @@ fn target(words: &[String]) -> Result<Target, String> {
         },
     };
     if host.trim().is_empty() {
-        return Err("which server? Its name is empty".into());
+        return Err(texts.no_name.into());
     }
     let port = match (attached, second) {
         (None, None) if is_ipv6(host) || host.parse::<IpAddr>().is_ok() => DEFAULT_PORT,
         (None, None) => return Ok(Target::Named(host.into())),
         (Some(port), None) | (None, Some(port)) => match port.parse() {
             Ok(port) if port > 0 => port,
-            _ => return Err(format!("`{port}` is not a port: a number from 1 to 65535")),
+            _ => return Err((texts.no_port)(port, 1)),
         },
-        (Some(_), Some(second)) => {
-            return Err(format!("a port is given twice: `{first}` and `{second}`"));
-        }
+        (Some(_), Some(second)) => return Err((texts.two_ports)(first, second)),
     };
     if host.contains(':') && !is_ipv6(host) || host.starts_with('[') {
-        return Err(format!("`{host}` is not an address"));
+        return Err((texts.no_address)(host));
     }
     Ok(Target::Host(host.into(), port))
 }
 
+/// The longest time, in seconds: a day.
+const MAX_SECONDS: u32 = 86_400;
+
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a port: a number from 0 to 65535"))
+    text.parse().map_err(|_| format!("port {text}"))
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is not an IP address"))
+    text.parse().map_err(|_| format!("address {text}"))
 }
 
 fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a number from 0 to {}", u32::MAX))
+    text.parse().map_err(|_| format!("number {text}"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= 86_400.0);
-    seconds
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("`{text}` is not a number of seconds up to 86400"))
+    let fits = |seconds: &f64| *seconds > 0.0 && *seconds <= f64::from(MAX_SECONDS);
+    let seconds = text.parse().ok().filter(fits);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("seconds {text}"))
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {
@@ -372,56 +363,109 @@ fn path(text: &str) -> Result<PathBuf, String> {
 }
 
 fn word(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
+    if text.trim().is_empty() { Err("word".into()) } else { Ok(text.into()) }
 }
 
-fn help(args: &Args) -> String {
+/// What is wrong with a value. Of an error of the functions above, gumdrop keeps
+/// what it prints, and they have no texts to print it with: they only say what the
+/// value should have been, and what it is.
+fn flaw(what: &str, texts: &CommandLine) -> String {
+    match what.split_once(' ') {
+        Some(("port", value)) => (texts.no_port)(value, 0),
+        Some(("address", value)) => (texts.no_ip)(value),
+        Some(("number", value)) => (texts.no_number)(value, u32::MAX),
+        Some(("seconds", value)) => (texts.no_time)(value, MAX_SECONDS),
+        _ => texts.empty.into(),
+    }
+}
+
+/// What gumdrop says, in the language of the user. It only has English to tell
+/// one thing from another by.
+fn told(what: &str, texts: &CommandLine) -> String {
+    let value = what.strip_prefix("invalid argument to option `");
+    if let Some((option, what)) = value.and_then(|rest| rest.split_once("`: ")) {
+        return (texts.wrong_value)(option, &flaw(what, texts));
+    }
+    let sayings = [
+        ("unrecognized option `", "`", texts.unknown_option),
+        ("unrecognized command `", "`", texts.unknown_command),
+        ("unexpected free argument `", "`", texts.unexpected),
+        ("missing argument to option `", "`", texts.missing_value),
+        ("option `", "` does not accept an argument", texts.needless_value),
+    ];
+    let mut told = sayings.into_iter().filter_map(|(before, after, tell)| {
+        Some(tell(what.strip_prefix(before)?.strip_suffix(after)?))
+    });
+    told.next().unwrap_or_else(|| what.into())
+}
+
+fn help(args: &Args, texts: &CommandLine) -> String {
     let name = args.command_name().unwrap_or_default();
-    let (_, synopsis) =
-        SYNOPSES.iter().find(|(command, _)| *command == name).expect("each command has one");
     let options = args.command.as_ref().map_or(Args::usage(), |command| command.self_usage());
-    let options = options.replace("Optional arguments:", "Options:");
-    let mut text = format!("Usage: {synopsis}\n\n{options}\n");
+    let mut text = format!("{}\n\n{}", (texts.usage)(name), helped(options, texts));
     if let Some(commands) = args.self_command_list().filter(|_| name.is_empty()) {
-        text += &format!(
-            "\nCommands:\n{commands}\n\nSee `minichat COMMAND --help` for the options of each.\n"
-        );
+        let commands = helped(commands, texts);
+        text += &format!("\n{}\n{commands}\n{}\n", texts.commands, texts.more);
     }
     text
 }
 
+/// What gumdrop tells of options or commands, in the language of the user. The
+/// help comes last in a line, behind two blanks, so it can be of any length.
+fn helped(lines: &str, texts: &CommandLine) -> String {
+    let in_words = |line: &str| match (line, line.rsplit_once("  ")) {
+        ("Positional arguments:", _) => texts.arguments.to_string(),
+        ("Optional arguments:", _) => texts.options.to_string(),
+        (_, Some((names, help))) => {
+            let told = texts.helps.iter().find(|(english, _)| *english == help);
+            format!("{names}  {}", told.map_or(help, |(_, told)| told))
+        }
+        _ => line.to_string(),
+    };
+    lines.lines().map(|line| in_words(line) + "\n").collect()
+}
+
 /// What gumdrop did not understand, in fewer words and with a guess.
-fn misunderstood(words: &[String], what: &str) -> Asked {
-    let what = &*visible(what);
-    let commands = SYNOPSES.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
+fn misunderstood(words: &[String], what: &str, texts: &CommandLine) -> Asked {
+    let what = told(what, texts);
     let first = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
-    if let Some(command) = commands.clone().find(|command| *command == first) {
-        return wrong(command, what.to_string());
+    if let Some(command) = COMMANDS.into_iter().find(|command| *command == first) {
+        return wrong(command, what, texts);
     }
     let slips = |command: &&str| strsim::damerau_levenshtein(command, &first.to_lowercase());
-    let guess = match commands.min_by_key(slips).filter(|command| slips(command) <= SLIPS) {
-        Some(command) => command.to_string(),
-        None if matches!(target(&[first.into()]), Ok(Target::Host(..))) => {
-            format!("connect {}", visible(first))
+    let guess = match COMMANDS.into_iter().min_by_key(slips) {
+        Some(command) if slips(&command) <= SLIPS => format!("minichat {command}"),
+        _ if matches!(target(&[first.into()], texts), Ok(Target::Host(..))) => {
+            format!("minichat connect {}", visible(first))
         }
-        None => return wrong("", what.to_string()),
+        _ => return wrong("", what, texts),
     };
-    Asked::Wrong(format!("{what}\nDid you mean `minichat {guess}`?"))
+    Asked::Wrong(format!("{}\n{}", visible(&what), (texts.did_you_mean)(&guess)))
 }
 
 /// One line that says what is wrong, whatever the arguments hold, and one that
 /// says what to do.
-fn wrong(command: &str, what: String) -> Asked {
-    let command = if command.is_empty() { String::new() } else { format!(" {command}") };
-    Asked::Wrong(format!("{}\nTry `minichat{command} --help`", visible(&what)))
+fn wrong(command: &str, what: String, texts: &CommandLine) -> Asked {
+    let line = match command {
+        "" => "minichat --help".to_string(),
+        command => format!("minichat {command} --help"),
+    };
+    Asked::Wrong(format!("{}\n{}", visible(&what), (texts.look_at)(&line)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::texts::{ENGLISH, PORTUGUESE};
 
     fn parse(line: &str) -> Asked {
-        super::parse(line.split_whitespace().map(OsString::from))
+        parse_in(&ENGLISH, line)
+    }
+
+    fn parse_in(texts: &Texts, line: &str) -> Asked {
+        super::parse(line.split_whitespace().map(OsString::from), texts)
     }
 
     #[track_caller]
@@ -498,6 +542,53 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_said_in_the_language_of_the_user() {
+        for (line, what, look_at) in [
+            ("--no-such", "opção desconhecida `--no-such`", "minichat --help"),
+            ("dance", "comando desconhecido `dance`", "minichat --help"),
+            ("server x", "argumento inesperado `x`", "minichat server --help"),
+            ("server -p", "falta o valor da opção `-p`", "minichat server --help"),
+            ("server --quiet=1", "a opção `--quiet` não aceita valor", "minichat server --help"),
+            (
+                "server --port http",
+                "valor inválido para a opção `--port`: `http` não é uma porta: um número de 0 a 65535",
+                "minichat server --help",
+            ),
+            (
+                "server -b port",
+                "valor inválido para a opção `-b`: `port` não é um endereço IP",
+                "minichat server --help",
+            ),
+            (
+                "server --rate 1.5",
+                "valor inválido para a opção `--rate`: `1.5` não é um número de 0 a 4294967295",
+                "minichat server --help",
+            ),
+            (
+                "discover -t 0",
+                "valor inválido para a opção `-t`: `0` não é um número de segundos até 86400",
+                "minichat discover --help",
+            ),
+            (
+                "connect --nick= a",
+                "valor inválido para a opção `--nick`: está vazio",
+                "minichat connect --help",
+            ),
+            ("connect -rj a", "use --raw ou --json, não os dois", "minichat connect --help"),
+            (
+                "connect a 0",
+                "`0` não é uma porta: um número de 1 a 65535",
+                "minichat connect --help",
+            ),
+        ] {
+            let expected = Asked::Wrong(format!("{what}\nVeja `{look_at}`"));
+            assert_eq!(parse_in(&PORTUGUESE, line), expected, "{line}");
+        }
+        let guess = "comando desconhecido `sever`\nVocê quis dizer `minichat server`?";
+        assert_eq!(parse_in(&PORTUGUESE, "sever"), Asked::Wrong(guess.into()));
+    }
+
+    #[test]
     fn a_slip_in_a_command_is_guessed() {
         check_wrong("conect a", "unrecognized command `conect`\nDid you mean `minichat connect`?");
         check_wrong("sever", "unrecognized command `sever`\nDid you mean `minichat server`?");
@@ -511,7 +602,8 @@ mod tests {
     #[test]
     fn an_argument_that_is_not_text_is_no_reason_to_panic() {
         use std::os::unix::ffi::OsStringExt;
-        let asked = super::parse([OsString::from("connect"), OsString::from_vec(vec![0xFF])]);
+        let asked =
+            super::parse([OsString::from("connect"), OsString::from_vec(vec![0xFF])], &ENGLISH);
         assert_eq!(asked, Asked::Wrong("`\u{FFFD}` is not UTF-8\nTry `minichat --help`".into()));
     }
 
@@ -521,9 +613,29 @@ mod tests {
             let Asked::Print(text) = parse(line) else { panic!("{line}") };
             assert!(text.starts_with("Usage: minichat"));
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            let Asked::Print(text) = parse_in(&PORTUGUESE, line) else { panic!("{line}") };
+            assert!(text.starts_with("Uso: minichat"));
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         }
         assert_eq!(parse("-V"), Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION"))));
         assert_eq!(parse("--version"), parse("-V"));
+    }
+
+    #[test]
+    fn all_help_is_there_in_portuguese_and_no_more() {
+        let all = [Args::usage(), Server::usage(), Discover::usage(), Connect::usage()];
+        let all = all.into_iter().chain(Args::command_list());
+        let lines = all.flat_map(str::lines).filter(|line| line.starts_with(' '));
+        let english: BTreeSet<&str> = lines
+            .map(|line| line.rsplit_once("  ").expect("help is behind two blanks").1)
+            .collect();
+        let helps = PORTUGUESE.cli.helps;
+        let known: BTreeSet<&str> = helps.iter().map(|(english, _)| *english).collect();
+        assert_eq!(english, known);
+        assert_eq!(helps.len(), known.len(), "none is there twice");
+        for (english, told) in helps {
+            assert!(english != told && !told.contains("  "), "{told}");
+        }
     }
 
     #[test]

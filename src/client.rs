@@ -23,6 +23,7 @@ use smol::{Async, LocalExecutor, Timer};
 use crate::config::{Connect, Format, Target};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::texts::Texts;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
 use dialogue::{Act, Dialogue, Failure, Kind};
 use paint::{Style, paint, paint_raw};
@@ -47,14 +48,13 @@ const LISTENING: Duration = Duration::from_secs(1);
 /// # Errors
 /// If the server cannot be reached, does not take the nick or is lost; if there
 /// is no nick; if the output cannot be written.
-pub fn run(config: &Connect) -> Result<u8, Error> {
+pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     let look = Look::here(config.format);
-    let mut interrupts =
-        Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
+    let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
     smol::block_on(async {
         let keyboard = plain::keyboard();
         let interrupted = async { Err(interrupts.next().await) };
-        let arrive = async { Ok(arrive(config, look, &keyboard).await) };
+        let arrive = async { Ok(arrive(config, texts, look, &keyboard).await) };
         let (stream, server) = match or(interrupted, arrive).await {
             Ok(arrived) => arrived?,
             Err(interrupt) => return Ok(interrupt.status()),
@@ -85,13 +85,14 @@ pub fn run(config: &Connect) -> Result<u8, Error> {
 /// Finds the server and connects to it. Also tells what people call it.
 async fn arrive(
     config: &Connect,
+    texts: &Texts,
     look: Look,
     keyboard: &Receiver<Vec<u8>>,
 ) -> Result<(Async<TcpStream>, String), Error> {
-    let place = find::find(config, look.interactive, keyboard).await?;
+    let place = find::find(config, texts, look.interactive, keyboard).await?;
     let late = async {
         Timer::after(config.timeout).await;
-        Err(io::Error::other("nobody answers"))
+        Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
     };
     let stream = or(reach(&place.addresses), late).await;
     let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);

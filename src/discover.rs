@@ -14,6 +14,7 @@ use crate::config;
 use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
 
 /// Whoever wants the first one waits so long for the rest of its addresses.
@@ -31,13 +32,12 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// If none is found, if there is no such interface, or if the output cannot be
 /// written.
-pub fn run(config: &config::Discover) -> Result<u8, Error> {
+pub fn run(config: &config::Discover, texts: &'static Texts) -> Result<u8, Error> {
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
-    let browser = Browser::start(only).map_err(|err| Error::System("look for servers", err))?;
-    let mut interrupts =
-        Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
+    let browser = Browser::start(only).map_err(Error::Search)?;
+    let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
     let style = match (config.json, io::stdout().is_terminal()) {
         (true, _) => Style::Json,
         (false, true) => Style::Table,
@@ -48,8 +48,8 @@ pub fn run(config: &config::Discover) -> Result<u8, Error> {
             return watch(browser, style, &mut interrupts).await;
         }
         let interrupted = async { Err(interrupts.next().await) };
-        match or(interrupted, async { Ok(look(browser, config).await) }).await {
-            Ok(servers) => print(&list(&servers?, style)).map(|()| 0),
+        match or(interrupted, async { Ok(look(browser, config, texts).await) }).await {
+            Ok(servers) => print(&list(&servers?, style, &texts.discover)).map(|()| 0),
             Err(interrupt) => Ok(interrupt.status()),
         }
     });
@@ -62,14 +62,16 @@ pub fn run(config: &config::Discover) -> Result<u8, Error> {
 
 /// Looks until all there are must have answered, or for the whole time if nobody
 /// does.
-async fn look(mut browser: Browser, config: &config::Discover) -> Result<Vec<Server>, Error> {
+async fn look(
+    mut browser: Browser,
+    config: &config::Discover,
+    texts: &Texts,
+) -> Result<Vec<Server>, Error> {
     let begin = Instant::now();
     let (complete, quiet) = if config.first { (REST, REST) } else { (COMPLETE, QUIET) };
     let mut others = Vec::new();
     if config.scan {
-        let text =
-            "Trying port 9000 of every address in the local networks (at most 4 of 254 each)...";
-        writeln!(io::stderr(), "{text}").ok();
+        writeln!(io::stderr(), "{}", texts.discover.scanning).ok();
         others = scan(browser.interfaces(), DEFAULT_PORT).await;
     }
     // When there was something new; of the first server, only that it came counts.
@@ -97,7 +99,7 @@ async fn look(mut browser: Browser, config: &config::Discover) -> Result<Vec<Ser
     }
     match servers.is_empty() {
         true => {
-            let (asked, cause) = browser.explain();
+            let (asked, cause) = browser.explain(texts);
             Err(Error::NotFound(asked, begin.elapsed(), cause))
         }
         false => Ok(servers),
@@ -165,11 +167,11 @@ enum Style {
     Json,
 }
 
-fn list(servers: &[Server], style: Style) -> String {
+fn list(servers: &[Server], style: Style, texts: &texts::Discover) -> String {
     match style {
         Style::Columns => servers.iter().map(|server| columns(server) + "\n").collect(),
         Style::Json => servers.iter().map(|server| json(server, None) + "\n").collect(),
-        Style::Table => table(servers),
+        Style::Table => table(servers, texts),
     }
 }
 
@@ -192,20 +194,20 @@ fn columns(server: &Server) -> String {
     format!("{}\t{}\t{users}\t{version}", server.title, server.address())
 }
 
-fn table(servers: &[Server]) -> String {
+fn table(servers: &[Server], texts: &texts::Discover) -> String {
     let rows: Vec<[String; 4]> = servers
         .iter()
         .map(|server| {
             let users = server.users.map_or("?".to_string(), |users| users.to_string());
             let version = server.version.clone().unwrap_or("?".into());
             let note = match server.protocol {
-                Some(_) if !server.is_compatible() => " (another protocol)",
-                _ => "",
+                Some(_) if !server.is_compatible() => format!(" ({})", texts.another_protocol),
+                _ => String::new(),
             };
-            [server.title.clone(), server.address().to_string(), users, version + note]
+            [server.title.clone(), server.address().to_string(), users, version + &note]
         })
         .collect();
-    let head = ["NAME", "ADDRESS", "USERS", "VERSION"].map(String::from);
+    let head = texts.head.map(String::from);
     let all = || std::iter::once(&head).chain(&rows);
     let width = |column: usize| all().map(|row| row[column].width()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];
@@ -252,6 +254,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::texts::{ENGLISH, PORTUGUESE};
 
     fn server(title: &str, address: &str, users: Option<u32>) -> Server {
         let address: SocketAddr = address.parse().unwrap();
@@ -279,14 +282,21 @@ mod tests {
             pedro-laptop  192.168.1.23:9000       2  0.1.0\n\
             教室          192.168.1.100:9000     12  0.1.0\n\
             Sala 3        [fd77::1]:9001          ?  0.1.0 (another protocol)\n";
-        assert_eq!(list(&servers, Style::Table), expected);
+        assert_eq!(list(&servers, Style::Table, &ENGLISH.discover), expected);
+        let expected = "\
+            NOME          ENDEREÇO            USUÁRIOS  VERSÃO\n\
+            pedro-laptop  192.168.1.23:9000          2  0.1.0\n\
+            教室          192.168.1.100:9000        12  0.1.0\n\
+            Sala 3        [fd77::1]:9001             ?  0.1.0 (outro protocolo)\n";
+        assert_eq!(list(&servers, Style::Table, &PORTUGUESE.discover), expected);
     }
 
     #[test]
     fn programs_get_columns_or_objects() {
         let server = server("Sala 3", "10.0.0.1:9000", Some(12));
         let columns = "Sala 3\t10.0.0.1:9000\t12\t0.1.0\n";
-        assert_eq!(list(std::slice::from_ref(&server), Style::Columns), columns);
+        let listed = list(std::slice::from_ref(&server), Style::Columns, &PORTUGUESE.discover);
+        assert_eq!(listed, columns);
         assert_eq!(line(&Change::Down(server.clone()), Style::Columns), format!("-\t{columns}"));
         assert_eq!(
             line(&Change::Up(server.clone()), Style::Table),

@@ -1,16 +1,15 @@
 //! Why the program stopped, in words for people, and its exit status.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::texts::{Errors, Texts};
 use crate::wire::DEFAULT_PORT;
 use crate::wire::sanitize::visible;
 
-/// Something that ends the program. It prints as two lines: what happened, and
-/// what to do next.
+/// Something that ends the program.
 #[derive(Debug)]
 pub enum Error {
     /// The server cannot listen there.
@@ -28,8 +27,8 @@ pub enum Error {
     /// type to join again.
     Lost(String, String),
     /// No server is on the network: where was looked, for how long, and why that
-    /// may be.
-    NotFound(Vec<String>, Duration, String),
+    /// may be, in the language of the user.
+    NotFound(Vec<String>, Duration, &'static str),
     /// No server has this title; those that there are.
     Unknown(String, Vec<String>),
     /// Several servers could be meant, and nobody can be asked.
@@ -48,11 +47,57 @@ pub enum Error {
     Refused(String, String),
     /// The output cannot be written.
     Output(io::Error),
-    /// The system refuses something that nothing works without; what it was.
-    System(&'static str, io::Error),
+    /// The system does not tell us when to stop.
+    Signals(io::Error),
+    /// The system does not let us look for servers.
+    Search(io::Error),
 }
 
 impl Error {
+    /// Says it to people, in two lines: what happened, and what to do next.
+    pub fn tell(&self, texts: &Texts) -> String {
+        let texts = &texts.error;
+        match self {
+            Error::Listen(at, err) => {
+                let place = at.to_string();
+                match err.kind() {
+                    io::ErrorKind::AddrInUse => (texts.address_in_use)(&place, &beside(at)),
+                    io::ErrorKind::PermissionDenied => (texts.port_denied)(&place),
+                    io::ErrorKind::AddrNotAvailable => (texts.no_such_address)(&place),
+                    _ => (texts.listen)(&place, &plain(err, texts)),
+                }
+            }
+            Error::Log(path, err) => {
+                (texts.log)(&visible(&path.display().to_string()), &plain(err, texts))
+            }
+            Error::Resolve(host, err) => (texts.resolve)(host, &plain(err, texts)),
+            Error::Connect(server, port, err) => {
+                let line = match *port {
+                    DEFAULT_PORT => "minichat server".to_string(),
+                    port => format!("minichat server --port {port}"),
+                };
+                (texts.connect)(server, &line, &plain(err, texts))
+            }
+            Error::Silent(server, patience) => (texts.silent)(server, patience.as_secs_f64()),
+            Error::Lost(server, again) => (texts.lost)(server, again),
+            Error::NotFound(asked, time, cause) => {
+                (texts.not_found)(&asked.join(", "), time.as_secs_f64(), cause)
+            }
+            Error::Unknown(title, others) if others.is_empty() => (texts.unknown)(title),
+            Error::Unknown(title, others) => (texts.unknown_among)(title, &others.join(", ")),
+            Error::Several(titles) => (texts.several)(&titles.join(", ")),
+            Error::Incompatible(title, Some(version)) => (texts.incompatible)(title, *version),
+            Error::Incompatible(title, None) => (texts.unversioned)(title),
+            Error::NoInterface(name, others) => (texts.no_interface)(name, &others.join(", ")),
+            Error::NoNick => texts.no_nick.into(),
+            Error::Nick(nick, why) => (texts.nick)(nick, why),
+            Error::Refused(server, why) => (texts.refused)(server, why),
+            Error::Output(err) => (texts.output)(&plain(err, texts)),
+            Error::Signals(err) => (texts.signals)(&plain(err, texts)),
+            Error::Search(err) => (texts.search)(&plain(err, texts)),
+        }
+    }
+
     /// The exit status of a program that ends like this: 1 for what failed, 2
     /// for what was asked wrongly, 3 for what was not found.
     pub fn status(&self) -> u8 {
@@ -64,151 +109,31 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Listen(at, err) if err.kind() == io::ErrorKind::AddrInUse => {
-                let other = if at.port() == u16::MAX { at.port() - 1 } else { at.port() + 1 };
-                let only = if at.ip().is_unspecified() {
-                    String::new()
-                } else {
-                    format!(" --bind {}", at.ip())
-                };
-                write!(
-                    f,
-                    "cannot listen on {at}: address already in use\n\
-                     Another server is running? Choose a port: minichat server{only} --port {other}"
-                )
-            }
-            Error::Listen(at, err) if err.kind() == io::ErrorKind::PermissionDenied => write!(
-                f,
-                "cannot listen on {at}: permission denied\n\
-                 Ports below 1024 are for administrators. Choose another: minichat server --port 9000"
-            ),
-            Error::Listen(at, err) if err.kind() == io::ErrorKind::AddrNotAvailable => write!(
-                f,
-                "cannot listen on {at}: this machine does not have that address\n\
-                 Leave out --bind to listen on all the addresses that it has"
-            ),
-            Error::Listen(at, err) => {
-                write!(f, "cannot listen on {at}: {}\nTry another --bind or --port", plain(err))
-            }
-            Error::Log(path, err) => write!(
-                f,
-                "cannot write the log {}: {}\nChoose a file that you may write: --log FILE",
-                visible(&path.display().to_string()),
-                plain(err)
-            ),
-            Error::Resolve(host, err) => write!(
-                f,
-                "cannot find {host:?}: {}\n\
-                 Give the address that the server prints: minichat connect 192.168.1.100",
-                plain(err)
-            ),
-            Error::Connect(server, port, err) => {
-                let port =
-                    if *port == DEFAULT_PORT { String::new() } else { format!(" --port {port}") };
-                write!(
-                    f,
-                    "cannot connect to {server}: {}\n\
-                     Is the server running there? Start it: minichat server{port}",
-                    plain(err)
-                )
-            }
-            Error::Silent(server, patience) => write!(
-                f,
-                "no answer from {server} in {} s, though it accepts connections\n\
-                 Is it a chat server? Look at its address and port again, or wait longer: --timeout SECS",
-                patience.as_secs_f64()
-            ),
-            Error::Lost(server, again) => {
-                write!(f, "lost the connection to {server}\nJoin again: {again}")
-            }
-            Error::NotFound(asked, time, cause) => {
-                let on = if asked.is_empty() {
-                    String::new()
-                } else {
-                    format!(" on {}", asked.join(", "))
-                };
-                write!(
-                    f,
-                    "no server found{on} in {:.1} s: {cause}\n\
-                     Start one: minichat server; or try: minichat discover --scan; \
-                     or give its address: minichat connect 192.168.1.100",
-                    time.as_secs_f64()
-                )
-            }
-            Error::Unknown(title, others) if others.is_empty() => write!(
-                f,
-                "no server {title:?} found, and no host of that name\n\
-                 Look which there are: minichat discover; or give its address: minichat connect 192.168.1.100"
-            ),
-            Error::Unknown(title, others) => write!(
-                f,
-                "no server {title:?} found, and no host of that name\n\
-                 There are: {}",
-                others.join(", ")
-            ),
-            Error::Several(titles) => write!(
-                f,
-                "several servers found: {}\n\
-                 Say which one: minichat connect NAME; or take the first: minichat connect --auto",
-                titles.join(", ")
-            ),
-            Error::Incompatible(title, Some(version)) => write!(
-                f,
-                "{title:?} speaks another version of the protocol: {version}\n\
-                 Get the version of minichat that it has: minichat discover shows it"
-            ),
-            Error::Incompatible(title, None) => write!(
-                f,
-                "{title:?} does not say which protocol it speaks\n\
-                 If it is a chat, join it by its address: minichat discover shows it"
-            ),
-            Error::NoInterface(name, others) => write!(
-                f,
-                "there is no network interface {name:?} that is up\n\
-                 There are: {}",
-                others.join(", ")
-            ),
-            Error::NoNick => f.write_str("no nickname\nUse --nick NAME or set MINICHAT_NICK"),
-            Error::Nick(nick, why) => {
-                write!(
-                    f,
-                    "the server did not take the nick {nick:?}: {why}\nChoose another: --nick NAME"
-                )
-            }
-            Error::Refused(server, why) => {
-                write!(f, "{server} does not let us in: {why}\nTry again later, or another server")
-            }
-            Error::Output(err) => {
-                write!(f, "cannot write the output: {}\nIs the disk full?", plain(err))
-            }
-            Error::System(what, err) => {
-                write!(
-                    f,
-                    "cannot {what}: {}\nIs the system out of memory or descriptors?",
-                    plain(err)
-                )
-            }
-        }
+/// How to start a server where another one has this port.
+fn beside(taken: &SocketAddr) -> String {
+    let port = if taken.port() == u16::MAX { taken.port() - 1 } else { taken.port() + 1 };
+    match taken.ip() {
+        ip if ip.is_unspecified() => format!("minichat server --port {port}"),
+        ip => format!("minichat server --bind {ip} --port {port}"),
     }
 }
 
 /// What the system says went wrong, without the number that it adds, in lower
 /// case: it stands in the middle of a sentence.
-pub(crate) fn plain(err: &io::Error) -> String {
+pub(crate) fn plain(err: &io::Error, texts: &Errors) -> String {
     let text = err.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_lowercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
+    let text = first.unwrap_or_default() + letters.as_str();
+    (texts.system)(err.kind(), &text).map_or(text, Into::into)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::{ENGLISH, PORTUGUESE};
 
     #[test]
     fn an_error_says_what_happened_and_what_to_do_in_two_lines() {
@@ -216,6 +141,8 @@ mod tests {
         let at: SocketAddr = "0.0.0.0:65535".parse().unwrap();
         for error in [
             Error::Listen(at, io::ErrorKind::AddrInUse.into()),
+            Error::Listen(at, io::ErrorKind::AddrNotAvailable.into()),
+            Error::Listen(at, io::ErrorKind::OutOfMemory.into()),
             Error::Listen(at, some()),
             Error::Log("/x".into(), some()),
             Error::Resolve("x".into(), some()),
@@ -225,8 +152,9 @@ mod tests {
             Error::NotFound(
                 vec!["eth0 (10.77.0.2)".into()],
                 Duration::from_secs(2),
-                "nobody answered".into(),
+                "nobody answered",
             ),
+            Error::NotFound(vec![], Duration::from_secs(2), "nobody answered"),
             Error::Unknown("Sala 3".into(), vec!["Sala 4".into()]),
             Error::Unknown("Sala 3".into(), vec![]),
             Error::Several(vec!["Sala 3".into(), "Sala 4".into()]),
@@ -237,11 +165,40 @@ mod tests {
             Error::Nick("ana".into(), "somebody has it".into()),
             Error::Refused("x:9000".into(), "the room is full".into()),
             Error::Output(some()),
-            Error::System("start", some()),
+            Error::Signals(some()),
+            Error::Search(some()),
         ] {
-            let text = error.to_string();
-            assert_eq!(text.lines().count(), 2, "{text}");
-            assert!(!text.contains("os error") && !text.ends_with('.'), "{text}");
+            let [english, portuguese] = [&ENGLISH, &PORTUGUESE].map(|texts| error.tell(texts));
+            for text in [&english, &portuguese] {
+                assert_eq!(text.lines().count(), 2, "{text}");
+                assert!(!text.contains("os error") && !text.ends_with('.'), "{text}");
+                assert!(!text.starts_with(char::is_uppercase), "{text}");
+            }
+            for (english, portuguese) in english.lines().zip(portuguese.lines()) {
+                assert_ne!(english, portuguese);
+            }
         }
+    }
+
+    #[test]
+    fn what_the_system_says_is_said_in_the_language_of_the_user_if_that_is_known() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(plain(&refused, &ENGLISH.error), "connection refused");
+        assert_eq!(plain(&refused, &PORTUGUESE.error), "conexão recusada");
+        let nowhere = "failed to lookup address information: Name or service not known";
+        let nowhere = io::Error::other(nowhere);
+        assert_eq!(plain(&nowhere, &ENGLISH.error), "name or service not known");
+        assert_eq!(plain(&nowhere, &PORTUGUESE.error), "nome desconhecido");
+        let strange = io::Error::other("No anode");
+        assert_eq!(plain(&strange, &PORTUGUESE.error), "no anode");
+    }
+
+    #[test]
+    fn numbers_are_written_as_in_the_language() {
+        let late = Error::NotFound(vec!["lo".into()], Duration::from_millis(2040), "x");
+        assert!(late.tell(&ENGLISH).starts_with("no server found on lo in 2.0 s: x\n"));
+        assert!(
+            late.tell(&PORTUGUESE).starts_with("nenhum servidor encontrado via lo em 2,0 s: x\n")
+        );
     }
 }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
 use minichat::error::Error;
-use minichat::{client, discover, server};
+use minichat::{client, discover, server, texts};
 
 fn main() -> ExitCode {
-    let result = match cli::parse(std::env::args_os().skip(1)) {
-        Asked::Server(config) => server::run(&config).map(|()| 0),
-        Asked::Connect(config) => client::run(&config),
-        Asked::Discover(config) => discover::run(&config),
+    let texts = texts::here();
+    let result = match cli::parse(std::env::args_os().skip(1), texts) {
+        Asked::Server(config) => server::run(&config, texts).map(|()| 0),
+        Asked::Connect(config) => client::run(&config, texts),
+        Asked::Discover(config) => discover::run(&config, texts),
         Asked::Print(text) => {
             match io::stdout().write_all(text.as_bytes()) {
                 // A reader that has seen enough is no failure.
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         }
     };
     let status = result.unwrap_or_else(|error| {
-        complain(&error.to_string());
+        complain(&error.tell(texts));
         error.status()
     });
     status.into()

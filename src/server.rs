@@ -28,6 +28,7 @@ use crate::discovery::{self, Advert};
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::room::Rules;
+use crate::texts::Texts;
 use crate::wire::sanitize;
 use console::print;
 use lobby::{Lobby, Sighting};
@@ -70,12 +71,13 @@ struct Limits {
 
 /// Runs a server until it is asked to stop.
 ///
-/// The first line on standard output is `Listening on ADDR:PORT`.
+/// The first line on standard output is `Listening on ADDR:PORT`, or that in the
+/// language of the texts.
 ///
 /// # Errors
 /// If it cannot listen, open its log or watch for signals. Once it runs, nothing
 /// that a client does ends it.
-pub fn run(config: &config::Server) -> Result<(), Error> {
+pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> {
     // Each client is a descriptor. Where more cannot be had, accepting pauses.
     rlimit::increase_nofile_limit(u64::MAX).ok();
     let only = config.interface.as_deref();
@@ -85,26 +87,24 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     let log = config
         .log
         .as_deref()
-        .map(|path| Log::open(path).map_err(|err| Error::Log(path.into(), err)));
+        .map(|path| Log::open(path, texts).map_err(|err| Error::Log(path.into(), err)));
     let log = log.transpose()?;
-    let interrupts = Interrupts::watch().map_err(|err| Error::System("watch for signals", err))?;
+    let interrupts = Interrupts::watch().map_err(Error::Signals)?;
 
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let advert = config.announce.then(|| advert(config, &addresses));
     if !config.quiet {
         // Whoever waits for the first line must not wait for the others.
-        print(&format!("Listening on {}\n", addresses[0]));
-        print(&console::invitation(
-            &addresses,
-            advert.as_ref().map(|advert| advert.title.as_str()),
-        ));
+        print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
+        let title = advert.as_ref().map(|advert| advert.title.as_str());
+        print(&console::invitation(&addresses, title, &texts.server));
     }
 
     let (sighted, sightings) = async_channel::bounded(SIGHTINGS);
     let (crowd, count) = async_channel::bounded(1);
     let lobby = Arc::new(Lobby::new(rules(config), sighted.clone(), crowd));
     let quiet = config.quiet;
-    let mut followers = vec![follower(move || console::show(sightings, quiet))];
+    let mut followers = vec![follower(move || console::show(sightings, quiet, &texts.server))];
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
         let (lobby, id) = (lobby.clone(), lobby.observe());
@@ -114,7 +114,7 @@ pub fn run(config: &config::Server) -> Result<(), Error> {
     let limits = Limits { rate: config.rate, registration: registration() };
     let presence = async {
         if let Some(advert) = advert {
-            discovery::advertise(advert, count, console::warn_hidden).await;
+            discovery::advertise(advert, count, |why| console::warn_hidden(why, texts)).await;
         }
     };
     let count =

@@ -7,14 +7,177 @@
 mod english;
 mod portuguese;
 
+use std::io;
+
 pub use english::ENGLISH;
 pub use portuguese::PORTUGUESE;
 
 /// Everything that people read, in one language.
 #[derive(Debug)]
 pub struct Texts {
+    /// The command line.
+    pub cli: CommandLine,
+    /// The list of servers.
+    pub discover: Discover,
+    /// Why nobody is seen on the network.
+    pub discovery: Discovery,
+    /// Why the program stopped.
+    pub error: Errors,
     /// The operator's commands.
     pub operator: Operator,
+    /// The server's terminal.
+    pub server: Server,
+}
+
+/// Help, and what is said to those who get the command line wrong. Values that
+/// they gave are the arguments, unless said otherwise.
+#[derive(Debug)]
+pub struct CommandLine {
+    /// How a command is used: its name, or nothing for the program itself.
+    pub usage: fn(&str) -> &'static str,
+    /// The heading of what has no option's name.
+    pub arguments: &'static str,
+    /// The heading of the options.
+    pub options: &'static str,
+    /// The heading of the commands.
+    pub commands: &'static str,
+    /// Where the options of each command are told.
+    pub more: &'static str,
+    /// The help for each option, argument and command: what it is in English, as
+    /// the program defines it, and here.
+    pub helps: &'static [(&'static str, &'static str)],
+
+    /// There is no such option.
+    pub unknown_option: fn(&str) -> String,
+    /// There is no such command.
+    pub unknown_command: fn(&str) -> String,
+    /// Nothing is to stand where this does.
+    pub unexpected: fn(&str) -> String,
+    /// This option needs a value.
+    pub missing_value: fn(&str) -> String,
+    /// This option takes no value.
+    pub needless_value: fn(&str) -> String,
+    /// The value of an option makes no sense: the option, and what is wrong.
+    pub wrong_value: fn(&str, &str) -> String,
+
+    /// It is no port: the value, and the lowest port.
+    pub no_port: fn(&str, u16) -> String,
+    /// It is no IP address.
+    pub no_ip: fn(&str) -> String,
+    /// It is no number: the value, and the highest.
+    pub no_number: fn(&str, u32) -> String,
+    /// It is no time: the value, and the most seconds.
+    pub no_time: fn(&str, u32) -> String,
+    /// There is nothing in a value.
+    pub empty: &'static str,
+    /// An argument is not text.
+    pub no_text: fn(&str) -> String,
+    /// It is no nick.
+    pub no_nick: fn(&str) -> String,
+    /// It is no address.
+    pub no_address: fn(&str) -> String,
+    /// The name of the server is empty.
+    pub no_name: &'static str,
+    /// Something more than a host and a port is given.
+    pub after_port: fn(&str) -> String,
+    /// A port is given twice: in one word with the host, and in one of its own.
+    pub two_ports: fn(&str, &str) -> String,
+    /// A line of the greeting is too long: how many bytes it may have.
+    pub long_motd: fn(usize) -> String,
+    /// Two options exclude each other.
+    pub exclusive: fn(&str, &str) -> String,
+    /// A scan is made once, and watching goes on.
+    pub scan_and_watch: &'static str,
+    /// Who has a server found needs no address.
+    pub auto_and_address: &'static str,
+    /// Raw lines register no nick by themselves.
+    pub raw_and_nick: &'static str,
+
+    /// What to look at: a command line.
+    pub look_at: fn(&str) -> String,
+    /// What may have been meant: a command line.
+    pub did_you_mean: fn(&str) -> String,
+}
+
+/// What stands around the list of servers.
+#[derive(Debug)]
+pub struct Discover {
+    /// The heads of the columns: name, address, users, version.
+    pub head: [&'static str; 4],
+    /// A server cannot be joined for its protocol.
+    pub another_protocol: &'static str,
+    /// The addresses of the local networks are tried one by one.
+    pub scanning: &'static str,
+}
+
+/// Why a server is not seen, or no server is, in the middle of a sentence.
+#[derive(Debug)]
+pub struct Discovery {
+    /// There is no network.
+    pub no_network: &'static str,
+    /// The server does not listen where it is to be announced.
+    pub elsewhere: &'static str,
+    /// Another program has the port of multicast DNS.
+    pub port_taken: &'static str,
+    /// Multicast cannot be sent.
+    pub no_multicast: &'static str,
+    /// Multicast was sent, and nobody has answered.
+    pub blocked: &'static str,
+}
+
+/// Why the program stopped, and what to do next: two lines each. Where there is a
+/// reason from the system, it is the last argument.
+#[derive(Debug)]
+pub struct Errors {
+    /// Somebody else listens: where, and a command line that may do.
+    pub address_in_use: fn(&str, &str) -> String,
+    /// Nobody may listen there: where.
+    pub port_denied: fn(&str) -> String,
+    /// This machine has no such address: where.
+    pub no_such_address: fn(&str) -> String,
+    /// The server cannot listen for another reason: where.
+    pub listen: fn(&str, &str) -> String,
+    /// The log cannot be opened: its path.
+    pub log: fn(&str, &str) -> String,
+    /// The host name leads nowhere: the name.
+    pub resolve: fn(&str, &str) -> String,
+    /// Nobody answers: the server, how one is started there.
+    pub connect: fn(&str, &str, &str) -> String,
+    /// It does not talk like a chat: the server, seconds.
+    pub silent: fn(&str, f64) -> String,
+    /// The connection broke: the server, a command line to join again.
+    pub lost: fn(&str, &str) -> String,
+    /// No server is there: on which interfaces, if any, in how many seconds, and
+    /// why that may be.
+    pub not_found: fn(&str, f64, &str) -> String,
+    /// No server at all was found, nor one of this title.
+    pub unknown: fn(&str) -> String,
+    /// No server of this title was found, but these.
+    pub unknown_among: fn(&str, &str) -> String,
+    /// These servers could be meant.
+    pub several: fn(&str) -> String,
+    /// The server of this title speaks this version of the protocol.
+    pub incompatible: fn(&str, u32) -> String,
+    /// The server of this title does not say what it speaks.
+    pub unversioned: fn(&str) -> String,
+    /// No interface of this name is up, but these.
+    pub no_interface: fn(&str, &str) -> String,
+    /// There is no nick, and nobody to ask.
+    pub no_nick: &'static str,
+    /// The server did not take a nick: the nick, and why.
+    pub nick: fn(&str, &str) -> String,
+    /// The server does not let us in: the server, and why.
+    pub refused: fn(&str, &str) -> String,
+    /// The output cannot be written.
+    pub output: fn(&str) -> String,
+    /// The program cannot be told to stop.
+    pub signals: fn(&str) -> String,
+    /// The program cannot look for servers.
+    pub search: fn(&str) -> String,
+
+    /// The words for what went wrong in the system, if they are not its own: the
+    /// kind, and its own words.
+    pub system: fn(io::ErrorKind, &str) -> Option<&'static str>,
 }
 
 /// What the operator reads after a command of theirs.
@@ -22,6 +185,41 @@ pub struct Texts {
 pub struct Operator {
     /// The command is not known: its word, with the slash.
     pub unknown: fn(&str) -> String,
+}
+
+/// What the server shows in its own terminal.
+#[derive(Debug)]
+pub struct Server {
+    /// The first line: the address and port.
+    pub listening: fn(&str) -> String,
+    /// The server can be found: its title.
+    pub announced: fn(&str) -> String,
+    /// Before the command lines for other machines.
+    pub join_from_network: &'static str,
+    /// Before the command lines for this machine alone.
+    pub join_from_machine: &'static str,
+    /// What else there is to know at the beginning.
+    pub notes: &'static str,
+    /// Somebody has another nick: the old and the new one.
+    pub renamed: fn(&str, &str) -> String,
+    /// Somebody was cut off: who, where from, and what they left undone.
+    pub cut: fn(&str, &str, &str) -> String,
+    /// Who has no nick.
+    pub guest: &'static str,
+    /// How many bytes somebody has not read.
+    pub behind: fn(u64) -> String,
+    /// Somebody has read nothing for a while.
+    pub stalled: &'static str,
+    /// The end: how many people were here.
+    pub stopped: fn(usize) -> String,
+    /// What is not as it should be, though the chat goes on.
+    pub warning: fn(&str) -> String,
+    /// The server is not announced: why.
+    pub hidden: fn(&str) -> String,
+    /// Lines are missing in the log: its path.
+    pub log_gap: fn(&str) -> String,
+    /// The log cannot be written: its path, and why.
+    pub log_failed: fn(&str, &str) -> String,
 }
 
 /// The language that the environment asks for: the first of `LC_ALL`,

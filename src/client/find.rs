@@ -11,6 +11,7 @@ use smol::future::or;
 use crate::config::{Connect, Target};
 use crate::discovery::{self, Browser, Server};
 use crate::error::Error;
+use crate::texts::Texts;
 use crate::wire::DEFAULT_PORT;
 
 /// How long to look for any server: who is there answers in a small part of it.
@@ -34,13 +35,14 @@ pub struct Place {
 /// Finds the server that is meant. Who is `interactive` is asked if several are.
 pub async fn find(
     config: &Connect,
+    texts: &Texts,
     interactive: bool,
     keyboard: &Receiver<Vec<u8>>,
 ) -> Result<Place, Error> {
     match &config.target {
         Target::Host(host, port) => resolve(host, *port, config.timeout).await,
         Target::Named(name) => find_named(config, name, interactive, keyboard).await,
-        Target::Any => find_any(config, interactive, keyboard).await,
+        Target::Any => find_any(config, texts, interactive, keyboard).await,
     }
 }
 
@@ -48,7 +50,7 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Err
     let query = (host.to_string(), port);
     let late = async {
         Timer::after(patience).await;
-        Err(io::Error::other("the name server does not answer"))
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer"))
     };
     let answer = smol::unblock(move || query.to_socket_addrs().map(Vec::from_iter));
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
@@ -138,6 +140,7 @@ fn matching(servers: &[Server], name: &str) -> Vec<Server> {
 /// Whichever server there is; of several, the one that is chosen.
 async fn find_any(
     config: &Connect,
+    texts: &Texts,
     interactive: bool,
     keyboard: &Receiver<Vec<u8>>,
 ) -> Result<Place, Error> {
@@ -161,7 +164,7 @@ async fn find_any(
         [] => {
             return Err(match &others[..] {
                 [] => {
-                    let (asked, cause) = browser.explain();
+                    let (asked, cause) = browser.explain(texts);
                     Error::NotFound(asked, begin.elapsed(), cause)
                 }
                 [other, ..] => Error::Incompatible(other.title.clone(), other.protocol),
@@ -218,7 +221,7 @@ fn browse(config: &Connect) -> Result<Browser, Error> {
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
-    Browser::start(only).map_err(|err| Error::System("look for servers", err))
+    Browser::start(only).map_err(Error::Search)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! A server's advertisement on the network.
 
-use std::fmt;
 use std::future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +12,7 @@ use smol::future::or;
 use socket2::{Domain, Socket, Type};
 
 use crate::discovery::{MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown};
+use crate::texts::Texts;
 
 /// The most bytes of the title in the instance label. With the suffix, and the
 /// one that a conflict may add, it is a label of at most 63.
@@ -61,7 +61,7 @@ impl Advert {
 }
 
 /// Why an advertisement cannot be seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hidden {
     /// No interface that it could be seen on is up.
     NoNetwork,
@@ -73,14 +73,16 @@ pub enum Hidden {
     NoMulticast,
 }
 
-impl fmt::Display for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Hidden::NoNetwork => "no network interface is up",
-            Hidden::Elsewhere => "the server does not listen on any interface to announce it on",
-            Hidden::PortTaken => "another program holds UDP port 5353",
-            Hidden::NoMulticast => "the network does not carry multicast",
-        })
+impl Hidden {
+    /// Says it to people, in the middle of a sentence.
+    pub fn tell(self, texts: &Texts) -> &'static str {
+        let texts = &texts.discovery;
+        match self {
+            Hidden::NoNetwork => texts.no_network,
+            Hidden::Elsewhere => texts.elsewhere,
+            Hidden::PortTaken => texts.port_taken,
+            Hidden::NoMulticast => texts.no_multicast,
+        }
     }
 }
 

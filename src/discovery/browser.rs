@@ -12,6 +12,7 @@ use smol::{Task, Timer};
 
 use crate::discovery::probe::{self, Answer};
 use crate::discovery::{Hidden, Interface, SERVICE, Server, by_preference, cause, interfaces};
+use crate::texts::Texts;
 
 /// How many servers are kept in mind; a hostile network has no end of them.
 const MAX_SERVERS: usize = 1000;
@@ -98,7 +99,7 @@ impl Browser {
     }
 
     /// Where nobody was found, and why that may be, in words.
-    pub fn explain(&self) -> (Vec<String>, String) {
+    pub fn explain(&self, texts: &Texts) -> (Vec<String>, &'static str) {
         let mut ips: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for interface in self.interfaces.iter().filter(|interface| !interface.ip.is_loopback()) {
             ips.entry(&interface.name).or_default().push(interface.ip.to_string());
@@ -106,10 +107,8 @@ impl Browser {
         let asked =
             ips.into_iter().map(|(name, ips)| format!("{name} ({})", ips.join(", "))).collect();
         let cause = match cause(self.only.as_deref()) {
-            Hidden::NoMulticast => {
-                "multicast may be blocked (guest Wi-Fi, VPN, firewall)".to_string()
-            }
-            cause => cause.to_string(),
+            Hidden::NoMulticast => texts.discovery.blocked,
+            cause => cause.tell(texts),
         };
         (asked, cause)
     }

@@ -9,13 +9,14 @@ use chrono::Local;
 use crate::discovery::Hidden;
 use crate::room::{Deed, Reason};
 use crate::server::lobby::Sighting;
+use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
 
 /// Prints what is sighted until nobody is left who could see something.
 ///
 /// It has a thread of its own: a terminal that is held with Ctrl-S stops this
 /// one alone.
-pub fn show(sightings: Receiver<Sighting>, quiet: bool) {
+pub fn show(sightings: Receiver<Sighting>, quiet: bool, texts: &texts::Server) {
     while let Ok(sighting) = sightings.recv_blocking() {
         let time = Local::now().format("%H:%M:%S");
         match sighting {
@@ -26,24 +27,21 @@ pub fn show(sightings: Receiver<Sighting>, quiet: bool) {
                     Deed::Joined(nick) => format!("{time} + {nick} {ip} ({members})\n"),
                     Deed::Left(nick) => format!("{time} - {nick} {ip} ({members})\n"),
                     Deed::Renamed(old, new) => {
-                        format!("{time} = {old} is now {new} {ip} ({members})\n")
+                        let text = (texts.renamed)(old.as_str(), new.as_str());
+                        format!("{time} = {text} {ip} ({members})\n")
                     }
                 });
             }
             Sighting::Stopped(_) if quiet => (),
-            Sighting::Stopped(members) => print(&match members {
-                0 => "Server stopped; nobody was connected.\n".to_string(),
-                1 => "Server stopped; 1 user was connected.\n".to_string(),
-                _ => format!("Server stopped; {members} users were connected.\n"),
-            }),
+            Sighting::Stopped(members) => print(&((texts.stopped)(members) + "\n")),
             Sighting::Cut(cut, address) => {
-                let who = cut.nick.map_or("a guest".to_string(), |nick| nick.to_string());
-                let ip = address.ip();
-                let why = match cut.reason {
-                    Reason::Behind => format!("{} bytes behind", cut.behind),
-                    Reason::Stalled => "nothing in 10 s".to_string(),
+                let who = cut.nick.map_or(texts.guest.to_string(), |nick| nick.to_string());
+                let what = match cut.reason {
+                    Reason::Behind => (texts.behind)(cut.behind),
+                    Reason::Stalled => texts.stalled.to_string(),
                 };
-                let text = format!("{time} ! cut off {who} {ip}: reads too slowly ({why})\n");
+                let text = (texts.cut)(&who, &address.ip().to_string(), &what);
+                let text = format!("{time} ! {text}\n");
                 // A terminal that is gone is no reason to stop the chat.
                 io::stderr().write_all(text.as_bytes()).ok();
             }
@@ -60,21 +58,19 @@ pub fn print(text: &str) {
 
 /// What a person needs to join from another machine, or from this one if it is
 /// the only one that can.
-pub fn invitation(listening: &[SocketAddr], title: Option<&str>) -> String {
+pub fn invitation(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
     let port = listening[0].port();
     let mut addresses = reachable(listening, &interfaces());
-    let from = match addresses.iter().all(IpAddr::is_loopback) {
-        true => "this machine",
-        false => "this network",
+    let join = match addresses.iter().all(IpAddr::is_loopback) {
+        true => texts.join_from_machine,
+        false => texts.join_from_network,
     };
     if addresses.is_empty() {
         addresses.push(listening[0].ip());
     }
     let mut text = match title {
-        Some(title) => {
-            format!("Announced as \"{title}\". To join from {from}:\n  minichat connect --auto\n")
-        }
-        None => format!("To join from {from}:\n"),
+        Some(title) => format!("{} {join}\n  minichat connect --auto\n", (texts.announced)(title)),
+        None => format!("{join}\n"),
     };
     for address in addresses {
         let target = match (address, port) {
@@ -84,12 +80,12 @@ pub fn invitation(listening: &[SocketAddr], title: Option<&str>) -> String {
         };
         text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
     }
-    text + "Messages are not encrypted. Ctrl-C stops.\n"
+    text + texts.notes + "\n"
 }
 
 /// Says that nobody will find the server by itself, and why.
-pub fn warn_hidden(why: Hidden) {
-    let text = format!("minichat: warning: not announced ({why}); people can join by address\n");
+pub fn warn_hidden(why: Hidden, texts: &Texts) {
+    let text = (texts.server.warning)(&(texts.server.hidden)(why.tell(texts))) + "\n";
     io::stderr().write_all(text.as_bytes()).ok(); // The chat goes on.
 }
 
@@ -153,7 +149,8 @@ mod tests {
 
     #[test]
     fn the_port_is_named_where_it_has_to_be() {
-        let text = |socket: &str| invitation(&[socket.parse().unwrap()], None);
+        let text =
+            |socket: &str| invitation(&[socket.parse().unwrap()], None, &texts::ENGLISH.server);
         assert!(
             text("127.0.0.1:9000").contains("  minichat connect 127.0.0.1\n  nc 127.0.0.1 9000\n")
         );

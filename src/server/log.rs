@@ -14,6 +14,7 @@ use chrono::{Local, SecondsFormat};
 use crate::error::plain;
 use crate::room::SessionId;
 use crate::server::lobby::Lobby;
+use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
 /// A file that is open for appending.
@@ -22,16 +23,17 @@ pub struct Log {
     file: File,
     /// The last attempt to write has failed, and that was said.
     failing: bool,
+    texts: &'static Texts,
 }
 
 impl Log {
     /// Opens the file, or makes one that only its owner can read.
-    pub fn open(path: &Path) -> io::Result<Log> {
+    pub fn open(path: &Path, texts: &'static Texts) -> io::Result<Log> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Log { path: path.into(), file: options.open(path)?, failing: false })
+        Ok(Log { path: path.into(), file: options.open(path)?, failing: false, texts })
     }
 
     /// Writes down what a session hears until the room closes.
@@ -50,7 +52,7 @@ impl Log {
                     return;
                 }
                 // The disk was so slow that the transcript has gone on without us.
-                self.warn("has a gap: the disk was too slow");
+                self.warn(&(self.texts.server.log_gap)(&self.path()));
                 heard.clear();
                 id = lobby.observe();
             }
@@ -69,14 +71,18 @@ impl Log {
         if let Err(err) = &result
             && !self.failing
         {
-            self.warn(&format!("cannot be written: {}; the chat goes on", plain(err)));
+            let why = plain(err, &self.texts.error);
+            self.warn(&(self.texts.server.log_failed)(&self.path(), &why));
         }
         self.failing = result.is_err();
     }
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
     fn warn(&self, what: &str) {
-        let path = self.path.display().to_string();
-        writeln!(io::stderr(), "minichat: warning: the log {} {what}", visible(&path)).ok();
+        writeln!(io::stderr(), "{}", (self.texts.server.warning)(what)).ok();
+    }
+
+    fn path(&self) -> String {
+        visible(&self.path.display().to_string()).into_owned()
     }
 }

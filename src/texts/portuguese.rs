@@ -1,10 +1,336 @@
-use super::{Operator, Texts};
+use std::io::ErrorKind;
+
+use super::{CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
 
 /// Portuguese, as in Brazil.
 pub static PORTUGUESE: Texts = Texts {
+    cli: CommandLine {
+        usage: |command| match command {
+            "server" => "Uso: minichat server [OPÇÕES]",
+            "discover" => "Uso: minichat discover [OPÇÕES]",
+            "connect" => "Uso: minichat connect [OPÇÕES] [HOST[:PORTA] | HOST PORTA | NOME]",
+            _ => "Uso: minichat [-h | -V]\n     minichat [COMANDO [OPÇÕES]]",
+        },
+        arguments: "Argumentos:",
+        options: "Opções:",
+        commands: "Comandos:",
+        more: "Veja `minichat COMANDO --help` para as opções de cada um.",
+        helps: &[
+            ("print this help and exit", "mostra esta ajuda e sai"),
+            ("print the version and exit", "mostra a versão e sai"),
+            (
+                "run a chat server and announce it on the network",
+                "inicia um servidor de chat e o anuncia na rede",
+            ),
+            ("list the chat servers on the network", "lista os servidores de chat da rede"),
+            (
+                "join a chat; so does no command at all",
+                "entra em um chat; é o padrão, sem comando algum",
+            ),
+            (
+                "TCP port to listen on, 0 for any free one (default: 9000)",
+                "porta TCP, 0 é qualquer uma livre (padrão: 9000)",
+            ),
+            (
+                "listen on ADDR only; may be repeated (default: all)",
+                "só no endereço ADDR; pode repetir (padrão: todos)",
+            ),
+            (
+                "name to announce (default: the host name)",
+                "nome a anunciar (padrão: o nome da máquina)",
+            ),
+            ("greet everyone who joins with TEXT", "recebe quem entra com a mensagem TEXT"),
+            (
+                "append the public conversation to FILE",
+                "acrescenta a conversa pública ao arquivo FILE",
+            ),
+            (
+                "tell newcomers the last N messages (default: 0)",
+                "mostra as últimas N mensagens a quem entra (padrão: 0)",
+            ),
+            (
+                "people at once, 0 for no limit (default: 1000)",
+                "máximo de pessoas, 0 é sem limite (padrão: 1000)",
+            ),
+            (
+                "lines a second per user, 0 for no limit (default: 50)",
+                "linhas por segundo e usuário, 0 é sem limite (padrão: 50)",
+            ),
+            ("do not announce the server on the network", "não anuncia o servidor na rede"),
+            (
+                "announce on interface NAME only (default: all)",
+                "anuncia só na interface de rede NAME (padrão: todas)",
+            ),
+            ("print only errors", "mostra só os erros"),
+            ("how long to look (default: 2)", "por quantos segundos procurar (padrão: 2)"),
+            ("stop at the first server found", "para no primeiro servidor encontrado"),
+            (
+                "go on, and tell what changes, until Ctrl-C",
+                "continua e mostra o que muda, até Ctrl-C",
+            ),
+            ("print one JSON object per server", "mostra um objeto JSON por servidor"),
+            (
+                "try port 9000 of all local addresses, too",
+                "tenta também a porta 9000 dos endereços locais",
+            ),
+            (
+                "look on interface NAME only (default: all)",
+                "procura só na interface de rede NAME (padrão: todas)",
+            ),
+            (
+                "never ask which server: take the first by name",
+                "não pergunta o servidor: escolhe o primeiro por nome",
+            ),
+            (
+                "your nickname (default: $MINICHAT_NICK, or ask)",
+                "seu apelido (padrão: $MINICHAT_NICK, ou pergunta)",
+            ),
+            (
+                "how long to look and to connect (default: 5)",
+                "segundos para procurar e conectar (padrão: 5)",
+            ),
+            (
+                "protocol lines, unchanged in both directions",
+                "linhas do protocolo, inalteradas nos dois sentidos",
+            ),
+            ("print one JSON object per event", "mostra um objeto JSON por evento"),
+            (
+                "keep listening after the end of the input",
+                "continua ouvindo depois do fim da entrada",
+            ),
+            (
+                "which server, and its port (default: find one; 9000)",
+                "qual servidor, e a porta (padrão: procura um; 9000)",
+            ),
+        ],
+
+        unknown_option: |option| format!("opção desconhecida `{option}`"),
+        unknown_command: |command| format!("comando desconhecido `{command}`"),
+        unexpected: |word| format!("argumento inesperado `{word}`"),
+        missing_value: |option| format!("falta o valor da opção `{option}`"),
+        needless_value: |option| format!("a opção `{option}` não aceita valor"),
+        wrong_value: |option, what| format!("valor inválido para a opção `{option}`: {what}"),
+
+        no_port: |value, lowest| {
+            format!("`{value}` não é uma porta: um número de {lowest} a 65535")
+        },
+        no_ip: |value| format!("`{value}` não é um endereço IP"),
+        no_number: |value, highest| format!("`{value}` não é um número de 0 a {highest}"),
+        no_time: |value, most| format!("`{value}` não é um número de segundos até {most}"),
+        empty: "está vazio",
+        no_text: |word| format!("`{word}` não é UTF-8"),
+        no_nick: |nick| format!("{nick:?} não serve de apelido"),
+        no_address: |host| format!("`{host}` não é um endereço"),
+        no_name: "qual servidor? O nome está vazio",
+        after_port: |word| format!("`{word}` inesperado depois da porta"),
+        two_ports: |first, second| format!("há duas portas: `{first}` e `{second}`"),
+        long_motd: |bytes| format!("cada linha de --motd pode ter {bytes} bytes, não mais"),
+        exclusive: |one, other| format!("use {one} ou {other}, não os dois"),
+        scan_and_watch: "use --scan ou --watch, não os dois: a varredura é feita uma vez só",
+        auto_and_address: "--auto encontra um servidor sozinho; tire o endereço",
+        raw_and_nick: "--raw só envia o que é digitado; tire --nick",
+
+        look_at: |line| format!("Veja `{line}`"),
+        did_you_mean: |line| format!("Você quis dizer `{line}`?"),
+    },
+    discover: Discover {
+        head: ["NOME", "ENDEREÇO", "USUÁRIOS", "VERSÃO"],
+        another_protocol: "outro protocolo",
+        scanning: "Tentando a porta 9000 de cada endereço das redes locais \
+                   (no máximo 4, com 254 cada)...",
+    },
+    discovery: Discovery {
+        no_network: "nenhuma interface de rede está ativa",
+        elsewhere: "o servidor não escuta em nenhuma interface de rede onde possa ser anunciado",
+        port_taken: "outro programa ocupa a porta UDP 5353",
+        no_multicast: "a rede não transporta multicast",
+        blocked: "o multicast pode estar bloqueado (Wi-Fi de visitantes, VPN, firewall)",
+    },
+    error: Errors {
+        address_in_use: |at, line| {
+            format!(
+                "não foi possível escutar em {at}: o endereço já está em uso\n\
+                 Há outro servidor rodando? Escolha outra porta: {line}"
+            )
+        },
+        port_denied: |at| {
+            format!(
+                "não foi possível escutar em {at}: permissão negada\n\
+                 Portas abaixo de 1024 são para administradores. \
+                 Escolha outra: minichat server --port 9000"
+            )
+        },
+        no_such_address: |at| {
+            format!(
+                "não foi possível escutar em {at}: esta máquina não tem esse endereço\n\
+                 Tire --bind para escutar em todos os endereços que ela tem"
+            )
+        },
+        listen: |at, why| {
+            format!("não foi possível escutar em {at}: {why}\nTente outro --bind ou --port")
+        },
+        log: |path, why| {
+            format!(
+                "não foi possível gravar o log {path}: {why}\n\
+                 Escolha um arquivo em que você possa escrever: --log ARQUIVO"
+            )
+        },
+        resolve: |host, why| {
+            format!(
+                "não foi possível encontrar {host:?}: {why}\n\
+                 Use o endereço que o servidor mostra: minichat connect 192.168.1.100"
+            )
+        },
+        connect: |server, line, why| {
+            format!(
+                "não foi possível conectar a {server}: {why}\n\
+                 O servidor está rodando lá? Inicie-o: {line}"
+            )
+        },
+        silent: |server, seconds| {
+            let seconds = comma(&seconds.to_string());
+            format!(
+                "{server} não respondeu em {seconds} s, embora aceite conexões\n\
+                 É um servidor de chat? Confira o endereço e a porta, \
+                 ou espere mais: --timeout SEGUNDOS"
+            )
+        },
+        lost: |server, line| format!("a conexão com {server} foi perdida\nEntre de novo: {line}"),
+        not_found: |interfaces, seconds, cause| {
+            let via =
+                if interfaces.is_empty() { String::new() } else { format!(" via {interfaces}") };
+            let seconds = comma(&format!("{seconds:.1}"));
+            format!(
+                "nenhum servidor encontrado{via} em {seconds} s: {cause}\n\
+                 Inicie um: minichat server; ou tente: minichat discover --scan; \
+                 ou dê o endereço: minichat connect 192.168.1.100"
+            )
+        },
+        unknown: |title| {
+            format!(
+                "nenhum servidor {title:?} encontrado, nem máquina com esse nome\n\
+                 Veja quais há: minichat discover; \
+                 ou dê o endereço: minichat connect 192.168.1.100"
+            )
+        },
+        unknown_among: |title, others| {
+            format!(
+                "nenhum servidor {title:?} encontrado, nem máquina com esse nome\nHá estes: {others}"
+            )
+        },
+        several: |titles| {
+            format!(
+                "há vários servidores: {titles}\n\
+                 Diga qual: minichat connect NOME; \
+                 ou entre no primeiro: minichat connect --auto"
+            )
+        },
+        incompatible: |title, version| {
+            format!(
+                "{title:?} fala outra versão do protocolo: {version}\n\
+                 Use a versão do minichat que ele tem: minichat discover a mostra"
+            )
+        },
+        unversioned: |title| {
+            format!(
+                "{title:?} não diz qual protocolo fala\n\
+                 Se for um chat, entre pelo endereço: minichat discover o mostra"
+            )
+        },
+        no_interface: |name, others| {
+            format!("não há interface de rede {name:?} ativa\nHá estas: {others}")
+        },
+        no_nick: "falta o apelido\nUse --nick APELIDO ou defina MINICHAT_NICK",
+        nick: |nick, why| {
+            format!(
+                "o servidor não aceitou o apelido {nick:?}: {why}\nEscolha outro: --nick APELIDO"
+            )
+        },
+        refused: |server, why| {
+            format!("{server} não nos deixa entrar: {why}\nTente mais tarde, ou outro servidor")
+        },
+        output: |why| format!("não foi possível gravar a saída: {why}\nO disco está cheio?"),
+        signals: |why| {
+            format!(
+                "não foi possível receber sinais: {why}\n\
+                 O sistema está sem memória ou sem descritores?"
+            )
+        },
+        search: |why| {
+            format!(
+                "não foi possível procurar servidores: {why}\n\
+                 O sistema está sem memória ou sem descritores?"
+            )
+        },
+
+        system: |kind, words| {
+            Some(match (kind, words) {
+                (ErrorKind::AddrInUse, _) => "o endereço já está em uso",
+                (ErrorKind::AddrNotAvailable, _) => "esta máquina não tem esse endereço",
+                (ErrorKind::AlreadyExists, _) => "já existe",
+                (ErrorKind::BrokenPipe, _) => "ninguém lê do outro lado",
+                (ErrorKind::ConnectionAborted, _) => "a conexão foi abortada",
+                (ErrorKind::ConnectionRefused, _) => "conexão recusada",
+                (ErrorKind::ConnectionReset, _) => "a conexão foi interrompida pelo outro lado",
+                (ErrorKind::FileTooLarge, _) => "o arquivo é grande demais",
+                (ErrorKind::HostUnreachable, _) => "a máquina está inacessível",
+                (ErrorKind::Interrupted, _) => "interrompido",
+                (ErrorKind::InvalidFilename, _) => "o nome do arquivo é inválido",
+                (ErrorKind::InvalidInput, _) => "argumento inválido",
+                (ErrorKind::IsADirectory, _) => "é uma pasta",
+                (ErrorKind::NetworkDown, _) => "a rede está fora do ar",
+                (ErrorKind::NetworkUnreachable, _) => "a rede está inacessível",
+                (ErrorKind::NotADirectory, _) => "parte do caminho não é uma pasta",
+                (ErrorKind::NotConnected, _) => "não há conexão",
+                (ErrorKind::NotFound, _) => "não encontrado",
+                (ErrorKind::OutOfMemory, _) => "falta memória",
+                (ErrorKind::PermissionDenied, _) => "permissão negada",
+                (ErrorKind::QuotaExceeded, _) => "a sua cota do disco acabou",
+                (ErrorKind::ReadOnlyFilesystem, _) => "o disco é só para leitura",
+                (ErrorKind::StorageFull, _) => "não há espaço no disco",
+                (ErrorKind::TimedOut, _) => "ninguém respondeu a tempo",
+                (ErrorKind::Unsupported, _) => "o sistema não sabe fazer isso",
+                // These have no kind of their own.
+                (_, "name or service not known") => "nome desconhecido",
+                (_, "nodename nor servname provided, or not known") => "nome desconhecido",
+                (_, "no address associated with hostname") => "o nome não tem endereço",
+                (_, "temporary failure in name resolution") => "o servidor de nomes não responde",
+                (_, "too many open files") => "há arquivos abertos demais",
+                _ => return None,
+            })
+        },
+    },
     operator: Operator {
         unknown: |word| {
             format!("não há comando {word}: veja /help; para dizê-lo a todos: /say {word}")
         },
     },
+    server: Server {
+        listening: |at| format!("Servidor rodando em {at}"),
+        announced: |title| format!("Anunciado como \"{title}\"."),
+        join_from_network: "Para entrar a partir desta rede:",
+        join_from_machine: "Para entrar a partir desta máquina:",
+        notes: "As mensagens não são criptografadas. Ctrl-C encerra.",
+        renamed: |old, new| format!("{old} agora é {new}"),
+        cut: |who, ip, what| format!("cortada a conexão de {who} {ip}: lê devagar demais ({what})"),
+        guest: "um visitante",
+        behind: |bytes| format!("{bytes} bytes de atraso"),
+        stalled: "nada em 10 s",
+        stopped: |members| match members {
+            0 => "Servidor encerrado; ninguém estava conectado.".into(),
+            1 => "Servidor encerrado; 1 usuário estava conectado.".into(),
+            _ => format!("Servidor encerrado; {members} usuários estavam conectados."),
+        },
+        warning: |what| format!("minichat: aviso: {what}"),
+        hidden: |why| format!("não anunciado ({why}); é possível entrar pelo endereço"),
+        log_gap: |path| format!("o log {path} tem uma lacuna: o disco foi lento demais"),
+        log_failed: |path, why| {
+            format!("não foi possível gravar o log {path}: {why}; o chat continua")
+        },
+    },
 };
+
+/// A number as it is written in Portuguese.
+fn comma(number: &str) -> String {
+    number.replace('.', ",")
+}
