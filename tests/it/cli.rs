@@ -24,7 +24,7 @@ fn help(command: &str) -> String {
 
 /// The options that a help text tells of, with the word for their value, if they
 /// have one: `-p PORT`, `--port PORT`, `--quiet`.
-fn documented(help: &str) -> Vec<(&str, Option<&str>)> {
+pub fn documented(help: &str) -> Vec<(&str, Option<&str>)> {
     let mut options = Vec::new();
     for line in help.lines().filter(|line| line.starts_with("  -")) {
         let (flags, _) = line.trim_start().split_once("  ").expect("each option has its text");

@@ -271,7 +271,8 @@ impl Server {
         let Some(line) = process.stdout.next() else {
             panic!("the server ended: {}", process.output().stderr);
         };
-        let address = line.strip_prefix("Listening on ").and_then(|address| address.parse().ok());
+        let words = ["Listening on ", "Servidor rodando em "];
+        let address = words.iter().find_map(|words| line.strip_prefix(words)?.parse().ok());
         let address = address.unwrap_or_else(|| panic!("not where it listens: {line:?}"));
         Server { process, address }
     }

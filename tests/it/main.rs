@@ -18,6 +18,7 @@ mod hostile;
 mod input;
 #[cfg(target_os = "linux")] // Nowhere else can a test make a network.
 mod lan;
+mod language;
 mod leaving;
 mod nicks;
 mod operator;
