@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use gumdrop::{Options, ParsingStyle};
 
-use crate::config::{self, Format, Target};
+use crate::config::{self, Bell, Color, Format, Target};
 use crate::texts::{CommandLine, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
@@ -167,6 +167,24 @@ struct Connect {
     json: bool,
     #[options(help = "keep listening after the end of the input")]
     stay: bool,
+    #[options(meta = "FILE", parse(try_from_str = "path"), help = "append what is shown to FILE")]
+    log: Option<PathBuf>,
+    #[options(
+        no_short,
+        meta = "WHEN",
+        parse(try_from_str = "bell"),
+        help = "ring for: never, me, all (default: me)"
+    )]
+    bell: Option<Bell>,
+    #[options(
+        no_short,
+        meta = "WHEN",
+        parse(try_from_str = "color"),
+        help = "colours: auto, always, never (default: auto)"
+    )]
+    color: Option<Color>,
+    #[options(no_short, help = "leave when the connection is lost")]
+    no_reconnect: bool,
     #[options(
         no_short,
         meta = "NAME",
@@ -294,6 +312,10 @@ fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
         timeout: options.timeout.unwrap_or(default.timeout),
         format,
         stay: options.stay,
+        log: options.log,
+        bell: options.bell.unwrap_or_default(),
+        color: options.color.unwrap_or_default(),
+        reconnect: !options.no_reconnect,
     }))
 }
 
@@ -358,6 +380,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("seconds {text}"))
 }
 
+fn bell(text: &str) -> Result<Bell, String> {
+    text.parse().map_err(|()| format!("bell {text}"))
+}
+
+fn color(text: &str) -> Result<Color, String> {
+    text.parse().map_err(|()| format!("color {text}"))
+}
+
 fn path(text: &str) -> Result<PathBuf, String> {
     word(text).map(PathBuf::from)
 }
@@ -375,6 +405,8 @@ fn flaw(what: &str, texts: &CommandLine) -> String {
         Some(("address", value)) => (texts.no_ip)(value),
         Some(("number", value)) => (texts.no_number)(value, u32::MAX),
         Some(("seconds", value)) => (texts.no_time)(value, MAX_SECONDS),
+        Some(("bell", value)) => (texts.no_choice)(value, "never, me, all"),
+        Some(("color", value)) => (texts.no_choice)(value, "auto, always, never"),
         _ => texts.empty.into(),
     }
 }

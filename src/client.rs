@@ -1,32 +1,42 @@
 //! A client for lines: what is typed is said, what is heard is printed.
 //!
-//! The dialogue knows what to say and what to show, the painter how it looks;
-//! this connects both with a socket, and with the threads that read and print.
+//! The dialogue knows what to say and what to show, the painter how it looks; the
+//! desk is where the user sits. This connects them with a socket.
 
+mod desk;
 mod dialogue;
+mod doorway;
+mod entry;
 mod find;
 mod paint;
+mod people;
 mod plain;
 
 use std::env;
 use std::future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use async_channel::Receiver;
 use chrono::Local;
+use colored::Colorize;
 use smol::future::{or, race};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer};
 
 use crate::config::{Connect, Format, Target};
-use crate::error::Error;
+use crate::editor::Prompt;
+use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::logfile::LogFile;
 use crate::texts::Texts;
-use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
-use dialogue::{Act, Dialogue, Failure, Kind};
-use paint::{Style, paint, paint_raw};
+use crate::wire::sanitize::visible;
+use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
+use desk::Desk;
+use dialogue::{Act, Dialogue, Failure, Kind, Manner, Record};
+use doorway::Way;
+use find::Place;
+use paint::{Painter, Style, columns, paint_raw};
 use plain::Printer;
 
 /// How much is read at a time, in bytes.
@@ -42,100 +52,124 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// message that is not waited for may be lost.
 const LISTENING: Duration = Duration::from_secs(1);
 
+/// How long the last lines of the log may take.
+const LOG: Duration = Duration::from_millis(500);
+/// How long to wait before the first attempt to come back, and at most between two.
+const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
+
 /// Joins a chat and stays until the input, the user or the server ends it.
 /// Returns the exit status: 0, or what an [`Interrupt`] asks for.
 ///
 /// # Errors
 /// If the server cannot be reached, does not take the nick or is lost; if there
-/// is no nick; if the output cannot be written.
+/// is no nick; if the output or the log cannot be written.
 pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
-    let look = Look::here(config.format);
+    let log = config.log.as_deref().map(|path| open_log(path, texts)).transpose()?;
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
-    smol::block_on(async {
-        let keyboard = plain::keyboard();
-        let interrupted = async { Err(interrupts.next().await) };
-        let arrive = async { Ok(arrive(config, texts, look, &keyboard).await) };
-        let (stream, server) = match or(interrupted, arrive).await {
-            Ok(arrived) => arrived?,
-            Err(interrupt) => return Ok(interrupt.status()),
-        };
-        let printer = Printer::start();
-        let conversation = Conversation::new(config, look, server, &stream, &printer, keyboard);
-        let failure = match conversation.run(&mut interrupts).await {
-            Ending::Done | Ending::Unheard => None,
-            Ending::Failed(error) => Some(error),
-            Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
-        };
-        // Who asks us to stop does not wait for the output.
-        let interrupted = async { Err(interrupts.next().await) };
-        let printed = match or(interrupted, async { Ok(printer.finish().await) }).await {
-            Ok(printed) => printed,
-            Err(interrupt) => return Ok(interrupt.status()),
-        };
-        match (failure, printed) {
-            (Some(error), _) => Err(error),
-            (None, Ok(())) => Ok(0),
-            // Whoever reads the output has had enough.
-            (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-            (None, Err(err)) => Err(Error::Output(err)),
-        }
-    })
+    let desk = Desk::sit(config, interrupts.trigger(), &texts.client);
+    if let Some(editor) = &desk.editor {
+        editor.restore_on_panic();
+    }
+    let status = smol::block_on(chat(config, texts, &desk, log, &mut interrupts));
+    // Whatever else is said is said on a terminal as it was found.
+    if let Some(editor) = &desk.editor {
+        editor.finish();
+    }
+    status
 }
 
-/// Finds the server and connects to it. Also tells what people call it.
+async fn chat(
+    config: &Connect,
+    texts: &'static Texts,
+    desk: &Desk,
+    log: Option<Printer>,
+    interrupts: &mut Interrupts,
+) -> Result<u8, Error> {
+    let interrupted = async { Err(interrupts.next().await) };
+    let arrive = async { Ok(arrive(config, texts, desk).await) };
+    let (mut stream, place) = match or(interrupted, arrive).await {
+        Ok(arrived) => arrived?,
+        Err(interrupt) => return Ok(interrupt.status()),
+    };
+    let printer = match desk.editor.clone() {
+        Some(editor) => Printer::start(move |text, _| editor.print(&String::from_utf8_lossy(text))),
+        None => Printer::start(plain::print),
+    };
+    let mut conversation = Conversation::new(config, texts, desk, place, &printer, log);
+    let ending = loop {
+        match conversation.run(&stream, interrupts).await {
+            Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
+                Ok(again) => stream = again,
+                Err(ending) => break ending,
+            },
+            ending => break ending,
+        }
+    };
+    drop(stream);
+    if let Some(log) = conversation.log.take() {
+        // A disk that hangs is not waited for longer than a person would.
+        let late = async {
+            Timer::after(LOG).await;
+            Ok(())
+        };
+        or(log.finish(), late).await.ok(); // It was said if it could not be written.
+    }
+    let failure = match ending {
+        Ending::Done | Ending::Unheard => None,
+        Ending::Failed(error) => Some(error),
+        Ending::Away(_) => unreachable!("whoever is away comes back or ends otherwise"),
+        Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
+    };
+    // Who asks us to stop does not wait for the output.
+    let interrupted = async { Err(interrupts.next().await) };
+    let printed = match or(interrupted, async { Ok(printer.finish().await) }).await {
+        Ok(printed) => printed,
+        Err(interrupt) => return Ok(interrupt.status()),
+    };
+    match (failure, printed) {
+        (Some(error), _) => Err(error),
+        (None, Ok(())) => Ok(0),
+        // Whoever reads the output has had enough.
+        (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        (None, Err(err)) => Err(Error::Output(err)),
+    }
+}
+
+/// Opens the log, and writes to it on a thread of its own: a disk may hang.
+fn open_log(path: &std::path::Path, texts: &'static Texts) -> Result<Printer, Error> {
+    let mut log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
+    Ok(Printer::start(move |lines, _| {
+        if let Err(err) = log.append(lines) {
+            let why = plain_words(&err, &texts.error);
+            let what = (texts.server.log_failed)(&visible(&log.path().display().to_string()), &why);
+            writeln!(io::stderr(), "{}", (texts.server.warning)(&what)).ok(); // The chat goes on.
+        }
+        Ok(())
+    }))
+}
+
+/// Finds the server and connects to it.
 async fn arrive(
     config: &Connect,
     texts: &Texts,
-    look: Look,
-    keyboard: &Receiver<Vec<u8>>,
-) -> Result<(Async<TcpStream>, String), Error> {
-    let place = find::find(config, texts, look.interactive, keyboard).await?;
-    let late = async {
-        Timer::after(config.timeout).await;
-        Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
-    };
-    let stream = or(reach(&place.addresses), late).await;
+    desk: &Desk,
+) -> Result<(Async<TcpStream>, Place), Error> {
+    let place = find::find(config, texts, desk).await?;
+    let stream = reach_in_time(&place.addresses, config.timeout).await;
     let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
     let stream = stream.map_err(|err| Error::Connect(place.name.clone(), port, err))?;
-    Ok((stream, place.name))
+    Ok((stream, place))
 }
 
-/// What standard input and output are.
-#[derive(Clone, Copy)]
-struct Look {
-    /// None for the protocol as it is.
-    style: Option<Style>,
-    /// What is printed meets a terminal.
-    terminal: bool,
-    /// What is read comes from one.
-    interactive: bool,
-}
-
-impl Look {
-    fn here(format: Format) -> Look {
-        let terminal = io::stdout().is_terminal();
-        let colour = wants_colour(terminal, |name| env::var(name).unwrap_or_default());
-        colored::control::set_override(colour);
-        #[cfg(windows)]
-        colored::control::set_virtual_terminal(true).ok();
-        let style = match format {
-            Format::Text if terminal => Some(Style::Person { colour }),
-            Format::Text => Some(Style::Columns { colour }),
-            Format::Json => Some(Style::Json),
-            Format::Raw => None,
-        };
-        Look { style, terminal, interactive: io::stdin().is_terminal() }
-    }
-}
-
-/// Whether to print in colour: on a terminal that can, unless the user wants it
-/// nowhere (`NO_COLOR`, of any value) or everywhere (`CLICOLOR_FORCE`, but 0).
-fn wants_colour(terminal: bool, variable: impl Fn(&str) -> String) -> bool {
-    match (variable("NO_COLOR").as_str(), variable("CLICOLOR_FORCE").as_str()) {
-        ("", "" | "0") => terminal && variable("TERM") != "dumb",
-        ("", _) => true,
-        _ => false,
-    }
+async fn reach_in_time(
+    addresses: &[SocketAddr],
+    patience: Duration,
+) -> io::Result<Async<TcpStream>> {
+    let late = async {
+        Timer::after(patience).await;
+        Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
+    };
+    or(reach(addresses), late).await
 }
 
 /// Tries the addresses one after the other, without waiting long for any. The
@@ -172,6 +206,8 @@ enum Ending {
     Done,
     /// Nobody reads what we print.
     Unheard,
+    /// The server does not let us stay, for now, and why; or is lost.
+    Away(Option<String>),
     Interrupted(Interrupt),
     Failed(Error),
 }
@@ -189,17 +225,21 @@ enum Happening {
     Unheard,
     /// The server has owed us an answer for too long.
     Late,
+    /// The dialogue has something to tell.
+    Passed,
 }
 
 struct Conversation<'a> {
     config: &'a Connect,
-    look: Look,
-    /// What people call the server.
-    server: String,
-    stream: &'a Async<TcpStream>,
+    texts: &'static Texts,
+    desk: &'a Desk,
+    /// Where the server was.
+    place: Place,
     printer: &'a Printer,
-    keyboard: Receiver<Vec<u8>>,
+    log: Option<Printer>,
     dialogue: Dialogue,
+    /// None for the protocol as it is.
+    painter: Option<Painter>,
     /// The input has not ended.
     typing: bool,
     /// What has to be sent.
@@ -208,67 +248,81 @@ struct Conversation<'a> {
     lost: bool,
     /// What has to be printed.
     unprinted: Vec<u8>,
+    /// What has to be logged.
+    unlogged: Vec<u8>,
+    began: Instant,
     /// When something last went or came back.
     progress: Instant,
     /// The cursor stands behind a question.
     asking: bool,
+    /// Why the server did not let us back in, when that was last said.
+    kept_out: Option<String>,
 }
 
 impl<'a> Conversation<'a> {
     fn new(
         config: &'a Connect,
-        look: Look,
-        server: String,
-        stream: &'a Async<TcpStream>,
+        texts: &'static Texts,
+        desk: &'a Desk,
+        place: Place,
         printer: &'a Printer,
-        keyboard: Receiver<Vec<u8>>,
+        log: Option<Printer>,
     ) -> Self {
-        stream.get_ref().set_nodelay(true).ok(); // It only would be slower.
+        let colour = desk.colour;
+        let style = match config.format {
+            Format::Text if desk.terminal => Some(Style::Person { colour }),
+            Format::Text => Some(Style::Columns { colour }),
+            Format::Json => Some(Style::Json),
+            Format::Raw => None,
+        };
+        let manner = match style {
+            None => Manner::Raw,
+            Some(_) if desk.editor.is_some() => Manner::Editor,
+            Some(_) if desk.asks => Manner::Plain,
+            Some(_) => Manner::Script,
+        };
+        let names = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok());
+        let proposal = names.as_deref().and_then(proposal);
+        let texts_here = &texts.client;
         Conversation {
             config,
-            look,
-            server,
-            stream,
+            texts,
+            desk,
+            place,
             printer,
-            keyboard,
-            dialogue: Dialogue::raw(),
+            log,
+            dialogue: Dialogue::new(manner, proposal.as_deref(), config.bell, texts_here),
+            painter: style.map(|style| Painter::new(style, texts_here)),
             typing: true,
             unsent: Vec::new(),
             lost: false,
             unprinted: Vec::new(),
+            unlogged: Vec::new(),
+            began: Instant::now(),
             progress: Instant::now(),
             asking: false,
+            kept_out: None,
         }
     }
 
-    async fn run(mut self, interrupts: &mut Interrupts) -> Ending {
+    /// Talks over one connection until it ends.
+    async fn run(&mut self, stream: &Async<TcpStream>, interrupts: &mut Interrupts) -> Ending {
+        stream.get_ref().set_nodelay(true).ok(); // It only would be slower.
         let mut lines = LineBuffer::new(MAX_EVENT);
         let mut bytes = vec![0; READ];
-        let mut acts = Vec::new();
-        if self.look.style.is_some() {
-            (self.dialogue, acts) =
-                Dialogue::begin(self.config.nick.as_deref(), self.look.interactive);
-        }
+        let mut acts = self.dialogue.connected(self.config.nick.as_deref());
         loop {
             let end = self.perform(acts);
-            if !self.unprinted.is_empty() {
-                let text = std::mem::take(&mut self.unprinted);
-                let interrupted = async { Err(interrupts.next().await) };
-                let print = async {
-                    self.printer.print(text).await;
-                    Ok(())
-                };
-                if let Err(interrupt) = or(interrupted, print).await {
-                    return Ending::Interrupted(interrupt);
-                }
+            if let Err(ending) = self.print(interrupts).await {
+                return ending;
             }
             if let Some(end) = end {
                 return end;
             }
-            acts = match self.next(&mut bytes, interrupts).await {
+            acts = match self.next(stream, &mut bytes, interrupts).await {
                 Happening::Heard(Ok(0) | Err(_)) => self.dialogue.closed(),
                 Happening::Heard(Ok(n)) => {
-                    if self.look.style.is_none() {
+                    if self.painter.is_none() {
                         // In raw lines, any may be an answer.
                         self.progress = Instant::now();
                     }
@@ -288,13 +342,14 @@ impl<'a> Conversation<'a> {
                 Happening::Typed(Some(line)) => self.typed(&line),
                 Happening::Typed(None) => {
                     self.typing = false;
-                    let nameless = !self.dialogue.knows_a_nick();
-                    if self.config.stay && !nameless {
+                    let stays = self.config.stay && self.desk.editor.is_none();
+                    if stays && self.dialogue.knows_a_nick() {
                         Vec::new()
                     } else {
                         self.dialogue.end_of_input()
                     }
                 }
+                Happening::Passed => self.dialogue.time_passed(),
                 Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
                 Happening::Unheard => return Ending::Unheard,
                 // As far as can be known, everything was heard. Some say no goodbye.
@@ -304,8 +359,10 @@ impl<'a> Conversation<'a> {
                 {
                     vec![Act::End]
                 }
+                Happening::Late if self.comes_back() => return Ending::Away(None),
                 Happening::Late => {
-                    return Ending::Failed(Error::Silent(self.server.clone(), self.patience()));
+                    let server = self.place.name.clone();
+                    return Ending::Failed(Error::Silent(server, self.patience()));
                 }
             };
         }
@@ -314,8 +371,13 @@ impl<'a> Conversation<'a> {
     /// Waits for whatever happens first. Nothing is taken from the keyboard that
     /// could not be sent, and sending never keeps from reading: a server may not
     /// listen until it was listened to.
-    async fn next(&self, bytes: &mut [u8], interrupts: &mut Interrupts) -> Happening {
-        let (mut reader, mut writer) = (self.stream, self.stream);
+    async fn next(
+        &self,
+        stream: &Async<TcpStream>,
+        bytes: &mut [u8],
+        interrupts: &mut Interrupts,
+    ) -> Happening {
+        let (mut reader, mut writer) = (stream, stream);
         let sent = async {
             match self.unsent.is_empty() {
                 true => future::pending().await,
@@ -327,7 +389,7 @@ impl<'a> Conversation<'a> {
                 && self.dialogue.listens_to_the_user()
                 && self.unsent.len() < MAX_UNSENT
             {
-                true => Happening::Typed(self.keyboard.recv().await.ok()),
+                true => Happening::Typed(self.desk.next().await),
                 false => future::pending().await,
             }
         };
@@ -338,6 +400,13 @@ impl<'a> Conversation<'a> {
             };
             Happening::Late
         };
+        let passed = async {
+            match self.dialogue.deadline() {
+                Some(deadline) => Timer::at(self.began + deadline).await,
+                None => future::pending().await,
+            };
+            Happening::Passed
+        };
         let heard = async { Happening::Heard(reader.read(bytes).await) };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
         let unheard = async {
@@ -345,7 +414,75 @@ impl<'a> Conversation<'a> {
             Happening::Unheard
         };
         // A server that never stops talking keeps nobody from leaving.
-        or(interrupted, or(unheard, or(late, or(sent, race(heard, typed))))).await
+        let ours = or(interrupted, or(unheard, or(late, passed)));
+        or(ours, or(sent, race(heard, typed))).await
+    }
+
+    /// Waits for the server to come back, wherever it is then. What is typed
+    /// meanwhile is not sent. `why` is what it said when it was last there.
+    async fn come_back(
+        &mut self,
+        why: &Option<String>,
+        interrupts: &mut Interrupts,
+    ) -> Result<Async<TcpStream>, Ending> {
+        enum Happening {
+            Attempt(Option<Async<TcpStream>>),
+            Typed(Option<Vec<u8>>),
+            Interrupted(Interrupt),
+        }
+        (self.lost, self.asking) = (false, false);
+        self.unsent.clear();
+        let mut acts = self.dialogue.lost();
+        if let Some(why) = why
+            && self.kept_out.replace(why.clone()).as_ref() != Some(why)
+        {
+            acts.extend(self.dialogue.not_yet(why));
+        }
+        let [mut pause, longest] = COME_BACK;
+        if why.is_some() {
+            pause = longest;
+        }
+        loop {
+            // Not all of a class at once.
+            let wait = pause.mul_f64(1.0 + fastrand::f64() / 4.0);
+            let (config, place) = (self.config, self.place.clone());
+            let attempt = async {
+                Timer::after(wait).await;
+                let addresses = find::find_again(config, &place).await;
+                reach_in_time(&addresses, config.timeout).await.ok()
+            };
+            let mut attempt = Box::pin(attempt);
+            loop {
+                if let Some(ending) = self.perform(acts) {
+                    return Err(ending);
+                }
+                self.print(interrupts).await?;
+                let typed = async {
+                    match self.typing {
+                        true => Happening::Typed(self.desk.next().await),
+                        false => future::pending().await,
+                    }
+                };
+                let attempt = async { Happening::Attempt(attempt.as_mut().await) };
+                let interrupted = async { Happening::Interrupted(interrupts.next().await) };
+                acts = match or(interrupted, or(typed, attempt)).await {
+                    Happening::Interrupted(interrupt) => {
+                        return Err(Ending::Interrupted(interrupt));
+                    }
+                    Happening::Typed(Some(line)) => self.typed(&line),
+                    Happening::Typed(None) => self.dialogue.end_of_input(),
+                    Happening::Attempt(Some(stream)) => return Ok(stream),
+                    Happening::Attempt(None) => break,
+                };
+            }
+            acts = Vec::new();
+            pause = (2 * pause).min(longest);
+        }
+    }
+
+    /// Whether a connection that is lost now may come back.
+    fn comes_back(&self) -> bool {
+        self.config.reconnect && self.desk.editor.is_some() && self.dialogue.may_return()
     }
 
     /// How long the server may leave us without an answer. It may also listen
@@ -359,17 +496,16 @@ impl<'a> Conversation<'a> {
 
     /// What follows from some bytes of the server's.
     fn hear(&mut self, lines: &mut LineBuffer, mut bytes: &[u8]) -> Vec<Act> {
-        if self.look.style.is_none() && !self.look.terminal {
+        if self.painter.is_none() && !self.desk.terminal {
             self.unprinted.extend_from_slice(bytes);
         }
+        let now = self.began.elapsed();
         let mut acts = Vec::new();
         while let Some(line) = lines.next_line(&mut bytes) {
             acts.extend(match line {
                 Ok([]) => Vec::new(),
-                Ok(line) => self.dialogue.heard(&String::from_utf8_lossy(line)),
-                Err(_) => vec![Act::Hint(
-                    "the server sent a line that is too long; it is left out".into(),
-                )],
+                Ok(line) => self.dialogue.heard(&String::from_utf8_lossy(line), now),
+                Err(_) => vec![Act::Hint(self.texts.client.left_out.into())],
             });
         }
         acts
@@ -377,7 +513,7 @@ impl<'a> Conversation<'a> {
 
     fn typed(&mut self, line: &[u8]) -> Vec<Act> {
         self.asking = false;
-        if self.look.style.is_some() {
+        if self.painter.is_some() {
             return self.dialogue.typed(&String::from_utf8_lossy(line));
         }
         // Raw lines are sent as they are, whatever they are.
@@ -391,11 +527,10 @@ impl<'a> Conversation<'a> {
 
     /// Does what the dialogue wants, as far as that needs no waiting.
     fn perform(&mut self, acts: Vec<Act>) -> Option<Ending> {
-        let now = Local::now();
         for act in acts {
-            if self.asking && !matches!(act, Act::Send(_) | Act::AskNick) {
+            if self.asking && !matches!(act, Act::Send(_) | Act::AskNick { .. }) {
                 self.asking = false;
-                writeln!(io::stderr()).ok(); // The cursor stands behind the question.
+                self.desk.break_line(); // The cursor stands behind the question.
             }
             match act {
                 Act::Send(line) => {
@@ -403,37 +538,102 @@ impl<'a> Conversation<'a> {
                     self.unsent.push(b'\n');
                     self.progress = Instant::now();
                 }
-                Act::Show(record) => {
-                    if record.own
-                        || matches!(record.kind, Kind::Users | Kind::Welcome | Kind::Error)
-                    {
-                        self.progress = Instant::now();
-                    }
-                    let style = self.look.style.expect("a raw dialogue shows raw lines");
-                    self.unprinted.extend_from_slice(paint(style, &record, now).as_bytes());
-                }
-                Act::ShowRaw(line) if self.look.terminal => {
+                Act::Show(record) => self.show(&record),
+                Act::ShowRaw(line) if self.desk.terminal => {
                     self.unprinted.extend_from_slice(paint_raw(&line).as_bytes());
                 }
                 // Elsewhere, what came was printed as it came.
                 Act::ShowRaw(_) => (),
-                Act::Hint(text) => drop(writeln!(io::stderr(), "* {text}")),
-                Act::AskNick => {
+                Act::Crowd(way, nicks) => self.show_crowd(way, &nicks),
+                Act::Hint(text) => match (&self.painter, &self.desk.editor) {
+                    (Some(painter), Some(_)) => {
+                        self.unprinted.extend_from_slice(painter.paint_hint(&text).as_bytes());
+                    }
+                    _ => self.desk.remark(&format!("* {text}")),
+                },
+                Act::Ring => self.unprinted.push(b'\x07'),
+                Act::AskNick { proposal, draft } => {
                     self.asking = true;
-                    write!(io::stderr(), "Nickname: ").ok();
+                    self.desk.ask(&(self.texts.client.nickname)(&proposal), &draft);
                 }
+                Act::Prompt(nick) => self.set_prompt(&nick),
+                // Where rustyline paints next, there is nothing above it any more.
+                Act::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
                 Act::End if self.lost || !self.unsent.is_empty() => {
                     return Some(Ending::Failed(self.explain(Failure::Lost)));
                 }
                 Act::End => return Some(Ending::Done),
+                Act::Fail(Failure::Lost) if self.comes_back() => return Some(Ending::Away(None)),
+                Act::Fail(Failure::Refused(why)) if self.comes_back() => {
+                    return Some(Ending::Away(Some(why)));
+                }
                 Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
             }
         }
         None
     }
 
+    fn show(&mut self, record: &Record) {
+        if record.own || matches!(record.kind, Kind::Users | Kind::Welcome | Kind::Error) {
+            self.progress = Instant::now();
+        }
+        if cfg!(debug_assertions)
+            && record.kind == Kind::Welcome
+            && env::var_os("MINICHAT_PANIC").is_some()
+        {
+            panic!("as the test wants");
+        }
+        let now = Local::now();
+        let painter = self.painter.as_mut().expect("a raw dialogue shows raw lines");
+        self.unprinted.extend_from_slice(painter.paint(record, now).as_bytes());
+        if self.log.is_some() {
+            self.unlogged.extend_from_slice(columns(record, now, false).as_bytes());
+        }
+    }
+
+    fn show_crowd(&mut self, way: Way, nicks: &[String]) {
+        let now = Local::now();
+        let painter = self.painter.as_mut().expect("a raw dialogue shows raw lines");
+        self.unprinted.extend_from_slice(painter.paint_crowd(way, nicks, now).as_bytes());
+        if self.log.is_some() {
+            let kind = if way == Way::In { Kind::Joined } else { Kind::Left };
+            for nick in nicks {
+                let record = Record { kind, from: Some(nick.clone()), ..Record::default() };
+                self.unlogged.extend_from_slice(columns(&record, now, false).as_bytes());
+            }
+        }
+    }
+
+    fn set_prompt(&self, nick: &str) {
+        if let Some(editor) = &self.desk.editor {
+            let raw = format!("{}> ", visible(nick));
+            let styled = raw.bold().to_string();
+            editor.set_prompt(Prompt { raw, styled, ..Prompt::default() });
+        }
+    }
+
+    /// Prints what is to be printed, as soon as there is room.
+    async fn print(&mut self, interrupts: &mut Interrupts) -> Result<(), Ending> {
+        if let (Some(editor), Some(nicks)) = (&self.desk.editor, self.dialogue.news_of_people()) {
+            editor.set_nicks(nicks);
+        }
+        if let Some(log) = self.log.as_ref().filter(|_| !self.unlogged.is_empty()) {
+            log.offer(std::mem::take(&mut self.unlogged));
+        }
+        if self.unprinted.is_empty() {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.unprinted);
+        let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
+        let print = async {
+            self.printer.print(text).await;
+            Ok(())
+        };
+        or(interrupted, print).await
+    }
+
     fn explain(&self, failure: Failure) -> Error {
-        let server = self.server.clone();
+        let server = self.place.name.clone();
         match failure {
             Failure::NoNick => Error::NoNick,
             Failure::Nick(nick, why) => Error::Nick(nick, why),
@@ -450,32 +650,9 @@ impl<'a> Conversation<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colour_is_for_terminals_and_for_those_who_insist() {
-        for (terminal, no_color, force, term, expected) in [
-            (true, "", "", "xterm", true),
-            (true, "", "", "", true),
-            (true, "", "", "dumb", false),
-            (true, "0", "", "xterm", false),
-            (false, "", "", "xterm", false),
-            (false, "", "0", "xterm", false),
-            (false, "", "1", "dumb", true),
-            (true, "1", "1", "xterm", false),
-        ] {
-            let variable = |name: &str| match name {
-                "NO_COLOR" => no_color.to_string(),
-                "CLICOLOR_FORCE" => force.to_string(),
-                _ => term.to_string(),
-            };
-            assert_eq!(
-                wants_colour(terminal, variable),
-                expected,
-                "{no_color:?} {force:?} {term:?}"
-            );
-        }
-    }
+/// The nick that the name of a user on this machine suggests.
+fn proposal(user: &str) -> Option<String> {
+    let fit = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name: String = user.chars().filter(|&c| fit(c)).take(32).collect();
+    Nick::new(&name).ok().map(|nick| nick.to_string())
 }

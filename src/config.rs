@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::wire::DEFAULT_PORT;
@@ -101,6 +102,70 @@ pub struct Connect {
     pub format: Format,
     /// Keep listening after the end of the input.
     pub stay: bool,
+    /// Where to append what is shown.
+    pub log: Option<PathBuf>,
+    /// When the terminal rings.
+    pub bell: Bell,
+    /// Whether to print in colour.
+    pub color: Color,
+    /// Whether somebody at a terminal comes back when the connection is lost.
+    pub reconnect: bool,
+}
+
+/// When the terminal rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bell {
+    /// Never.
+    Never,
+    /// When somebody writes to us alone or names us.
+    #[default]
+    Me,
+    /// At each message of somebody else's.
+    All,
+}
+
+impl Bell {
+    /// The word for it, as it is typed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Bell::Never => "never",
+            Bell::Me => "me",
+            Bell::All => "all",
+        }
+    }
+}
+
+impl FromStr for Bell {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Bell, ()> {
+        [Bell::Never, Bell::Me, Bell::All].into_iter().find(|bell| bell.word() == word).ok_or(())
+    }
+}
+
+/// When to print in colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal that can, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl FromStr for Color {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Color, ()> {
+        match word {
+            "auto" => Ok(Color::Auto),
+            "always" => Ok(Color::Always),
+            "never" => Ok(Color::Never),
+            _ => Err(()),
+        }
+    }
 }
 
 /// Which server to join.
@@ -124,6 +189,10 @@ impl Default for Connect {
             timeout: Duration::from_secs(5),
             format: Format::Text,
             stay: false,
+            log: None,
+            bell: Bell::default(),
+            color: Color::default(),
+            reconnect: true,
         }
     }
 }

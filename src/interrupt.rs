@@ -1,6 +1,10 @@
 //! Being asked to stop: Ctrl-C, `kill`, a closed window.
 
+use std::future;
 use std::io;
+
+use async_channel::{Receiver, Sender};
+use smol::future::or;
 
 /// How the program is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +31,23 @@ impl Interrupt {
 
 /// The interrupts to come, one by one. While this lives, they do not end the
 /// program by themselves.
-pub struct Interrupts(imp::Interrupts);
+pub struct Interrupts {
+    signals: imp::Interrupts,
+    trigger: Trigger,
+    pulled: Receiver<()>,
+}
+
+/// Interrupts as a signal would: a terminal with a line editor makes no signal of
+/// Ctrl-C.
+#[derive(Clone, Debug)]
+pub struct Trigger(Sender<()>);
+
+impl Trigger {
+    /// Interrupts.
+    pub fn pull(&self) {
+        self.0.try_send(()).ok(); // Enough are waiting, or nobody is.
+    }
+}
 
 impl Interrupts {
     /// Begins to watch for them.
@@ -35,12 +55,25 @@ impl Interrupts {
     /// # Errors
     /// If the system does not allow it.
     pub fn watch() -> io::Result<Interrupts> {
-        imp::Interrupts::watch().map(Interrupts)
+        // Two are all that is ever waited for: the second ends at once.
+        let (sender, pulled) = async_channel::bounded(2);
+        Ok(Interrupts { signals: imp::Interrupts::watch()?, trigger: Trigger(sender), pulled })
+    }
+
+    /// What [`next`](Interrupts::next) obeys beside signals.
+    pub fn trigger(&self) -> Trigger {
+        self.trigger.clone()
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) -> Interrupt {
-        self.0.next().await
+        let pulled = async {
+            match self.pulled.recv().await {
+                Ok(()) => Interrupt::Interrupted,
+                Err(_) => future::pending().await,
+            }
+        };
+        or(self.signals.next(), pulled).await
     }
 }
 

@@ -15,6 +15,8 @@ pub use portuguese::PORTUGUESE;
 /// Everything that people read, in one language.
 #[derive(Debug)]
 pub struct Texts {
+    /// The client.
+    pub client: Client,
     /// The command line.
     pub cli: CommandLine,
     /// The list of servers.
@@ -68,6 +70,8 @@ pub struct CommandLine {
     pub no_number: fn(&str, u32) -> String,
     /// It is no time: the value, and the most seconds.
     pub no_time: fn(&str, u32) -> String,
+    /// It is none of a few words: the value, and those.
+    pub no_choice: fn(&str, &str) -> String,
     /// There is nothing in a value.
     pub empty: &'static str,
     /// An argument is not text.
@@ -178,6 +182,129 @@ pub struct Errors {
     /// The words for what went wrong in the system, if they are not its own: the
     /// kind, and its own words.
     pub system: fn(io::ErrorKind, &str) -> Option<&'static str>,
+}
+
+/// What the client shows of its own.
+#[derive(Debug)]
+pub struct Client {
+    /// A nick and a text, as arguments.
+    pub nick_text: &'static str,
+    /// A text, as an argument.
+    pub text: &'static str,
+    /// A name, as an argument.
+    pub name: &'static str,
+    /// A nick that need not be there, as an argument.
+    pub maybe_nick: &'static str,
+    /// What `/help` shows, in lines.
+    pub help: &'static str,
+    /// Before a server is found.
+    pub looking: &'static str,
+    /// A server was found: its title and address.
+    pub joining: fn(&str) -> String,
+    /// What everybody should know.
+    pub welcome: &'static str,
+    /// Asks for the number of a server; Enter takes the first.
+    pub which: &'static str,
+    /// Asks for a nick; the proposal may be empty.
+    pub nickname: fn(&str) -> String,
+    /// The nick that was accepted.
+    pub you_are: fn(&str) -> String,
+    /// After joining: the others, and how many there are with oneself.
+    pub here: fn(&str, usize) -> String,
+    /// After joining: there are no others.
+    pub alone: &'static str,
+    /// Who is here: how many, and their nicks.
+    pub users: fn(usize, &str) -> String,
+    /// Who came in, and how many those are.
+    pub joined: fn(&str, usize) -> String,
+    /// Who left, and how many those are.
+    pub left: fn(&str, usize) -> String,
+    /// Behind a list of nicks: how many more.
+    pub more: fn(usize) -> String,
+    /// Oneself, at either end of an arrow.
+    pub you: &'static str,
+    /// The end of a chat.
+    pub bye: &'static str,
+    /// The server said no, and why.
+    pub refused: fn(&str) -> String,
+    /// Somebody has the nick; another one that may be free.
+    pub nick_taken: fn(&str, &str) -> String,
+    /// The nick was not taken, and why.
+    pub nick_refused: fn(&str, &str) -> String,
+    /// Why: somebody has the nick.
+    pub nick_in_use: &'static str,
+    /// Why: the nick is not fit to be one.
+    pub nick_invalid: &'static str,
+    /// Why: nobody has the nick.
+    pub user_not_found: &'static str,
+    /// Why: a direct message lacks something.
+    pub malformed_dm: &'static str,
+    /// Why: there is no text.
+    pub empty_message: &'static str,
+    /// Why: there is no nick yet.
+    pub not_registered: &'static str,
+    /// Why: the server does not know the word.
+    pub unknown_command: &'static str,
+    /// Why: the line is too long.
+    pub line_too_long: &'static str,
+    /// Why: the text is not UTF-8.
+    pub invalid_utf8: &'static str,
+    /// Why: too many nicks.
+    pub too_fast: &'static str,
+    /// Why: no place is left.
+    pub room_full: &'static str,
+    /// Why: there was no nick in time.
+    pub registration_timeout: &'static str,
+    /// Why: the server said goodbye at once.
+    pub said_goodbye: &'static str,
+    /// Why: the server hung up at once.
+    pub closed: &'static str,
+    /// A line was sent as so many.
+    pub in_pieces: fn(usize) -> String,
+    /// A line of the server's was too long.
+    pub left_out: &'static str,
+    /// Nothing was sent: no nick is so long.
+    pub long_nick: &'static str,
+    /// Nothing was sent: how to tell one person.
+    pub private: &'static str,
+    /// Nothing was sent: `MSG` lacks a text.
+    pub message: &'static str,
+    /// Nothing was sent: how a command is used.
+    pub usage: fn(&str) -> String,
+    /// Nothing was sent: there is no such command; a guess.
+    pub unknown: fn(&str, Option<&str>) -> String,
+    /// Nothing was sent: a word that may be one of these.
+    pub ambiguous: fn(&str, &str) -> String,
+    /// Nothing was sent: a word that leaves elsewhere.
+    pub leave: &'static str,
+    /// Nobody has this nick; a guess.
+    pub nobody: fn(&str, Option<&str>) -> String,
+    /// Nobody can be answered.
+    pub no_reply: &'static str,
+    /// Nothing of this person is shown any more.
+    pub ignoring: fn(&str) -> String,
+    /// This person is shown again.
+    pub heeding: fn(&str) -> String,
+    /// Who is ignored.
+    pub ignored: fn(&str) -> String,
+    /// Nobody is ignored.
+    pub ignored_nobody: &'static str,
+    /// Whether coming and going is shown no more.
+    pub quiet: fn(bool) -> String,
+    /// When it rings.
+    pub bell: fn(&str) -> String,
+    /// There is no screen to clear.
+    pub no_screen: &'static str,
+    /// The connection broke.
+    pub lost: &'static str,
+    /// The connection is there again, under this nick.
+    pub back: fn(&str) -> String,
+    /// Something was typed without a connection.
+    pub offline: &'static str,
+    /// The connection broke before this came back.
+    pub unheard: fn(&str) -> String,
+    /// The server is there again but says no, and why.
+    pub not_yet: fn(&str) -> String,
 }
 
 /// What the operator reads after a command of theirs.

@@ -3,42 +3,70 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::time::Duration;
 
-use crate::wire::sanitize::{is_blank, strip, visible};
-use crate::wire::{Command, Event, MAX_COMMAND, Refusal, Scope};
+use crate::client::doorway::{Doorway, Group, Way};
+use crate::client::entry::{self, Entry, Slip};
+use crate::client::people::{Meant, People};
+use crate::config::Bell;
+use crate::texts::Client;
+use crate::wire::sanitize::{strip, visible};
+use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope};
 
 /// How many own messages may wait for their echo. An old server may send none.
 const MAX_UNCONFIRMED: usize = 10_000;
-
-/// The commands of `/help`.
-const HELP: &str = "\
-/who            who is here
-/msg NICK TEXT  tell one person; so does @NICK TEXT
-/me TEXT        say what you do
-/nick NAME      take another nick
-/quit           leave; so does the end of the input
-/help           this help
-anything else is said to all; //TEXT says /TEXT";
+/// How many own direct messages are kept in mind, in case the server knows no
+/// such person.
+const MAX_WHISPERS: usize = 100;
+/// How many messages that perhaps nobody heard are named.
+const MAX_UNHEARD: usize = 5;
 
 /// One client's side of the conversation.
 #[derive(Debug)]
 pub struct Dialogue {
+    texts: &'static Client,
     phase: Phase,
-    /// Somebody types, and can be asked.
-    interactive: bool,
-    /// Lines go through as they are.
-    raw: bool,
+    manner: Manner,
     /// The nick that the server knows us by, or is asked for.
     nick: String,
-    /// The lines that the server will answer, and their numbers among all: what
-    /// was said to all, or nothing for a question.
-    unconfirmed: VecDeque<(u32, Option<String>)>,
+    /// The nick that a person may take by pressing Enter.
+    proposal: String,
+    /// The lines that the server will answer, and their numbers among all.
+    unconfirmed: VecDeque<(u32, Pending)>,
+    /// Whom the last direct messages were for.
+    whispers: VecDeque<String>,
     /// How many lines were sent, and the number of the last one that is known to
     /// have been listened to.
     sent: u32,
     arrived: u32,
     /// Something that was said to all has come back: it always will.
     echoes: bool,
+    people: People,
+    doorway: Doorway,
+    /// Who is not shown, by the keys of their nicks, and their nicks.
+    ignored: Vec<(String, String)>,
+    /// Who comes and goes is not shown.
+    quiet: bool,
+    bell: Bell,
+    /// Who wrote to us alone last, or whom we wrote to.
+    correspondent: Option<String>,
+    /// So many messages to come were said before we came.
+    history: usize,
+    /// We had a nick when the connection was lost.
+    returning: bool,
+}
+
+/// With whom the client has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// A program, which cannot be asked and reads everything.
+    Script,
+    /// Somebody at a plain terminal.
+    Plain,
+    /// Somebody with a line editor.
+    Editor,
+    /// Lines go through as they are.
+    Raw,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +79,21 @@ enum Phase {
     Talking,
     /// We said `QUIT`.
     Leaving,
+    /// The connection was lost, and may come back.
+    Away,
+}
+
+/// What the server has yet to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pending {
+    /// This, said to all.
+    Said(String),
+    /// The request for a nick.
+    Nick,
+    /// A question of the user's.
+    Who,
+    /// One of our own.
+    OwnWho,
 }
 
 /// Something to do, in order.
@@ -62,10 +105,18 @@ pub enum Act {
     Show(Record),
     /// Show a line of the protocol as it came.
     ShowRaw(String),
+    /// Show who came or went, when there were many.
+    Crowd(Way, Vec<String>),
     /// Tell the user something about the client itself.
     Hint(String),
-    /// Ask for a nick.
-    AskNick,
+    /// Ring the bell.
+    Ring,
+    /// Ask for a nick: what Enter stands for, and what is in the line already.
+    AskNick { proposal: String, draft: String },
+    /// We have this nick.
+    Prompt(String),
+    /// Clear the screen.
+    Clear,
     /// Stop: all is well.
     End,
     /// Stop: it did not work.
@@ -95,8 +146,10 @@ pub struct Record {
     pub to: Option<String>,
     /// The text as it came; the code of an error; the nicks who are here.
     pub text: Option<String>,
-    /// It is our own, come back.
+    /// It is our own; or of who is here: it answers a question of our own.
     pub own: bool,
+    /// It names us.
+    pub loud: bool,
 }
 
 /// The kind of a record.
@@ -132,36 +185,58 @@ impl Kind {
 }
 
 impl Dialogue {
-    /// A dialogue that has not begun, and the first things to do.
-    pub fn begin(nick: Option<&str>, interactive: bool) -> (Dialogue, Vec<Act>) {
-        let mut dialogue = Dialogue {
-            phase: Phase::Nameless,
-            interactive,
-            raw: false,
+    /// A dialogue that has not begun. A person may take `proposal` for a nick.
+    pub fn new(
+        manner: Manner,
+        proposal: Option<&str>,
+        bell: Bell,
+        texts: &'static Client,
+    ) -> Dialogue {
+        Dialogue {
+            texts,
+            phase: if manner == Manner::Raw { Phase::Talking } else { Phase::Nameless },
+            manner,
             nick: String::new(),
+            proposal: proposal.unwrap_or_default().into(),
             unconfirmed: VecDeque::new(),
+            whispers: VecDeque::new(),
             sent: 0,
             arrived: 0,
             echoes: false,
-        };
-        let acts = match nick {
-            Some(nick) => dialogue.register(nick),
-            None if interactive => vec![Act::AskNick],
-            None => Vec::new(),
-        };
-        (dialogue, acts)
+            people: People::default(),
+            doorway: Doorway::default(),
+            ignored: Vec::new(),
+            quiet: false,
+            bell,
+            correspondent: None,
+            history: 0,
+            returning: false,
+        }
     }
 
-    /// A dialogue in the language of the wire itself.
-    pub fn raw() -> Dialogue {
-        let (dialogue, _) = Dialogue::begin(None, false);
-        Dialogue { phase: Phase::Talking, raw: true, ..dialogue }
+    /// There is a connection: the first things to do. The nick is what the command
+    /// line says.
+    pub fn connected(&mut self, nick: Option<&str>) -> Vec<Act> {
+        if self.returning {
+            let nick = self.nick.clone();
+            return self.register(&nick);
+        }
+        let mut acts = Vec::new();
+        if self.manner == Manner::Editor {
+            acts.extend(hint(self.texts.welcome));
+        }
+        acts.extend(match nick {
+            _ if self.manner == Manner::Raw => Vec::new(),
+            Some(nick) => self.register(nick),
+            None => self.ask(""),
+        });
+        acts
     }
 
     /// Whether it is the user's turn. Before the server has answered to the nick,
     /// what is typed has to wait.
     pub fn listens_to_the_user(&self) -> bool {
-        matches!(self.phase, Phase::Nameless | Phase::Talking)
+        matches!(self.phase, Phase::Nameless | Phase::Talking | Phase::Away)
     }
 
     /// Whether the server owes an answer without which nothing goes on.
@@ -179,6 +254,11 @@ impl Dialogue {
         self.phase == Phase::Leaving
     }
 
+    /// Whether we were in, and could be again.
+    pub fn may_return(&self) -> bool {
+        self.returning || self.phase == Phase::Talking
+    }
+
     /// Takes note of raw lines that were sent.
     pub fn said_raw(&mut self, lines: u32) {
         self.sent += lines;
@@ -191,183 +271,443 @@ impl Dialogue {
 
     /// Whether the server would tell when it has listened to what is said.
     pub fn is_answered(&self) -> bool {
-        self.raw || self.echoes
+        self.manner == Manner::Raw || self.echoes
     }
 
-    /// The user has typed a line. (What is typed in raw mode is nobody's business.)
-    pub fn typed(&mut self, line: &str) -> Vec<Act> {
-        let line = line.trim_end_matches(['\r', '\n']);
+    /// The nicks of the others, whoever spoke last first, if that is news.
+    pub fn news_of_people(&mut self) -> Option<Vec<String>> {
+        self.people.take_news(&self.nick)
+    }
+
+    /// When [`time_passed`](Dialogue::time_passed) has something to tell, in the time
+    /// of [`heard`](Dialogue::heard).
+    pub fn deadline(&self) -> Option<Duration> {
+        self.doorway.deadline()
+    }
+
+    /// It is time to tell who came and went meanwhile.
+    pub fn time_passed(&mut self) -> Vec<Act> {
+        self.doorway.gathered().into_iter().map(crowd).collect()
+    }
+
+    /// The user has entered something. (What is typed in raw mode is nobody's
+    /// business.)
+    pub fn typed(&mut self, entered: &str) -> Vec<Act> {
+        let entered = entered.trim_end_matches(['\r', '\n']);
         // Some editors begin a file with it.
-        let line = line.strip_prefix('\u{FEFF}').unwrap_or(line);
-        if line.trim().is_empty() {
-            return if self.phase == Phase::Nameless { self.ask() } else { Vec::new() };
-        }
+        let entered = entered.strip_prefix('\u{FEFF}').unwrap_or(entered);
         if self.phase == Phase::Nameless {
-            return match shape(line) {
-                Some(Command::Nick(nick)) => self.register(nick),
-                Some(Command::Quit) => self.quit(),
-                _ if self.interactive => self.register(line.trim()),
-                _ => vec![Act::Fail(Failure::NoNick)],
-            };
+            return self.named(entered);
         }
-        if let Some(text) = line.strip_prefix("//") {
-            return self.say(&format!("/{text}"));
+        if !entered.contains('\n') {
+            return self.typed_line(entered);
         }
-        if let Some(command) = line.strip_prefix('/') {
-            return self.command(command);
+        let lines = entered.lines().map(|line| line.trim_end_matches('\r'));
+        lines.flat_map(|line| self.obey(Entry::text(line))).collect()
+    }
+
+    fn typed_line(&mut self, line: &str) -> Vec<Act> {
+        if self.asks() && entry::leaves_elsewhere(line) {
+            return hint(self.texts.leave);
         }
-        match shape(line) {
-            Some(Command::Say(text)) => return self.say(text),
-            Some(Command::Whisper { to, text }) => return self.whisper(to, text),
+        self.obey(Entry::of(line))
+    }
+
+    /// Whoever has no nick has said something.
+    fn named(&mut self, line: &str) -> Vec<Act> {
+        match entry::shape(line) {
+            Some(Command::Nick(nick)) => return self.register(nick),
             Some(Command::Quit) => return self.quit(),
-            Some(command) => return vec![self.question(command)],
-            None => (),
+            _ if line.trim().is_empty() && !self.asks() => return Vec::new(),
+            _ if !self.asks() => return vec![Act::Fail(Failure::NoNick)],
+            _ if line == "/quit" => return self.quit(),
+            _ => (),
         }
-        if is_private_slip(line) {
-            return hint("to tell one person: @NICK TEXT; nothing was sent");
+        match line.trim() {
+            "" if self.proposal.is_empty() => self.ask(""),
+            "" => {
+                let proposal = self.proposal.clone();
+                self.register(&proposal)
+            }
+            // The server judges a nick, but it must arrive as one line.
+            nick if nick.contains(char::is_control) => {
+                let why = self.texts.nick_invalid;
+                let refused = (self.texts.nick_refused)(&visible(nick), why);
+                [hint(&refused), self.ask("")].concat()
+            }
+            nick => self.register(nick),
         }
-        match Command::parse(&format!("MSG {line}")) {
-            _ if line.trim_end() == "MSG" => hint("MSG TEXT; nothing was sent"),
-            Ok(Command::Whisper { to, text }) => self.whisper(to, text),
-            Ok(_) => self.say(line),
-            Err(Refusal::EmptyMessage) => Vec::new(),
-            Err(_) => hint("to tell one person: @NICK TEXT; nothing was sent"),
+    }
+
+    fn obey(&mut self, entry: Entry<'_>) -> Vec<Act> {
+        let texts = self.texts;
+        let talks = !matches!(
+            entry,
+            Entry::Nothing
+                | Entry::Slip(_)
+                | Entry::Help
+                | Entry::Ignore(_)
+                | Entry::Quiet
+                | Entry::Bell(_)
+                | Entry::Clear
+                | Entry::Quit
+        );
+        if talks && self.phase == Phase::Away {
+            return hint(texts.offline);
+        }
+        match entry {
+            Entry::Nothing => Vec::new(),
+            Entry::Say(text) => self.say(&text),
+            Entry::Whisper { to, text } => self.whisper(to, text),
+            Entry::Reply(text) => match self.correspondent.clone() {
+                Some(to) => self.whisper(&to, text),
+                None => hint(texts.no_reply),
+            },
+            Entry::Who => vec![self.question(Pending::Who, Command::Who)],
+            Entry::Nick(nick) => vec![self.question(Pending::Nick, Command::Nick(nick))],
+            Entry::Quit if self.phase == Phase::Away => vec![Act::End],
+            Entry::Quit => self.quit(),
+            Entry::Help => texts.help.lines().map(|line| Act::Hint(line.into())).collect(),
+            Entry::Clear if self.manner == Manner::Editor => vec![Act::Clear],
+            Entry::Clear => hint(texts.no_screen),
+            Entry::Ignore(nick) => self.ignore(nick),
+            Entry::Quiet => {
+                self.quiet = !self.quiet;
+                hint(&(texts.quiet)(self.quiet))
+            }
+            Entry::Bell(when) => {
+                self.bell = when.and_then(|when| when.parse().ok()).unwrap_or(self.bell);
+                hint(&(texts.bell)(self.bell.word()))
+            }
+            Entry::Slip(slip) => hint(&match slip {
+                Slip::Unknown(word, guess) => (texts.unknown)(&visible(word), guess),
+                Slip::Ambiguous(word, words) => (texts.ambiguous)(word, &words.join(", ")),
+                Slip::Arguments(word) => (texts.usage)(&entry::usage(word, texts)),
+                Slip::Private => texts.private.into(),
+                Slip::Message => texts.message.into(),
+            }),
+        }
+    }
+
+    fn ignore(&mut self, nick: Option<&str>) -> Vec<Act> {
+        let Some(nick) = nick else {
+            let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
+            return hint(&match nicks[..] {
+                [] => self.texts.ignored_nobody.into(),
+                _ => (self.texts.ignored)(&nicks.join(", ")),
+            });
+        };
+        let key = Nick::key_of(nick).into_owned();
+        let known = self.ignored.len();
+        self.ignored.retain(|(ignored, _)| *ignored != key);
+        if self.ignored.len() < known {
+            return hint(&(self.texts.heeding)(&visible(nick)));
+        }
+        self.ignored.push((key, visible(nick).into()));
+        hint(&(self.texts.ignoring)(&visible(nick)))
+    }
+
+    fn ignores(&self, nick: &str) -> bool {
+        !self.ignored.is_empty() && {
+            let key = Nick::key_of(nick);
+            self.ignored.iter().any(|(ignored, _)| *ignored == *key)
         }
     }
 
     /// The user has nothing more to type.
     pub fn end_of_input(&mut self) -> Vec<Act> {
         match self.phase {
-            Phase::Nameless if !self.interactive => vec![Act::Fail(Failure::NoNick)],
+            Phase::Nameless if !self.asks() => vec![Act::Fail(Failure::NoNick)],
+            Phase::Away => vec![Act::End],
             _ => self.quit(),
         }
     }
 
-    /// The server has said a line, without its end.
-    pub fn heard(&mut self, line: &str) -> Vec<Act> {
+    /// The server has said a line, without its end; `now` is the time since any
+    /// fixed moment.
+    pub fn heard(&mut self, line: &str, now: Duration) -> Vec<Act> {
         let event = Event::parse(line);
-        if self.raw {
+        if self.manner == Manner::Raw {
             let ends = (event == Event::Bye).then_some(Act::End);
             return [Act::ShowRaw(line.to_string())].into_iter().chain(ends).collect();
         }
-        let of = |kind, nick: &str| Record { kind, from: Some(nick.into()), ..Record::default() };
-        let saying =
-            |kind, text: &str| Record { kind, text: Some(text.into()), ..Record::default() };
-        let record = match event {
+        match event {
             // We know what we have to do.
-            Event::Greeting => return Vec::new(),
-            Event::Welcome(nick) => {
-                self.confirmed(Option::is_none);
-                self.nick = nick.into();
-                let welcome =
-                    Record { kind: Kind::Welcome, to: Some(nick.into()), ..Record::default() };
-                if self.phase == Phase::Registering {
-                    self.phase = Phase::Talking;
-                    if self.interactive {
-                        let help = "messages are not encrypted; /help shows the commands";
-                        return vec![Act::Show(welcome), Act::Hint(help.into())];
-                    }
-                }
-                welcome
-            }
-            Event::Message { from, scope: Scope::All, text } => {
-                let own = from == self.nick;
-                if own {
-                    self.confirmed(Option::is_some);
-                }
-                Record { text: Some(text.into()), own, ..of(Kind::Message, from) }
-            }
-            Event::Message { from, scope: Scope::Dm, text } => {
-                let to = Some(self.nick.clone());
-                Record { text: Some(text.into()), to, ..of(Kind::Private, from) }
-            }
+            Event::Greeting => Vec::new(),
+            Event::Welcome(nick) => self.welcomed(nick),
+            Event::Message { from, scope: Scope::All, text } => self.spoken(from, text),
+            Event::Message { from, scope: Scope::Dm, text } => self.whispered(from, text),
             // A server without echo: it was heard by all the others.
-            Event::Sent(None) => match self.confirmed(Option::is_some) {
-                Some(text) => {
-                    Record { text: Some(text), own: true, ..of(Kind::Message, &self.nick) }
-                }
-                None => return Vec::new(),
-            },
-            // One without confirmation does not say this either.
-            Event::Sent(Some(_)) => return Vec::new(),
-            Event::Joined(nick) => of(Kind::Joined, nick),
-            Event::Left(nick) => of(Kind::Left, nick),
-            Event::Users(nicks) => {
-                self.confirmed(Option::is_none);
-                saying(Kind::Users, &nicks.join(", "))
-            }
-            Event::Refused(refusal) => return self.refused(refusal.code()),
-            Event::Failed(words) => return self.refused(words),
-            Event::Bye => {
-                let bye = Record { kind: Kind::Bye, ..Record::default() };
-                return match self.phase {
-                    Phase::Registering => {
-                        vec![Act::Fail(Failure::Refused("it said goodbye".into()))]
+            Event::Sent(None) => {
+                match self.confirmed(|pending| matches!(pending, Pending::Said(_))) {
+                    Some(Pending::Said(text)) if self.manner != Manner::Editor => {
+                        let nick = self.nick.clone();
+                        vec![Act::Show(Record { own: true, ..said(Kind::Message, &nick, &text) })]
                     }
-                    _ => vec![Act::Show(bye), Act::End],
-                };
+                    _ => Vec::new(),
+                }
             }
-            Event::History(_) | Event::Other(_) => saying(Kind::Notice, line),
+            // One without confirmation does not say this either.
+            Event::Sent(Some(_)) => Vec::new(),
+            Event::Joined(nick) => {
+                self.people.came(nick);
+                self.passed(Way::In, nick, now)
+            }
+            Event::Left(nick) => {
+                self.people.left(nick);
+                self.passed(Way::Out, nick, now)
+            }
+            Event::Users(nicks) => {
+                self.people.are_here(&nicks);
+                let question =
+                    |pending: &Pending| matches!(pending, Pending::Who | Pending::OwnWho);
+                let own = self.confirmed(question) == Some(Pending::OwnWho);
+                let text = Some(nicks.join(", "));
+                let to = Some(self.nick.clone()).filter(|_| own);
+                vec![Act::Show(Record { kind: Kind::Users, to, text, own, ..Record::default() })]
+            }
+            Event::Refused(refusal) => self.refused(refusal.code()),
+            Event::Failed(words) => self.refused(words),
+            Event::Bye => match self.phase {
+                Phase::Registering => self.fail(Failure::Refused(self.texts.said_goodbye.into())),
+                _ => {
+                    let bye = Record { kind: Kind::Bye, ..Record::default() };
+                    let mut acts = self.time_passed();
+                    acts.extend([Act::Show(bye), Act::End]);
+                    acts
+                }
+            },
+            Event::History(count) => {
+                self.history = count;
+                vec![Act::Show(notice(line))]
+            }
+            Event::Other(_) => vec![Act::Show(notice(line))],
+        }
+    }
+
+    fn welcomed(&mut self, nick: &str) -> Vec<Act> {
+        self.confirmed(|pending| *pending == Pending::Nick);
+        self.people.left(&mem::replace(&mut self.nick, nick.into()));
+        self.people.came(nick);
+        let returns = mem::take(&mut self.returning);
+        let welcome = match returns {
+            true => Act::Hint((self.texts.back)(&visible(nick))),
+            false => {
+                let to = Some(nick.into());
+                Act::Show(Record { kind: Kind::Welcome, to, ..Record::default() })
+            }
         };
-        vec![Act::Show(record)]
+        let first = mem::replace(&mut self.phase, Phase::Talking) == Phase::Registering;
+        let mut acts = vec![welcome];
+        match self.manner {
+            Manner::Editor => {
+                acts.push(Act::Prompt(nick.into()));
+                if first {
+                    acts.push(self.question(Pending::OwnWho, Command::Who));
+                }
+            }
+            Manner::Plain if first => acts.push(Act::Hint(self.texts.welcome.into())),
+            _ => (),
+        }
+        acts
+    }
+
+    fn spoken(&mut self, from: &str, text: &str) -> Vec<Act> {
+        let own = from == self.nick;
+        let old = self.history > 0;
+        self.history = self.history.saturating_sub(1);
+        let echo = own && self.confirmed(|pending| matches!(pending, Pending::Said(_))).is_some();
+        // It was shown when it was said.
+        if echo && self.manner == Manner::Editor {
+            return Vec::new();
+        }
+        self.people.spoke(from);
+        if self.ignores(from) {
+            return Vec::new();
+        }
+        let loud = !own && mentions(text, &self.nick);
+        let mut acts = self.announced(from);
+        acts.push(Act::Show(Record { own, loud, ..said(Kind::Message, from, text) }));
+        if !own && !old {
+            acts.extend(self.ring(loud));
+        }
+        acts
+    }
+
+    fn whispered(&mut self, from: &str, text: &str) -> Vec<Act> {
+        if self.ignores(from) {
+            return Vec::new();
+        }
+        self.people.spoke(from);
+        self.correspondent = Some(from.into());
+        let mut acts = self.announced(from);
+        let to = Some(self.nick.clone());
+        acts.push(Act::Show(Record { to, loud: true, ..said(Kind::Private, from, text) }));
+        acts.extend(self.ring(true));
+        acts
+    }
+
+    /// Whoever speaks was seen to come in.
+    fn announced(&mut self, nick: &str) -> Vec<Act> {
+        if self.doorway.holds(nick) { self.time_passed() } else { Vec::new() }
+    }
+
+    fn ring(&self, loud: bool) -> Option<Act> {
+        let wanted = match self.bell {
+            Bell::Never => false,
+            Bell::Me => loud,
+            Bell::All => true,
+        };
+        (wanted && self.manner == Manner::Editor).then_some(Act::Ring)
+    }
+
+    fn passed(&mut self, way: Way, nick: &str, now: Duration) -> Vec<Act> {
+        if self.quiet || self.ignores(nick) {
+            return Vec::new();
+        }
+        let kind = if way == Way::In { Kind::Joined } else { Kind::Left };
+        let show =
+            |nick: &str| Act::Show(Record { kind, from: Some(nick.into()), ..Record::default() });
+        match self.manner {
+            Manner::Editor => self.doorway.passed(way, nick, now).into_iter().map(crowd).collect(),
+            _ => vec![show(nick)],
+        }
     }
 
     /// The server has closed the connection.
     pub fn closed(&mut self) -> Vec<Act> {
         match self.phase {
             Phase::Leaving => vec![Act::End],
-            Phase::Registering => {
-                let why = "it closed the connection; is it a chat server?";
-                vec![Act::Fail(Failure::Refused(why.into()))]
-            }
-            Phase::Nameless | Phase::Talking => vec![Act::Fail(Failure::Lost)],
+            Phase::Registering => self.fail(Failure::Refused(self.texts.closed.into())),
+            Phase::Nameless | Phase::Talking | Phase::Away => self.fail(Failure::Lost),
         }
     }
 
+    /// The connection was lost, but may come back: what the user should know.
+    pub fn lost(&mut self) -> Vec<Act> {
+        self.phase = Phase::Away;
+        self.people.forget();
+        self.history = 0;
+        self.whispers.clear();
+        let mut acts = self.time_passed();
+        if !mem::replace(&mut self.returning, true) {
+            acts.push(Act::Hint(self.texts.lost.into()));
+        }
+        let unheard = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
+            Pending::Said(text) => Some((self.texts.unheard)(&visible(&text))),
+            _ => None,
+        });
+        acts.extend(unheard.take(MAX_UNHEARD).map(Act::Hint));
+        self.arrived = self.sent;
+        acts
+    }
+
+    /// The server is there again, but does not let us in, and why.
+    pub fn not_yet(&mut self, why: &str) -> Vec<Act> {
+        hint(&(self.texts.not_yet)(&visible(why)))
+    }
+
+    fn fail(&mut self, failure: Failure) -> Vec<Act> {
+        let mut acts = self.time_passed();
+        acts.push(Act::Fail(failure));
+        acts
+    }
+
     fn refused(&mut self, code: &str) -> Vec<Act> {
-        let why = || words_for(code);
-        match (self.phase, Refusal::from_code(code)) {
+        let refusal = Refusal::from_code(code);
+        let why = words_for(code, self.texts);
+        match (self.phase, refusal) {
             (_, Some(Refusal::RoomFull | Refusal::RegistrationTimeout)) => {
-                vec![Act::Fail(Failure::Refused(why()))]
+                self.fail(Failure::Refused(why))
             }
-            (Phase::Registering, _) if self.interactive => {
+            // The server may not know yet that our old connection is dead.
+            (Phase::Registering, Some(Refusal::NickInUse)) if self.returning => {
+                self.fail(Failure::Refused(why))
+            }
+            (Phase::Registering, _) if self.asks() => {
                 self.phase = Phase::Nameless;
-                vec![Act::Hint(format!("{:?} was not taken: {}", self.nick, why())), Act::AskNick]
+                self.confirmed(|pending| *pending == Pending::Nick);
+                let nick = mem::take(&mut self.nick);
+                let shown = visible(&nick);
+                if refusal != Some(Refusal::NickInUse) {
+                    return [hint(&(self.texts.nick_refused)(&shown, &why)), self.ask("")].concat();
+                }
+                let other = variant(&nick);
+                [hint(&(self.texts.nick_taken)(&shown, &other)), self.ask(&other)].concat()
             }
             (Phase::Registering, _) => {
-                vec![Act::Fail(Failure::Nick(mem::take(&mut self.nick), why()))]
+                vec![Act::Fail(Failure::Nick(mem::take(&mut self.nick), why))]
+            }
+            (_, Some(Refusal::UserNotFound)) if self.manner == Manner::Editor => {
+                hint(&self.nobody())
             }
             _ => {
                 let text = Some(code.into());
-                vec![Act::Show(Record { kind: Kind::Error, text, ..Record::default() })]
+                let mut acts =
+                    vec![Act::Show(Record { kind: Kind::Error, text, ..Record::default() })];
+                if self.manner == Manner::Editor {
+                    // Perhaps it was waited for.
+                    acts.push(Act::Prompt(self.nick.clone()));
+                }
+                acts
             }
+        }
+    }
+
+    /// One of the last direct messages was for nobody: most likely the one for
+    /// somebody who is not known to be here.
+    fn nobody(&mut self) -> String {
+        let unknown = |to: &String| self.people.meant(to) != Meant::Nick(to.clone());
+        let at = self.whispers.iter().position(unknown);
+        let to = at.and_then(|at| self.whispers.remove(at)).or_else(|| self.whispers.pop_back());
+        match to {
+            Some(to) => (self.texts.nobody)(&visible(&to), self.people.close_to(&to).as_deref()),
+            None => (self.texts.refused)(self.texts.user_not_found),
         }
     }
 
     /// The oldest line of a kind has been listened to, and so have all before it.
-    fn confirmed(&mut self, kind: impl Fn(&Option<String>) -> bool) -> Option<String> {
-        let at = self.unconfirmed.iter().position(|(_, text)| kind(text))?;
-        let (number, text) = self.unconfirmed.drain(..=at).next_back()?;
+    fn confirmed(&mut self, kind: impl Fn(&Pending) -> bool) -> Option<Pending> {
+        let at = self.unconfirmed.iter().position(|(_, pending)| kind(pending))?;
+        let (number, pending) = self.unconfirmed.drain(..=at).next_back()?;
         self.arrived = number;
-        self.echoes |= text.is_some();
-        text
+        self.echoes |= matches!(pending, Pending::Said(_));
+        Some(pending)
     }
 
     /// A line to which the server has an answer.
-    fn question(&mut self, command: Command<'_>) -> Act {
+    fn question(&mut self, pending: Pending, command: Command<'_>) -> Act {
         self.sent += 1;
-        self.unconfirmed.push_back((self.sent, None));
+        self.unconfirmed.push_back((self.sent, pending));
         Act::Send(command.to_string())
     }
 
-    fn ask(&self) -> Vec<Act> {
-        if self.interactive { vec![Act::AskNick] } else { Vec::new() }
+    /// Whether there is somebody who types, and can be asked.
+    fn asks(&self) -> bool {
+        matches!(self.manner, Manner::Plain | Manner::Editor)
+    }
+
+    /// Asks for a nick. What is offered can be taken with Enter.
+    fn ask(&mut self, offer: &str) -> Vec<Act> {
+        if !offer.is_empty() {
+            self.proposal = offer.into();
+        }
+        let proposal = self.proposal.clone();
+        match self.manner {
+            Manner::Editor if !offer.is_empty() => {
+                vec![Act::AskNick { proposal: String::new(), draft: proposal }]
+            }
+            Manner::Editor | Manner::Plain => {
+                vec![Act::AskNick { proposal, draft: String::new() }]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn register(&mut self, nick: &str) -> Vec<Act> {
         self.phase = Phase::Registering;
         self.nick = nick.to_string();
-        vec![self.question(Command::Nick(nick))]
+        vec![self.question(Pending::Nick, Command::Nick(nick))]
     }
 
     fn quit(&mut self) -> Vec<Act> {
@@ -377,25 +717,53 @@ impl Dialogue {
 
     fn say(&mut self, text: &str) -> Vec<Act> {
         let mut pieces = pieces(text, MAX_COMMAND - "MSG …\n".len());
+        let mut acts = Vec::new();
         for (piece, number) in pieces.iter_mut().zip(self.sent + 1..) {
             // A piece may begin with an at sign. It would not be said to all.
             if !matches!(Command::parse(&format!("MSG {piece}")), Ok(Command::Say(_))) {
                 piece.insert(0, '…');
             }
-            self.unconfirmed.push_back((number, Some(strip(piece).into_owned())));
+            let heard = strip(piece);
+            if self.manner == Manner::Editor {
+                let record = said(Kind::Message, &self.nick, &heard);
+                acts.push(Act::Show(Record { own: true, ..record }));
+            }
+            self.unconfirmed.push_back((number, Pending::Said(heard.into_owned())));
         }
         let surplus = self.unconfirmed.len().saturating_sub(MAX_UNCONFIRMED);
         self.unconfirmed.drain(..surplus);
-        self.send(&pieces, Command::Say)
+        acts.extend(self.send(&pieces, Command::Say));
+        acts
     }
 
     fn whisper(&mut self, to: &str, text: &str) -> Vec<Act> {
-        let Some(room) =
-            (MAX_COMMAND - "MSG @ \n".len()).checked_sub(to.len()).filter(|&room| room >= 4)
-        else {
-            return hint("nobody has such a long nick; nothing was sent");
+        let to = match self.people.meant(to) {
+            Meant::Nick(nick) => nick,
+            // A program reads what the server says to it.
+            _ if !self.asks() => to.into(),
+            Meant::Nobody(guess) => {
+                return hint(&(self.texts.nobody)(&visible(to), guess.as_deref()));
+            }
         };
-        self.send(&pieces(text, room), |text| Command::Whisper { to, text })
+        let room = (MAX_COMMAND - "MSG @ \n".len()).checked_sub(to.len());
+        let Some(room) = room.filter(|&room| room >= 4) else {
+            return hint(self.texts.long_nick);
+        };
+        self.correspondent = Some(to.clone());
+        self.whispers.push_back(to.clone());
+        if self.whispers.len() > MAX_WHISPERS {
+            self.whispers.pop_front();
+        }
+        let pieces = pieces(text, room);
+        let mut acts = Vec::new();
+        if self.manner == Manner::Editor {
+            acts.extend(pieces.iter().map(|piece| {
+                let record = said(Kind::Private, &self.nick, &strip(piece));
+                Act::Show(Record { to: Some(to.clone()), own: true, ..record })
+            }));
+        }
+        acts.extend(self.send(&pieces, |text| Command::Whisper { to: &to, text }));
+        acts
     }
 
     fn send<'a>(
@@ -407,32 +775,9 @@ impl Dialogue {
         let mut acts: Vec<Act> =
             pieces.iter().map(|piece| Act::Send(command(piece).to_string())).collect();
         if let count @ 2.. = acts.len() {
-            let text = format!("that line was too long for one message; it went as {count}");
-            acts.push(Act::Hint(text));
+            acts.push(Act::Hint((self.texts.in_pieces)(count)));
         }
         acts
-    }
-
-    /// What was typed after a slash.
-    fn command(&mut self, line: &str) -> Vec<Act> {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let rest = rest.trim();
-        match word {
-            // A path is no command.
-            _ if word.contains('/') => self.say(&format!("/{line}")),
-            "who" => vec![self.question(Command::Who)],
-            "quit" => self.quit(),
-            "help" => HELP.lines().map(|line| Act::Hint(line.into())).collect(),
-            "nick" if !rest.is_empty() => vec![self.question(Command::Nick(rest))],
-            "nick" => hint("/nick NAME"),
-            "me" if !rest.is_empty() => self.say(&format!("/me {rest}")),
-            "me" => hint("/me TEXT"),
-            "msg" => match Command::parse(&format!("MSG @{}", rest.trim_start_matches('@'))) {
-                Ok(Command::Whisper { to, text }) => self.whisper(to, text),
-                _ => hint("/msg NICK TEXT"),
-            },
-            _ => hint(&format!("no command /{word}: see /help; to send it as text: //{word}")),
-        }
     }
 }
 
@@ -440,28 +785,39 @@ fn hint(text: &str) -> Vec<Act> {
     vec![Act::Hint(text.into())]
 }
 
-/// A line in the very shape of the protocol, as the classroom types it: capitals,
-/// and as many words as there have to be. `WHO is coming?` is something to say.
-fn shape(line: &str) -> Option<Command<'_>> {
-    let word = line.split(' ').next()?;
-    let command = Command::parse(line).ok()?;
-    let typed = match command {
-        Command::Nick(nick) => {
-            word == "NICK" && !nick.is_empty() && !nick.contains(char::is_whitespace)
-        }
-        Command::Say(_) | Command::Whisper { .. } => word == "MSG",
-        Command::Who => line == "WHO",
-        Command::Quit => line == "QUIT",
-    };
-    typed.then_some(command)
+fn crowd((way, nicks): Group) -> Act {
+    Act::Crowd(way, nicks)
 }
 
-/// A message to one person in the language of the wire, with a slip in it. It is
-/// not said to all instead.
-fn is_private_slip(line: &str) -> bool {
-    let mut seen = line.chars().filter(|&c| !is_blank(c));
-    let word: String = seen.by_ref().take(3).collect();
-    word.eq_ignore_ascii_case("MSG") && seen.find(|&c| c.is_alphanumeric() || c == '@') == Some('@')
+fn said(kind: Kind, from: &str, text: &str) -> Record {
+    Record { kind, from: Some(from.into()), text: Some(text.into()), ..Record::default() }
+}
+
+fn notice(line: &str) -> Record {
+    Record { text: Some(line.into()), ..Record::default() }
+}
+
+/// Whether a text has this nick in it, as a word and in any case.
+fn mentions(text: &str, nick: &str) -> bool {
+    let key = Nick::key_of(nick);
+    let is_mark = unicode_normalization::char::is_combining_mark;
+    let in_nick = |c: char| c.is_alphanumeric() || is_mark(c) || matches!(c, '-' | '_' | '.');
+    let words = text.split(|c| !in_nick(c)).filter(|word| !word.is_empty());
+    // At the end of a sentence, a full stop is not part of the nick.
+    let mut ways = words.flat_map(|word| [word, word.trim_matches(['-', '_', '.'])]);
+    ways.any(|word| Nick::key_of(word) == key)
+}
+
+/// A nick like this one that may be free: `ana2` for `ana`, `ana3` for `ana2`.
+fn variant(nick: &str) -> String {
+    let stem = nick.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = nick[stem.len()..].parse().unwrap_or(1_u16).saturating_add(1).to_string();
+    let mut stem = stem;
+    // It must not become too long.
+    while !stem.is_empty() && Nick::new(&format!("{stem}{number}")).is_err() {
+        stem = &stem[..stem.floor_char_boundary(stem.len() - 1)];
+    }
+    format!("{stem}{number}")
 }
 
 /// Cuts a text into pieces of at most `room` bytes, between words unless that
@@ -485,20 +841,20 @@ fn pieces(text: &str, room: usize) -> Vec<String> {
 }
 
 /// What an error of the server means, for people.
-pub fn words_for(code: &str) -> String {
+pub fn words_for(code: &str, texts: &Client) -> String {
     let words = match Refusal::from_code(code) {
-        Some(Refusal::NickInUse) => "somebody here has that nick",
-        Some(Refusal::InvalidNick) => "a nick is 1 to 32 letters, digits, '-', '_' or '.'",
-        Some(Refusal::UserNotFound) => "nobody here has that nick",
-        Some(Refusal::MalformedDm) => "a direct message needs a nick and a text",
-        Some(Refusal::EmptyMessage) => "there was nothing to say",
-        Some(Refusal::NotRegistered) => "it wants a nick first",
-        Some(Refusal::UnknownCommand) => "it does not know that command",
-        Some(Refusal::LineTooLong) => "the line is too long",
-        Some(Refusal::InvalidUtf8) => "the text is not UTF-8",
-        Some(Refusal::TooFast) => "not so many nicks in so little time",
-        Some(Refusal::RoomFull) => "the room is full",
-        Some(Refusal::RegistrationTimeout) => "it has waited too long for a nick; join again",
+        Some(Refusal::NickInUse) => texts.nick_in_use,
+        Some(Refusal::InvalidNick) => texts.nick_invalid,
+        Some(Refusal::UserNotFound) => texts.user_not_found,
+        Some(Refusal::MalformedDm) => texts.malformed_dm,
+        Some(Refusal::EmptyMessage) => texts.empty_message,
+        Some(Refusal::NotRegistered) => texts.not_registered,
+        Some(Refusal::UnknownCommand) => texts.unknown_command,
+        Some(Refusal::LineTooLong) => texts.line_too_long,
+        Some(Refusal::InvalidUtf8) => texts.invalid_utf8,
+        Some(Refusal::TooFast) => texts.too_fast,
+        Some(Refusal::RoomFull) => texts.room_full,
+        Some(Refusal::RegistrationTimeout) => texts.registration_timeout,
         None => return visible(code).into_owned(),
     };
     words.into()
@@ -507,117 +863,231 @@ pub fn words_for(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::{ENGLISH, PORTUGUESE};
 
-    fn talking() -> Dialogue {
-        let (mut dialogue, acts) = Dialogue::begin(Some("ana"), false);
-        assert_eq!(acts, [Act::Send("NICK ana".into())]);
-        assert_eq!(dialogue.heard("New User. Please register with: NICK <your_nick>"), []);
-        assert!(matches!(&dialogue.heard("OK welcome ana")[..], [Act::Show(_)]));
+    /// A client that has not said who it is.
+    fn nameless(manner: Manner) -> Dialogue {
+        let mut dialogue = Dialogue::new(manner, Some("ana"), Bell::Me, &ENGLISH.client);
+        dialogue.connected(None);
         dialogue
     }
 
+    fn talking_as(manner: Manner) -> Dialogue {
+        let mut dialogue = Dialogue::new(manner, None, Bell::Me, &ENGLISH.client);
+        assert_eq!(sent(&dialogue.connected(Some("ana"))), ["NICK ana"]);
+        assert_eq!(hear(&mut dialogue, "New User. Please register with: NICK <your_nick>"), []);
+        let acts = hear(&mut dialogue, "OK welcome ana");
+        assert!(matches!(&acts[..], [Act::Show(_), ..]), "{acts:?}");
+        dialogue
+    }
+
+    /// With a line editor, and the server has told who is here.
+    fn talking_with(others: &str) -> Dialogue {
+        let mut dialogue = talking_as(Manner::Editor);
+        hear(&mut dialogue, &format!("Connected users: ana, {others}"));
+        dialogue
+    }
+
+    fn hear(dialogue: &mut Dialogue, line: &str) -> Vec<Act> {
+        dialogue.heard(line, Duration::ZERO)
+    }
+
+    fn sent(acts: &[Act]) -> Vec<&str> {
+        let lines = acts.iter().filter_map(|act| match act {
+            Act::Send(line) => Some(line.as_str()),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    /// What is sent when this is typed. Where it is nothing, there is a word on it.
     #[track_caller]
-    fn check(typed: &str, sent: &[&str]) {
-        let acts = talking().typed(typed);
-        let lines: Vec<&str> = acts
-            .iter()
-            .filter_map(|act| match act {
-                Act::Send(line) => Some(line.as_str()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(lines, sent, "{typed:?}");
-        assert_eq!(
-            lines.is_empty() && !typed.trim().is_empty(),
-            matches!(&acts[..], [Act::Hint(_), ..])
+    fn check(dialogue: &mut Dialogue, typed: &str, expected: &[&str]) {
+        let acts = dialogue.typed(typed);
+        assert_eq!(sent(&acts), expected, "{typed:?}");
+        let hinted = acts.iter().any(|act| matches!(act, Act::Hint(_)));
+        let silent = expected.is_empty() && !typed.trim().is_empty();
+        assert!(hinted || !silent, "{typed:?}");
+    }
+
+    /// What is shown, in a word for each.
+    fn shown(acts: &[Act]) -> Vec<String> {
+        let words = acts.iter().map(|act| match act {
+            Act::Show(record) => {
+                let text = record.text.as_deref().unwrap_or_default();
+                let from = record.from.as_deref().unwrap_or_default();
+                let sign = if record.own { "+" } else { "" };
+                format!("{sign}{} {from} {text}", record.kind.word())
+            }
+            Act::Hint(text) => format!("* {text}"),
+            other => format!("{other:?}"),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn a_script_says_what_it_writes() {
+        let mut script = talking_as(Manner::Script);
+        check(&mut script, "pronto", &["MSG pronto"]);
+        check(&mut script, "quit", &["MSG quit"]);
+        check(&mut script, "MSG @joao psst", &["MSG @joao psst"]);
+        check(&mut script, "@Joao psst", &["MSG @Joao psst"]);
+        check(&mut script, "WHO", &["WHO"]);
+        check(&mut script, "\u{FEFF}MSG @joao psst", &["MSG @joao psst"]);
+        check(&mut script, "MSG @joao", &[]);
+        check(&mut script, "/dance", &[]);
+        check(&mut script, "", &[]);
+        check(&mut script, "QUIT\r\n", &["QUIT"]);
+    }
+
+    #[test]
+    fn a_person_does_not_leave_by_a_word_alone() {
+        for manner in [Manner::Plain, Manner::Editor] {
+            let mut person = talking_as(manner);
+            for word in ["quit", "exit", "sair"] {
+                check(&mut person, word, &[]);
+                check(&mut person, &format!(" {word}"), &[&format!("MSG  {word}")]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_nick_of_a_private_word_is_mended_or_the_word_is_kept() {
+        let mut dialogue = talking_with("bia, João");
+        check(&mut dialogue, "@Bia oi", &["MSG @bia oi"]);
+        check(&mut dialogue, "/msg JOÃO oi", &["MSG @João oi"]);
+        check(&mut dialogue, "@nobody oi", &[]);
+        let acts = dialogue.typed("@biaa oi");
+        assert_eq!(acts, hint("biaa is not here. Did you mean bia?"));
+        // Who has just come is known, and who has left is not.
+        hear(&mut dialogue, "User caio joined.");
+        check(&mut dialogue, "@caio oi", &["MSG @caio oi"]);
+        hear(&mut dialogue, "User caio left the chat.");
+        check(&mut dialogue, "@caio oi", &[]);
+    }
+
+    #[test]
+    fn what_was_pasted_is_said_line_by_line_and_is_no_command() {
+        let mut dialogue = talking_with("bia");
+        check(
+            &mut dialogue,
+            "a\n/quit\n\n@bia b\n@nobody c\n d",
+            &["MSG a", "MSG /quit", "MSG @bia b", "MSG  d"],
         );
+        check(&mut dialogue, "/who\n", &["WHO"]);
     }
 
     #[test]
-    fn what_is_typed_is_said_to_all() {
-        check("pronto", &["MSG pronto"]);
-        check(" two  blanks ", &["MSG  two  blanks "]);
-        check("WHO is coming?", &["MSG WHO is coming?"]);
-        check("QUIT smoking", &["MSG QUIT smoking"]);
-        check("NICK is late today", &["MSG NICK is late today"]);
-        check("who", &["MSG who"]);
-        check("/usr/bin is text", &["MSG /usr/bin is text"]);
-        check("//help", &["MSG /help"]);
-        check("", &[]);
-        check("  \t", &[]);
+    fn own_words_are_shown_at_once_and_their_echo_is_not() {
+        let mut dialogue = talking_with("bia");
+        assert_eq!(shown(&dialogue.typed("oi")), ["+message ana oi", "Send(\"MSG oi\")"]);
+        assert_eq!(hear(&mut dialogue, "FROM ana [all]: oi"), []);
+        // One more than was said is shown.
+        assert_eq!(shown(&hear(&mut dialogue, "FROM ana [all]: oi")), ["+message ana oi"]);
+        dialogue.typed("tudo bem?");
+        assert_eq!(hear(&mut dialogue, "OK broadcast_sent"), []);
+        let private = dialogue.typed("@bia psst");
+        assert_eq!(shown(&private)[0], "+private ana psst");
     }
 
     #[test]
-    fn the_protocol_itself_may_be_typed() {
-        check("MSG pronto", &["MSG pronto"]);
-        check("MSG WHO", &["MSG WHO"]);
-        check("MSG @joao psst", &["MSG @joao psst"]);
-        check("WHO", &["WHO"]);
-        check("QUIT", &["QUIT"]);
-        check("NICK bia", &["NICK bia"]);
+    fn in_a_pipe_a_server_without_echo_shows_the_same_as_one_with() {
+        let mut with = talking_as(Manner::Script);
+        with.typed("oi");
+        let mut without = talking_as(Manner::Script);
+        without.typed("oi");
+        let echo = hear(&mut with, "FROM ana [all]: oi");
+        assert_eq!(hear(&mut without, "OK broadcast_sent"), echo);
+        assert_eq!(hear(&mut without, "OK broadcast_sent"), []);
+        assert_eq!(hear(&mut without, "OK dm_sent to joao"), []);
     }
 
     #[test]
-    fn what_is_for_one_is_never_said_to_all() {
-        check("@joao psst", &["MSG @joao psst"]);
-        check("  @joao psst", &["MSG @joao psst"]);
-        check("@joao", &[]);
-        check("@ joao", &[]);
-        for slip in [
-            "MSG @ joao psst",
-            "MSG @joao",
-            "MSG\t@joao psst",
-            " MSG @joao psst",
-            "msg @joao psst",
-            "\u{200B}MSG @joao psst",
-            "\0MSG @joao psst",
-            "MSG@joao psst",
-            "MSG\u{AD}@joao psst",
-            "MSG: @joao psst",
-            "MSG",
-            "MSG  ",
-        ] {
-            check(slip, &[]);
+    fn who_is_named_or_written_to_alone_is_rung_for() {
+        let rings = |dialogue: &mut Dialogue, line: &str| {
+            hear(dialogue, line).iter().filter(|act| **act == Act::Ring).count()
+        };
+        let mut dialogue = talking_with("bia");
+        for line in ["FROM bia [dm]: psst", "FROM bia [all]: Ana, oi", "FROM bia [all]: oi, ana."] {
+            assert_eq!(rings(&mut dialogue, line), 1, "{line}");
         }
-        check("/msg @joao psst", &["MSG @joao psst"]);
-        check("\u{FEFF}MSG @joao psst", &["MSG @joao psst"]);
-        check("/msg joao psst", &["MSG @joao psst"]);
-        check("/msg joao", &[]);
+        for line in ["FROM bia [all]: banana", "FROM bia [all]: oi", "FROM ana [all]: ana"] {
+            assert_eq!(rings(&mut dialogue, line), 0, "{line}");
+        }
+        dialogue.typed("/bell all");
+        assert_eq!(rings(&mut dialogue, "FROM bia [all]: oi"), 1);
+        dialogue.typed("/bell never");
+        assert_eq!(rings(&mut dialogue, "FROM bia [dm]: ana"), 0);
+        // What was said before we came rings no more.
+        dialogue.typed("/bell all");
+        hear(&mut dialogue, "History: 1");
+        assert_eq!(rings(&mut dialogue, "FROM bia [all]: old"), 0);
+        assert_eq!(rings(&mut dialogue, "FROM bia [all]: new"), 1);
     }
 
     #[test]
-    fn slash_commands_are_few_and_mistakes_are_not_sent() {
-        check("/who", &["WHO"]);
-        check("/nick bia", &["NICK bia"]);
-        check("/me acena", &["MSG /me acena"]);
-        check("/quit", &["QUIT"]);
-        for typed in ["/help", "/dance", "/nick", "/me ", "/"] {
-            check(typed, &[]);
+    fn who_is_ignored_is_not_shown_until_they_are_heeded_again() {
+        let mut dialogue = talking_with("bia");
+        dialogue.typed("/ignore Bia");
+        for line in ["FROM bia [all]: oi", "FROM bia [dm]: oi", "User bia left the chat."] {
+            assert_eq!(hear(&mut dialogue, line), [], "{line}");
         }
+        assert_eq!(dialogue.typed("/ignore"), hint("ignored: Bia"));
+        dialogue.typed("/ignore bia");
+        assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: oi")), ["message bia oi"]);
+        assert_eq!(dialogue.typed("/ignore"), hint("nobody is ignored"));
+    }
+
+    #[test]
+    fn many_who_come_at_once_are_one_line_and_whoever_speaks_was_seen_to_come() {
+        let mut dialogue = talking_with("bia");
+        let mut acts = Vec::new();
+        for number in 0..20 {
+            acts.extend(hear(&mut dialogue, &format!("User n{number} joined.")));
+        }
+        assert_eq!(acts.len(), 3);
+        assert!(dialogue.deadline().is_some());
+        let acts = hear(&mut dialogue, "FROM n19 [all]: oi");
+        assert!(
+            matches!(&acts[..], [Act::Crowd(Way::In, nicks), Act::Show(_)] if nicks.len() == 17)
+        );
+        assert_eq!(dialogue.time_passed(), []);
+        dialogue.typed("/quiet");
+        assert_eq!(hear(&mut dialogue, "User x joined."), []);
+    }
+
+    #[test]
+    fn an_answer_goes_to_whoever_wrote_last() {
+        let mut dialogue = talking_with("bia, caio");
+        check(&mut dialogue, "/r oi", &[]);
+        hear(&mut dialogue, "FROM bia [dm]: psst");
+        check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
+        check(&mut dialogue, "@caio oi", &["MSG @caio oi"]);
+        check(&mut dialogue, "/r oi", &["MSG @caio oi"]);
+    }
+
+    #[test]
+    fn a_private_word_that_nobody_got_is_named() {
+        // Without a list, only the server knows who is there.
+        let mut dialogue = talking_as(Manner::Editor);
+        dialogue.typed("@bia oi");
+        dialogue.typed("@joaoo oi");
+        hear(&mut dialogue, "Connected users: ana, bia, joao");
+        let acts = hear(&mut dialogue, "ERR user_not_found");
+        assert_eq!(acts, hint("joaoo is not here. Did you mean joao?"));
     }
 
     #[test]
     fn a_long_line_goes_in_pieces_between_words_and_no_word_is_lost() {
         let text = "uma palavra @joao e outra ção ".repeat(400);
-        let acts = talking().typed(&text);
-        let lines: Vec<&String> = acts
-            .iter()
-            .filter_map(|act| match act {
-                Act::Send(line) => Some(line),
-                _ => None,
-            })
-            .collect();
+        let acts = talking_as(Manner::Script).typed(&text);
+        let lines = sent(&acts);
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_COMMAND));
         assert!(lines.iter().all(|line| matches!(Command::parse(line), Ok(Command::Say(_)))));
         let said: Vec<&str> = lines.iter().flat_map(|line| line[4..].split_whitespace()).collect();
         let said: Vec<&str> = said.iter().map(|word| word.trim_start_matches('…')).collect();
         assert_eq!(said, text.split_whitespace().collect::<Vec<_>>());
         assert!(matches!(acts.last(), Some(Act::Hint(_))));
-
-        let endless = "é".repeat(5000);
-        let pieces = super::pieces(&endless, 100);
-        assert!(pieces.iter().all(|piece| piece.len() <= 100));
-        assert_eq!(pieces.concat(), endless);
     }
 
     #[test]
@@ -627,90 +1097,133 @@ mod tests {
             format!("x{}", "@".repeat(9000)),
             format!("x{}", "\u{3000}@".repeat(3000)),
         ] {
-            for act in talking().typed(&text) {
-                if let Act::Send(line) = act {
-                    assert!(matches!(Command::parse(&line), Ok(Command::Say(_))), "{line:.20}");
-                    assert!(line.len() < MAX_COMMAND);
-                }
+            for line in sent(&talking_as(Manner::Script).typed(&text)) {
+                assert!(matches!(Command::parse(line), Ok(Command::Say(_))), "{line:.20}");
+                assert!(line.len() < MAX_COMMAND);
             }
         }
     }
 
     #[test]
     fn a_pipe_names_itself_in_its_first_line_or_not_at_all() {
-        let nameless = || Dialogue::begin(None, false).0;
-        assert_eq!(nameless().typed("NICK bot"), [Act::Send("NICK bot".into())]);
-        assert_eq!(nameless().typed(""), []);
-        assert_eq!(nameless().typed("pronto"), [Act::Fail(Failure::NoNick)]);
-        assert_eq!(nameless().end_of_input(), [Act::Fail(Failure::NoNick)]);
+        let script = || nameless(Manner::Script);
+        assert_eq!(script().typed("NICK bot"), [Act::Send("NICK bot".into())]);
+        assert_eq!(script().typed(""), []);
+        assert_eq!(script().typed("pronto"), [Act::Fail(Failure::NoNick)]);
+        assert_eq!(script().end_of_input(), [Act::Fail(Failure::NoNick)]);
     }
 
     #[test]
-    fn a_person_is_asked_until_the_server_agrees() {
-        let (mut dialogue, acts) = Dialogue::begin(None, true);
-        assert_eq!(acts, [Act::AskNick]);
-        assert_eq!(dialogue.typed(""), [Act::AskNick]);
-        assert_eq!(dialogue.typed("ana"), [Act::Send("NICK ana".into())]);
-        assert!(!dialogue.listens_to_the_user());
-        assert!(matches!(&dialogue.heard("ERR apelido_em_uso")[..], [Act::Hint(_), Act::AskNick]));
-        assert_eq!(dialogue.typed("NICK ana2"), [Act::Send("NICK ana2".into())]);
-        dialogue.heard("OK Welcome ana2");
-        assert_eq!(dialogue.typed("oi"), [Act::Send("MSG oi".into())]);
+    fn a_person_is_asked_until_the_server_agrees_and_offered_what_may_be_free() {
+        let ask = |proposal: &str, draft: &str| Act::AskNick {
+            proposal: proposal.into(),
+            draft: draft.into(),
+        };
+        for (manner, again) in [(Manner::Plain, ask("ana2", "")), (Manner::Editor, ask("", "ana2"))]
+        {
+            let mut dialogue = Dialogue::new(manner, Some("ana"), Bell::Me, &ENGLISH.client);
+            assert_eq!(dialogue.connected(None).pop(), Some(ask("ana", "")));
+            assert_eq!(dialogue.typed(""), [Act::Send("NICK ana".into())]);
+            assert!(!dialogue.listens_to_the_user());
+            let taken = "\"ana\" is taken. Try ana2:".to_string();
+            assert_eq!(hear(&mut dialogue, "ERR apelido_em_uso"), [Act::Hint(taken), again]);
+            assert_eq!(dialogue.typed("ana2"), [Act::Send("NICK ana2".into())]);
+            hear(&mut dialogue, "OK Welcome ana2");
+            assert_eq!(sent(&dialogue.typed("oi")), ["MSG oi"]);
+        }
+        let pasted = nameless(Manner::Editor).typed("ana\nbia");
+        assert!(matches!(&pasted[..], [Act::Hint(_), Act::AskNick { .. }]), "{pasted:?}");
+    }
+
+    #[test]
+    fn a_nick_that_may_be_free_is_like_the_one_that_is_not() {
+        for (nick, other) in
+            [("ana", "ana2"), ("ana2", "ana3"), ("ana9", "ana10"), ("joão", "joão2"), ("7", "8")]
+        {
+            assert_eq!(variant(nick), other);
+        }
+        let long = variant(&"ã".repeat(32));
+        assert!(Nick::new(&long).is_ok() && long.ends_with("ã2"), "{long}");
     }
 
     #[test]
     fn a_script_is_told_why_its_nick_was_not_taken() {
         for code in ["apelido_em_uso", "nick_in_use", "invalid_nick", "something_new"] {
-            let (mut dialogue, _) = Dialogue::begin(Some("ana"), false);
-            let failure = Failure::Nick("ana".into(), words_for(code));
-            assert_eq!(dialogue.heard(&format!("ERR {code}")), [Act::Fail(failure)]);
+            let mut dialogue = Dialogue::new(Manner::Script, None, Bell::Me, &PORTUGUESE.client);
+            dialogue.connected(Some("ana"));
+            let failure = Failure::Nick("ana".into(), words_for(code, &PORTUGUESE.client));
+            assert_eq!(hear(&mut dialogue, &format!("ERR {code}")), [Act::Fail(failure)]);
         }
-    }
-
-    #[test]
-    fn a_server_without_echo_shows_the_same_as_one_with() {
-        let mut with = talking();
-        with.typed("oi");
-        let mut without = talking();
-        without.typed("oi");
-        let echo = with.heard("FROM ana [all]: oi");
-        assert_eq!(without.heard("OK broadcast_sent"), echo);
-        assert_eq!(without.heard("OK broadcast_sent"), []);
-        assert_eq!(without.heard("OK dm_sent to joao"), []);
     }
 
     #[test]
     fn what_was_sent_is_unanswered_until_something_after_it_comes_back() {
-        let mut dialogue = talking();
+        let mut dialogue = talking_as(Manner::Script);
         for line in ["@joao one", "two", "@joao three"] {
             dialogue.typed(line);
         }
         assert_eq!(dialogue.unanswered(), 3);
-        dialogue.heard("FROM joao [all]: two");
+        hear(&mut dialogue, "FROM joao [all]: two");
         assert_eq!(dialogue.unanswered(), 3);
-        dialogue.heard("FROM ana [all]: two");
+        hear(&mut dialogue, "FROM ana [all]: two");
         assert_eq!(dialogue.unanswered(), 1);
         dialogue.typed("WHO");
         dialogue.typed("@joao four");
-        dialogue.heard("Connected users: ana, joao");
+        hear(&mut dialogue, "Connected users: ana, joao");
         assert_eq!(dialogue.unanswered(), 1);
     }
 
     #[test]
     fn the_end_is_good_only_if_somebody_said_goodbye() {
-        let mut dialogue = talking();
+        let mut dialogue = talking_as(Manner::Script);
         assert_eq!(dialogue.closed(), [Act::Fail(Failure::Lost)]);
         assert_eq!(dialogue.end_of_input(), [Act::Send("QUIT".into())]);
         assert!(dialogue.awaits_the_server());
-        assert!(matches!(&dialogue.heard("BYE")[..], [Act::Show(_), Act::End]));
+        assert!(matches!(&hear(&mut dialogue, "BYE")[..], [Act::Show(_), Act::End]));
         assert_eq!(dialogue.closed(), [Act::End]);
-        assert!(matches!(&talking().heard("OK goodbye")[..], [Act::Show(_), Act::End]));
+        let acts = hear(&mut talking_as(Manner::Script), "OK goodbye");
+        assert!(matches!(&acts[..], [Act::Show(_), Act::End]));
+    }
+
+    #[test]
+    fn whoever_was_cut_off_comes_back_as_the_same_and_knows_what_may_be_lost() {
+        let mut dialogue = talking_with("bia");
+        dialogue.typed("heard");
+        hear(&mut dialogue, "FROM ana [all]: heard");
+        dialogue.typed("unheard");
+        assert!(dialogue.may_return());
+        assert_eq!(
+            shown(&dialogue.lost()),
+            ["* connection lost; trying again (Ctrl-C leaves)", "* perhaps nobody heard: unheard",]
+        );
+        check(&mut dialogue, "oi", &[]);
+        check(&mut dialogue, "/who", &[]);
+        check(&mut dialogue, "/help", &[]);
+        assert_eq!(dialogue.connected(Some("other")), [Act::Send("NICK ana".into())]);
+        let acts = hear(&mut dialogue, "OK welcome ana");
+        assert_eq!(acts[0], Act::Hint("back, as ana".into()));
+        assert_eq!(sent(&acts), ["WHO"]);
+        check(&mut dialogue, "oi", &["MSG oi"]);
+        dialogue.lost();
+        assert_eq!(dialogue.typed("/quit"), [Act::End]);
+    }
+
+    #[test]
+    fn while_the_old_connection_has_the_nick_the_new_one_waits() {
+        let mut dialogue = talking_with("bia");
+        dialogue.lost();
+        dialogue.connected(None);
+        let acts = hear(&mut dialogue, "ERR nick_in_use");
+        assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]), "{acts:?}");
+        // It is not said again that it was lost.
+        assert_eq!(dialogue.lost(), []);
     }
 
     #[test]
     fn raw_lines_are_not_looked_at() {
-        let mut raw = Dialogue::raw();
-        assert_eq!(raw.heard("FROM a [all]: x"), [Act::ShowRaw("FROM a [all]: x".into())]);
-        assert_eq!(raw.heard("BYE"), [Act::ShowRaw("BYE".into()), Act::End]);
+        let mut raw = nameless(Manner::Raw);
+        let line = "FROM a [all]: x";
+        assert_eq!(hear(&mut raw, line), [Act::ShowRaw(line.into())]);
+        assert_eq!(hear(&mut raw, "BYE"), [Act::ShowRaw("BYE".into()), Act::End]);
     }
 }

@@ -1,13 +1,13 @@
 //! Which server to join: at an address, under a name, or whichever there is.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use async_channel::Receiver;
 use smol::Timer;
 use smol::future::or;
 
+use crate::client::desk::Desk;
 use crate::config::{Connect, Target};
 use crate::discovery::{self, Browser, Server};
 use crate::error::Error;
@@ -30,19 +30,49 @@ pub struct Place {
     pub name: String,
     /// Where it may be reached, best first.
     pub addresses: Vec<SocketAddr>,
+    /// The title under which it was found, if it was.
+    title: Option<String>,
 }
 
-/// Finds the server that is meant. Who is `interactive` is asked if several are.
-pub async fn find(
-    config: &Connect,
-    texts: &Texts,
-    interactive: bool,
-    keyboard: &Receiver<Vec<u8>>,
-) -> Result<Place, Error> {
+/// Finds the server that is meant. Whoever can be asked is asked if several are.
+pub async fn find(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
     match &config.target {
         Target::Host(host, port) => resolve(host, *port, config.timeout).await,
-        Target::Named(name) => find_named(config, name, interactive, keyboard).await,
-        Target::Any => find_any(config, texts, interactive, keyboard).await,
+        Target::Named(name) => find_named(config, texts, name, desk).await,
+        Target::Any => {
+            if desk.editor.is_some() {
+                desk.remark(texts.client.looking);
+            }
+            find_any(config, texts, desk).await
+        }
+    }
+}
+
+/// Where a server may be reached that was at this place before: it may have another
+/// address or port by now, or be where it was.
+pub async fn find_again(config: &Connect, place: &Place) -> Vec<SocketAddr> {
+    let found = match (&place.title, &config.target) {
+        (Some(title), _) => look_for(config, title).await,
+        (None, Target::Host(host, port)) => resolve(host, *port, config.timeout).await.ok(),
+        (None, Target::Named(host)) => resolve(host, DEFAULT_PORT, config.timeout).await.ok(),
+        (None, Target::Any) => None,
+    };
+    found.map_or_else(|| place.addresses.clone(), |place| place.addresses)
+}
+
+/// The server of exactly this title, as soon as it shows.
+async fn look_for(config: &Connect, title: &str) -> Option<Place> {
+    let end = Instant::now() + LOOK;
+    let mut browser = browse(config).ok()?;
+    loop {
+        let servers = browser.servers();
+        let found = servers.iter().find(|server| server.title == title && server.is_compatible());
+        if let Some(server) = found {
+            return place(server).ok();
+        }
+        if !browser.changes_before(end).await {
+            return None;
+        }
     }
 }
 
@@ -56,7 +86,7 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Err
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
     let name =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Ok(Place { name, addresses: in_order(addresses) })
+    Ok(Place { name, addresses: in_order(addresses), title: None })
 }
 
 fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
@@ -69,9 +99,9 @@ fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// name server has nothing to say.
 async fn find_named(
     config: &Connect,
+    texts: &Texts,
     name: &str,
-    interactive: bool,
-    keyboard: &Receiver<Vec<u8>>,
+    desk: &Desk,
 ) -> Result<Place, Error> {
     let begin = Instant::now();
     let mut browser = browse(config)?;
@@ -95,8 +125,8 @@ async fn find_named(
         if Instant::now() >= decision {
             return match &close[..] {
                 [] => Err(Error::Unknown(name.into(), titles(&servers))),
-                [server] => join(server),
-                several if interactive => join(choose(several, keyboard).await?),
+                [server] => join(server, texts, desk),
+                several if desk.asks => join(choose(several, texts, desk).await?, texts, desk),
                 several => Err(Error::Several(titles(several))),
             };
         }
@@ -138,12 +168,7 @@ fn matching(servers: &[Server], name: &str) -> Vec<Server> {
 }
 
 /// Whichever server there is; of several, the one that is chosen.
-async fn find_any(
-    config: &Connect,
-    texts: &Texts,
-    interactive: bool,
-    keyboard: &Receiver<Vec<u8>>,
-) -> Result<Place, Error> {
+async fn find_any(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
     let begin = Instant::now();
     let mut browser = browse(config)?;
     let mut last = begin;
@@ -172,25 +197,25 @@ async fn find_any(
         }
         [only] => only,
         [first, ..] if config.auto => first,
-        several if interactive => choose(several, keyboard).await?,
+        several if desk.asks => choose(several, texts, desk).await?,
         several => return Err(Error::Several(titles(several))),
     };
-    join(chosen)
+    join(chosen, texts, desk)
 }
 
 /// Asks which of several servers is meant.
 async fn choose<'a>(
     servers: &'a [Server],
-    keyboard: &Receiver<Vec<u8>>,
+    texts: &Texts,
+    desk: &Desk,
 ) -> Result<&'a Server, Error> {
-    let mut question = String::new();
     for (number, server) in (1..).zip(servers) {
-        question += &format!("{number:3}  {}  {}\n", server.title, server.address());
+        desk.remark(&format!("{number:3}  {}  {}", server.title, server.address()));
     }
     loop {
-        write!(io::stderr(), "{question}Which one? [1] ").ok();
-        let Ok(line) = keyboard.recv().await else {
-            writeln!(io::stderr()).ok(); // The cursor stands behind the question.
+        desk.ask(texts.client.which, "");
+        let Some(line) = desk.next().await else {
+            desk.break_line(); // The cursor stands behind the question.
             return Err(Error::Several(titles(servers)));
         };
         let line = String::from_utf8_lossy(&line);
@@ -198,7 +223,6 @@ async fn choose<'a>(
         if let Some(server) = number.and_then(|number: usize| servers.get(number.checked_sub(1)?)) {
             return Ok(server);
         }
-        question.clear();
     }
 }
 
@@ -206,14 +230,20 @@ fn titles(servers: &[Server]) -> Vec<String> {
     servers.iter().map(|server| format!("{} ({})", server.title, server.address())).collect()
 }
 
-fn join(server: &Server) -> Result<Place, Error> {
+fn join(server: &Server, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
+    let place = place(server)?;
+    desk.remark(&format!("* {}", (texts.client.joining)(&place.name)));
+    Ok(place)
+}
+
+fn place(server: &Server) -> Result<Place, Error> {
     if !server.is_compatible() && server.protocol.is_some() {
         return Err(Error::Incompatible(server.title.clone(), server.protocol));
     }
-    writeln!(io::stderr(), "* joining {} ({})", server.title, server.address()).ok();
     Ok(Place {
         name: format!("{} ({})", server.title, server.address()),
         addresses: server.addresses.clone(),
+        title: Some(server.title.clone()),
     })
 }
 
@@ -260,8 +290,8 @@ mod tests {
     #[test]
     fn a_server_of_another_protocol_is_not_joined() {
         let mut server = servers(&["Sala 3"]).remove(0);
-        assert!(join(&server).is_ok());
+        assert!(place(&server).is_ok());
         server.protocol = Some(2);
-        assert!(matches!(join(&server), Err(Error::Incompatible(_, Some(2)))));
+        assert!(matches!(place(&server), Err(Error::Incompatible(_, Some(2)))));
     }
 }

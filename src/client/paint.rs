@@ -1,11 +1,13 @@
 //! What was heard, as a line to be printed. Pure, and the one place that strangers'
 //! text goes through on its way to a terminal.
 
-use chrono::{DateTime, Local, SecondsFormat};
+use chrono::{DateTime, Local, NaiveDate, SecondsFormat};
 use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::client::dialogue::{Kind, Record, words_for};
+use crate::client::doorway::Way;
+use crate::texts::Client;
 use crate::wire::sanitize::{is_unsafe, visible};
 
 /// The colours of nicks: readable on light and dark, and none of them red, which
@@ -23,6 +25,9 @@ const NICK_COLOURS: [Color; 10] = [
     Color::BrightCyan,
 ];
 
+/// So many nicks of a crowd are named.
+const MAX_NAMED: usize = 20;
+
 /// How records become lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -34,55 +39,127 @@ pub enum Style {
     Json,
 }
 
-/// One record as one line, its line feed included. `now` is when it was heard.
-pub fn paint(style: Style, record: &Record, now: DateTime<Local>) -> String {
-    match style {
-        Style::Person { colour } => person(record, now, colour),
-        Style::Columns { colour } => columns(record, now, colour),
-        Style::Json => json(record, now),
+/// Makes lines, and remembers the day.
+#[derive(Debug)]
+pub struct Painter {
+    style: Style,
+    texts: &'static Client,
+    day: Option<NaiveDate>,
+}
+
+impl Painter {
+    pub fn new(style: Style, texts: &'static Client) -> Painter {
+        Painter { style, texts, day: None }
+    }
+
+    /// One record as one line, its line feed included; on a new day, after a line
+    /// that says so. `now` is when it was heard.
+    pub fn paint(&mut self, record: &Record, now: DateTime<Local>) -> String {
+        match self.style {
+            Style::Person { .. } => self.day(now) + &self.person(record, now) + "\n",
+            Style::Columns { colour } => columns(record, now, colour),
+            Style::Json => json(record, now),
+        }
+    }
+
+    /// Several people who came or went, as one line.
+    pub fn paint_crowd(&mut self, way: Way, nicks: &[String], now: DateTime<Local>) -> String {
+        let named = &nicks[..nicks.len().min(MAX_NAMED)];
+        let mut list = named.iter().map(|nick| visible(nick)).collect::<Vec<_>>().join(", ");
+        if nicks.len() > named.len() {
+            list = format!("{list} {}", (self.texts.more)(nicks.len() - named.len()));
+        }
+        let text = match way {
+            Way::In => (self.texts.joined)(&list, nicks.len()),
+            Way::Out => (self.texts.left)(&list, nicks.len()),
+        };
+        format!("{}{} {}\n", self.day(now), self.time(now), self.dim(&text))
+    }
+
+    /// Something about the client itself, as a line.
+    pub fn paint_hint(&self, text: &str) -> String {
+        self.dim(&format!("* {text}")) + "\n"
+    }
+
+    /// The line that begins a new day.
+    fn day(&mut self, now: DateTime<Local>) -> String {
+        let today = now.date_naive();
+        match self.day.replace(today) {
+            Some(day) if day != today => self.dim(&format!("-- {today} --")) + "\n",
+            _ => String::new(),
+        }
+    }
+
+    fn colour(&self) -> bool {
+        matches!(self.style, Style::Person { colour: true })
+    }
+
+    fn dim(&self, text: &str) -> String {
+        if self.colour() { text.dimmed().to_string() } else { text.to_string() }
+    }
+
+    fn bold(&self, text: &str) -> String {
+        if self.colour() { text.bold().to_string() } else { text.to_string() }
+    }
+
+    fn time(&self, now: DateTime<Local>) -> String {
+        self.dim(&now.format("%H:%M").to_string())
+    }
+
+    fn person(&self, record: &Record, now: DateTime<Local>) -> String {
+        let (texts, colour) = (self.texts, self.colour());
+        let nick = |nick: &str| paint_nick(nick, record.own, colour);
+        let time = self.time(now);
+        let from = record.from.as_deref().unwrap_or_default();
+        let to = record.to.as_deref().unwrap_or_default();
+        let text = record.text.as_deref().unwrap_or_default();
+        match record.kind {
+            Kind::Message => {
+                let line = match text.strip_prefix("/me ") {
+                    Some(deed) => format!("{time} * {} {}", nick(from), visible(deed)),
+                    None => format!("{time} {}  {}", nick(from), visible(text)),
+                };
+                if record.loud { format!("{} {line}", self.bold("!")) } else { line }
+            }
+            Kind::Private => {
+                let arrow = if colour { "→".magenta().to_string() } else { "→".to_string() };
+                let (from, to) = match record.own {
+                    true => (texts.you.into(), paint_nick(to, false, colour)),
+                    false => (nick(from), texts.you.into()),
+                };
+                format!("{time} {from} {arrow} {to}  {}", visible(text))
+            }
+            Kind::Joined => format!("{time} {}", self.dim(&(texts.joined)(&visible(from), 1))),
+            Kind::Left => format!("{time} {}", self.dim(&(texts.left)(&visible(from), 1))),
+            Kind::Users if record.own => {
+                let nicks: Vec<&str> = text.split(", ").filter(|name| !name.is_empty()).collect();
+                let others = nicks.iter().filter(|name| **name != to);
+                let others: Vec<String> =
+                    others.map(|name| paint_nick(name, false, colour)).collect();
+                match others[..] {
+                    [] => texts.alone.into(),
+                    _ => (texts.here)(&others.join(", "), nicks.len()),
+                }
+            }
+            Kind::Users => {
+                let nicks: Vec<String> =
+                    text.split(", ").filter(|name| !name.is_empty()).map(nick).collect();
+                format!("* {}", (texts.users)(nicks.len(), &nicks.join(", ")))
+            }
+            Kind::Welcome => (texts.you_are)(&self.bold(&visible(to))),
+            Kind::Error => {
+                let text = format!("* {}", (texts.refused)(&words_for(text, texts)));
+                if colour { text.yellow().to_string() } else { text }
+            }
+            Kind::Notice => self.dim(&format!("* {}", visible(text))),
+            Kind::Bye => texts.bye.into(),
+        }
     }
 }
 
 /// A line of the protocol, as something that a terminal prints.
 pub fn paint_raw(line: &str) -> String {
     visible(line).into_owned() + "\n"
-}
-
-fn person(record: &Record, now: DateTime<Local>, colour: bool) -> String {
-    let dim = |text: &str| if colour { text.dimmed().to_string() } else { text.to_string() };
-    let bold = |text: &str| if colour { text.bold().to_string() } else { text.to_string() };
-    let nick = |nick: &str| paint_nick(nick, record.own, colour);
-    let time = dim(&now.format("%H:%M").to_string());
-    let from = record.from.as_deref().unwrap_or_default();
-    let text = record.text.as_deref().unwrap_or_default();
-    let line = match record.kind {
-        Kind::Message => match text.strip_prefix("/me ") {
-            Some(deed) => format!("{time} * {} {}", nick(from), visible(deed)),
-            None => format!("{time} {}  {}", nick(from), visible(text)),
-        },
-        Kind::Private => {
-            let arrow = if colour { "→".magenta().to_string() } else { "→".to_string() };
-            format!("{time} {} {arrow} you  {}", nick(from), visible(text))
-        }
-        Kind::Joined => format!("{time} {}", dim(&format!("+ {} joined", visible(from)))),
-        Kind::Left => format!("{time} {}", dim(&format!("- {} left", visible(from)))),
-        Kind::Users => {
-            let nicks: Vec<String> =
-                text.split(", ").filter(|name| !name.is_empty()).map(nick).collect();
-            format!("* here ({}): {}", nicks.len(), nicks.join(", "))
-        }
-        Kind::Welcome => {
-            let me = visible(record.to.as_deref().unwrap_or_default());
-            format!("You are {}.", bold(&me))
-        }
-        Kind::Error => {
-            let text = format!("* the server refused that: {}", visible(&words_for(text)));
-            if colour { text.yellow().to_string() } else { text }
-        }
-        Kind::Notice => dim(&format!("* {}", visible(text))),
-        Kind::Bye => "Bye.".to_string(),
-    };
-    line + "\n"
 }
 
 fn paint_nick(nick: &str, own: bool, colour: bool) -> String {
@@ -93,11 +170,17 @@ fn paint_nick(nick: &str, own: bool, colour: bool) -> String {
     }
 }
 
-fn columns(record: &Record, now: DateTime<Local>, colour: bool) -> String {
+/// One record as columns, in which nothing depends on the language.
+pub fn columns(record: &Record, now: DateTime<Local>, colour: bool) -> String {
     let from = record.from.as_deref().map(|nick| paint_nick(nick, record.own, colour));
-    // Of who I am, the text tells.
-    let text = if record.kind == Kind::Welcome { &record.to } else { &record.text };
-    let text = visible(text.as_deref().unwrap_or_default());
+    // Of who I am, the text tells; and of what I said to one, to whom.
+    let to = record.to.as_deref().unwrap_or_default();
+    let text = record.text.as_deref().unwrap_or_default();
+    let text = match record.kind {
+        Kind::Welcome => visible(to).into_owned(),
+        Kind::Private if record.own => format!("@{} {}", visible(to), visible(text)),
+        _ => visible(text).into_owned(),
+    };
     format!("{}\t{}\t{}\t{text}\n", stamp(now), record.kind.word(), from.unwrap_or_default())
 }
 
@@ -154,6 +237,7 @@ mod tests {
     use chrono::TimeZone;
 
     use super::*;
+    use crate::texts::{ENGLISH, PORTUGUESE};
 
     fn record(kind: Kind, from: &str, text: &str) -> Record {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
@@ -164,9 +248,14 @@ mod tests {
         Local.with_ymd_and_hms(2026, 11, 22, 21, 4, 5).unwrap()
     }
 
+    fn paint(style: Style, record: &Record) -> String {
+        Painter::new(style, &ENGLISH.client).paint(record, evening())
+    }
+
     #[track_caller]
     fn check(style: Style, record: &Record, expected: &str) {
-        assert_eq!(paint(style, record, evening()), format!("{expected}\n"));
+        let mut painter = Painter::new(style, &ENGLISH.client);
+        assert_eq!(painter.paint(record, evening()), format!("{expected}\n"));
     }
 
     #[test]
@@ -188,11 +277,65 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_meant_sees_it_without_colours_too() {
+        let plain = Style::Person { colour: false };
+        let named = Record { loud: true, ..record(Kind::Message, "joao", "ana, oi") };
+        check(plain, &named, "! 21:04 joao  ana, oi");
+        let mine =
+            Record { own: true, to: Some("joao".into()), ..record(Kind::Private, "ana", "oi") };
+        check(plain, &mine, "21:04 you → joao  oi");
+        let here = Record {
+            own: true,
+            to: Some("ana".into()),
+            ..record(Kind::Users, "", "ana, bia, caio")
+        };
+        check(plain, &here, "Here: bia, caio (3 in all)");
+        let alone = Record { own: true, to: Some("ana".into()), ..record(Kind::Users, "", "ana") };
+        check(plain, &alone, "Nobody else is here yet.");
+    }
+
+    #[test]
+    fn in_portuguese_the_words_are_others_and_the_columns_are_not() {
+        let portuguese = |style, record: &Record| {
+            Painter::new(style, &PORTUGUESE.client).paint(record, evening())
+        };
+        let plain = Style::Person { colour: false };
+        assert_eq!(portuguese(plain, &record(Kind::Joined, "bia", "")), "21:04 + bia entrou\n");
+        assert_eq!(portuguese(plain, &record(Kind::Left, "bia", "")), "21:04 - bia saiu\n");
+        let private = record(Kind::Private, "joao", "oi");
+        assert_eq!(portuguese(plain, &private), "21:04 joao → você  oi\n");
+        for style in [Style::Columns { colour: false }, Style::Json] {
+            assert_eq!(portuguese(style, &private), paint(style, &private));
+        }
+    }
+
+    #[test]
+    fn a_crowd_is_one_line_of_bounded_length() {
+        let mut painter = Painter::new(Style::Person { colour: false }, &ENGLISH.client);
+        let few = ["a", "b", "c", "d"].map(String::from);
+        assert_eq!(painter.paint_crowd(Way::In, &few, evening()), "21:04 + a, b, c, d joined\n");
+        let many = vec!["x".to_string(); 100];
+        let line = painter.paint_crowd(Way::Out, &many, evening());
+        assert!(line.ends_with(", x and 80 more left\n"), "{line}");
+    }
+
+    #[test]
+    fn a_new_day_begins_with_its_date() {
+        let mut painter = Painter::new(Style::Person { colour: false }, &ENGLISH.client);
+        let bye = record(Kind::Bye, "", "");
+        assert_eq!(painter.paint(&bye, evening()), "Bye.\n");
+        assert_eq!(painter.paint(&bye, evening()), "Bye.\n");
+        let tomorrow = evening() + chrono::Days::new(1);
+        assert_eq!(painter.paint(&bye, tomorrow), "-- 2026-11-23 --\nBye.\n");
+        assert_eq!(painter.paint(&bye, tomorrow), "Bye.\n");
+    }
+
+    #[test]
     fn a_nick_keeps_its_colour_and_the_text_has_none() {
         colored::control::set_override(true);
         let style = Style::Person { colour: true };
-        let line = paint(style, &record(Kind::Message, "joao", "oi"), evening());
-        assert_eq!(line, paint(style, &record(Kind::Message, "joao", "oi"), evening()));
+        let line = paint(style, &record(Kind::Message, "joao", "oi"));
+        assert_eq!(line, paint(style, &record(Kind::Message, "joao", "oi")));
         assert!(line.ends_with("\x1b[0m  oi\n"), "{line:?}");
     }
 
@@ -232,15 +375,16 @@ mod tests {
         ];
         for kind in kinds {
             let text = Some(attack.to_string());
-            let record = Record { kind, from: text.clone(), to: text.clone(), text, own: false };
+            let record =
+                Record { kind, from: text.clone(), to: text.clone(), text, ..Record::default() };
             for style in
                 [Style::Person { colour: false }, Style::Columns { colour: false }, Style::Json]
             {
-                let line = paint(style, &record, evening());
+                let line = paint(style, &record);
                 let unsafe_ones = line.trim_end().chars().filter(|&c| is_unsafe(c) && c != '\t');
                 assert_eq!(unsafe_ones.count(), 0, "{line:?}");
             }
-            let line = paint(Style::Person { colour: true }, &record, evening());
+            let line = paint(Style::Person { colour: true }, &record);
             assert!(!line.contains("\x1b[2J") && !line.contains("\x1b]"), "{line:?}");
         }
         assert_eq!(paint_raw("\x1b[2J"), "␛[2J\n");

@@ -30,7 +30,8 @@ pub fn keyboard() -> Receiver<Vec<u8>> {
     receiver
 }
 
-/// Standard output behind a queue.
+/// A queue in front of something that may block: standard output, the line editor
+/// or a log.
 pub struct Printer {
     queue: Sender<Vec<u8>>,
     /// What became of it.
@@ -38,21 +39,32 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Starts it.
-    pub fn start() -> Printer {
+    /// Starts it. Each batch goes to `write`, which also learns whether the next
+    /// one is already waiting.
+    pub fn start(mut write: impl FnMut(&[u8], bool) -> io::Result<()> + Send + 'static) -> Printer {
         let (queue, texts) = async_channel::bounded::<Vec<u8>>(QUEUE);
         let (ended, end) = async_channel::bounded(1);
         thread::spawn(move || {
-            let result = print_all(&texts);
+            let result = loop {
+                let Ok(text) = texts.recv_blocking() else { break Ok(()) };
+                if let Err(err) = write(&text, !texts.is_empty()) {
+                    break Err(err);
+                }
+            };
             drop(texts); // Nobody need wait for a place in the queue.
             ended.send_blocking(result).ok(); // Nobody may want to know.
         });
         Printer { queue, end }
     }
 
-    /// Prints some lines, if that is still possible.
+    /// Prints some lines, if that is still possible, as soon as there is room.
     pub async fn print(&self, text: Vec<u8>) {
         self.queue.send(text).await.ok(); // Somebody waits for `broken`.
+    }
+
+    /// Prints some lines if there is room now.
+    pub fn offer(&self, text: Vec<u8>) {
+        self.queue.try_send(text).ok(); // Who logs to a disk that hangs misses some.
     }
 
     /// Waits until nothing can be printed any more.
@@ -67,13 +79,9 @@ impl Printer {
     }
 }
 
-fn print_all(texts: &Receiver<Vec<u8>>) -> io::Result<()> {
+/// Prints to standard output.
+pub fn print(text: &[u8], more: bool) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    while let Ok(text) = texts.recv_blocking() {
-        stdout.write_all(&text)?;
-        if texts.is_empty() {
-            stdout.flush()?;
-        }
-    }
-    Ok(())
+    stdout.write_all(text)?;
+    if more { Ok(()) } else { stdout.flush() }
 }

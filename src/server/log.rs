@@ -4,36 +4,29 @@
 //! the local time and the line of the protocol: who came and went, and what was
 //! said to all. Direct messages are nobody else's business.
 
-use std::fs::{File, OpenOptions};
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{Local, SecondsFormat};
 
 use crate::error::plain;
+use crate::logfile::LogFile;
 use crate::room::SessionId;
 use crate::server::lobby::Lobby;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
-/// A file that is open for appending.
+/// A log to be kept.
 pub struct Log {
-    path: PathBuf,
-    file: File,
-    /// The last attempt to write has failed, and that was said.
-    failing: bool,
+    file: LogFile,
     texts: &'static Texts,
 }
 
 impl Log {
-    /// Opens the file, or makes one that only its owner can read.
+    /// Opens the file.
     pub fn open(path: &Path, texts: &'static Texts) -> io::Result<Log> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Log { path: path.into(), file: options.open(path)?, failing: false, texts })
+        Ok(Log { file: LogFile::open(path)?, texts })
     }
 
     /// Writes down what a session hears until the room closes.
@@ -67,14 +60,10 @@ impl Log {
             stamped.push(b' ');
             stamped.extend_from_slice(line);
         }
-        let result = self.file.write_all(&stamped);
-        if let Err(err) = &result
-            && !self.failing
-        {
-            let why = plain(err, &self.texts.error);
+        if let Err(err) = self.file.append(&stamped) {
+            let why = plain(&err, &self.texts.error);
             self.warn(&(self.texts.server.log_failed)(&self.path(), &why));
         }
-        self.failing = result.is_err();
     }
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
@@ -83,6 +72,6 @@ impl Log {
     }
 
     fn path(&self) -> String {
-        visible(&self.path.display().to_string()).into_owned()
+        visible(&self.file.path().display().to_string()).into_owned()
     }
 }

@@ -1,7 +1,94 @@
-use super::{CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
+use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
 
 /// English.
 pub static ENGLISH: Texts = Texts {
+    client: Client {
+        nick_text: "NICK TEXT",
+        text: "TEXT",
+        name: "NAME",
+        maybe_nick: "[NICK]",
+        help: "\
+/help              this help
+/who               who is here
+/msg NICK TEXT     tell one person; so does @NICK TEXT
+/r TEXT            answer whoever wrote to you alone
+/me TEXT           say what you do
+/nick NAME         take another nick
+/ignore [NICK]     show nothing of this person, or do again
+/quiet             show nobody come and go, or do again
+/bell never|me|all when to ring
+/clear             clear the screen
+/quit              leave; so does Ctrl-D
+anything else is said to all; //TEXT says /TEXT",
+        looking: "Looking for a server...",
+        joining: |server| format!("joining {server}"),
+        welcome: "Messages are not encrypted. /help shows the commands.",
+        which: "Which one? [1] ",
+        nickname: |proposal| match proposal {
+            "" => "Nickname: ".into(),
+            _ => format!("Nickname [{proposal}]: "),
+        },
+        you_are: |nick| format!("You are {nick}."),
+        here: |nicks, count| format!("Here: {nicks} ({count} in all)"),
+        alone: "Nobody else is here yet.",
+        users: |count, nicks| format!("here ({count}): {nicks}"),
+        joined: |nicks, _| format!("+ {nicks} joined"),
+        left: |nicks, _| format!("- {nicks} left"),
+        more: |count| format!("and {count} more"),
+        you: "you",
+        bye: "Bye.",
+        refused: |why| format!("the server refused that: {why}"),
+        nick_taken: |nick, other| format!("\"{nick}\" is taken. Try {other}:"),
+        nick_refused: |nick, why| format!("\"{nick}\" was not taken: {why}"),
+        nick_in_use: "somebody here has that nick",
+        nick_invalid: "a nick is 1 to 32 letters, digits, '-', '_' or '.'",
+        user_not_found: "nobody here has that nick",
+        malformed_dm: "a direct message needs a nick and a text",
+        empty_message: "there was nothing to say",
+        not_registered: "it wants a nick first",
+        unknown_command: "it does not know that command",
+        line_too_long: "the line is too long",
+        invalid_utf8: "the text is not UTF-8",
+        too_fast: "not so many nicks in so little time",
+        room_full: "the room is full",
+        registration_timeout: "it has waited too long for a nick; join again",
+        said_goodbye: "it said goodbye",
+        closed: "it closed the connection; is it a chat server?",
+        in_pieces: |count| format!("that line was too long for one message; it went as {count}"),
+        left_out: "the server sent a line that is too long; it is left out",
+        long_nick: "nobody has such a long nick; nothing was sent",
+        private: "to tell one person: @NICK TEXT; nothing was sent",
+        message: "MSG TEXT; nothing was sent",
+        usage: |usage| format!("{usage}; nothing was sent"),
+        unknown: |word, guess| match guess {
+            Some(guess) => {
+                format!("no command {word}. Did you mean {guess}? To send it as text: /{word}")
+            }
+            None => format!("no command {word}: see /help; to send it as text: /{word}"),
+        },
+        ambiguous: |word, words| format!("{word} may be {words}"),
+        leave: "/quit leaves; to send the word, type a space before it",
+        nobody: |nick, guess| match guess {
+            Some(guess) => format!("{nick} is not here. Did you mean {guess}?"),
+            None => format!("{nick} is not here; nothing was sent"),
+        },
+        no_reply: "nobody has written to you alone yet",
+        ignoring: |nick| format!("ignoring {nick}; again to hear them"),
+        heeding: |nick| format!("no longer ignoring {nick}"),
+        ignored: |nicks| format!("ignored: {nicks}"),
+        ignored_nobody: "nobody is ignored",
+        quiet: |quiet| match quiet {
+            true => "who comes and goes is not shown any more".into(),
+            false => "who comes and goes is shown again".into(),
+        },
+        bell: |when| format!("bell: {when}"),
+        no_screen: "there is no screen to clear here",
+        lost: "connection lost; trying again (Ctrl-C leaves)",
+        back: |nick| format!("back, as {nick}"),
+        offline: "not connected; nothing was sent (the Up key brings it back)",
+        unheard: |text| format!("perhaps nobody heard: {text}"),
+        not_yet: |why| format!("the server is there, but {why}; trying again"),
+    },
     cli: CommandLine {
         usage: |command| match command {
             "server" => "Usage: minichat server [OPTIONS]",
@@ -28,6 +115,7 @@ pub static ENGLISH: Texts = Texts {
         no_ip: |value| format!("`{value}` is not an IP address"),
         no_number: |value, highest| format!("`{value}` is not a number from 0 to {highest}"),
         no_time: |value, most| format!("`{value}` is not a number of seconds up to {most}"),
+        no_choice: |value, words| format!("`{value}` is none of {words}"),
         empty: "it is empty",
         no_text: |word| format!("`{word}` is not UTF-8"),
         no_nick: |nick| format!("{nick:?} is not a nickname"),

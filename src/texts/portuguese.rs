@@ -1,9 +1,98 @@
 use std::io::ErrorKind;
 
-use super::{CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
+use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
 
 /// Portuguese, as in Brazil.
 pub static PORTUGUESE: Texts = Texts {
+    client: Client {
+        nick_text: "APELIDO TEXTO",
+        text: "TEXTO",
+        name: "NOME",
+        maybe_nick: "[APELIDO]",
+        help: "\
+/help              esta ajuda
+/who               quem está aqui
+/msg APELIDO TEXTO fala só com uma pessoa; @APELIDO TEXTO também
+/r TEXTO           responde a quem falou só com você
+/me TEXTO          diz o que você faz
+/nick NOME         troca de apelido
+/ignore [APELIDO]  não mostra mais esta pessoa, ou volta a mostrar
+/quiet             não mostra quem entra e sai, ou volta a mostrar
+/bell never|me|all quando tocar: nunca, por mim, sempre
+/clear             limpa a tela
+/quit              sai; Ctrl-D também
+o resto é dito a todos; //TEXTO diz /TEXTO",
+        looking: "Procurando um servidor...",
+        joining: |server| format!("entrando em {server}"),
+        welcome: "As mensagens não são cifradas. /help mostra os comandos.",
+        which: "Qual deles? [1] ",
+        nickname: |proposal| match proposal {
+            "" => "Apelido: ".into(),
+            _ => format!("Apelido [{proposal}]: "),
+        },
+        you_are: |nick| format!("Você é {nick}."),
+        here: |nicks, count| format!("Aqui: {nicks} ({count} ao todo)"),
+        alone: "Ninguém mais está aqui ainda.",
+        users: |count, nicks| format!("aqui ({count}): {nicks}"),
+        joined: |nicks, count| {
+            format!("+ {nicks} {}", if count == 1 { "entrou" } else { "entraram" })
+        },
+        left: |nicks, count| format!("- {nicks} {}", if count == 1 { "saiu" } else { "saíram" }),
+        more: |count| format!("e mais {count}"),
+        you: "você",
+        bye: "Até logo.",
+        refused: |why| format!("o servidor recusou: {why}"),
+        nick_taken: |nick, other| format!("\"{nick}\" já está em uso. Tente {other}:"),
+        nick_refused: |nick, why| format!("\"{nick}\" não foi aceito: {why}"),
+        nick_in_use: "alguém aqui já usa esse apelido",
+        nick_invalid: "um apelido tem de 1 a 32 letras, algarismos, '-', '_' ou '.'",
+        user_not_found: "ninguém aqui tem esse apelido",
+        malformed_dm: "uma mensagem direta precisa de um apelido e de um texto",
+        empty_message: "não havia nada a dizer",
+        not_registered: "ele quer primeiro um apelido",
+        unknown_command: "ele não conhece esse comando",
+        line_too_long: "a linha é longa demais",
+        invalid_utf8: "o texto não é UTF-8",
+        too_fast: "apelidos demais em tão pouco tempo",
+        room_full: "a sala está cheia",
+        registration_timeout: "ele esperou demais por um apelido; entre de novo",
+        said_goodbye: "ele se despediu",
+        closed: "ele fechou a conexão; é um servidor de chat?",
+        in_pieces: |count| format!("essa linha era longa demais para uma mensagem; foi em {count}"),
+        left_out: "o servidor mandou uma linha longa demais; ela foi omitida",
+        long_nick: "ninguém tem um apelido tão longo; nada foi enviado",
+        private: "para falar com uma pessoa: @APELIDO TEXTO; nada foi enviado",
+        message: "MSG TEXTO; nada foi enviado",
+        usage: |usage| format!("{usage}; nada foi enviado"),
+        unknown: |word, guess| match guess {
+            Some(guess) => {
+                format!("não há comando {word}. Seria {guess}? Para enviar como texto: /{word}")
+            }
+            None => format!("não há comando {word}: veja /help; para enviar como texto: /{word}"),
+        },
+        ambiguous: |word, words| format!("{word} pode ser {words}"),
+        leave: "/quit sai; para enviar a palavra, digite um espaço antes",
+        nobody: |nick, guess| match guess {
+            Some(guess) => format!("{nick} não está aqui. Seria {guess}?"),
+            None => format!("{nick} não está aqui; nada foi enviado"),
+        },
+        no_reply: "ninguém falou só com você ainda",
+        ignoring: |nick| format!("ignorando {nick}; de novo para voltar a ler"),
+        heeding: |nick| format!("{nick} não é mais ignorado"),
+        ignored: |nicks| format!("ignorados: {nicks}"),
+        ignored_nobody: "ninguém é ignorado",
+        quiet: |quiet| match quiet {
+            true => "quem entra e sai não é mais mostrado".into(),
+            false => "quem entra e sai volta a ser mostrado".into(),
+        },
+        bell: |when| format!("sinal sonoro: {when}"),
+        no_screen: "aqui não há tela para limpar",
+        lost: "conexão perdida; tentando de novo (Ctrl-C sai)",
+        back: |nick| format!("de volta, como {nick}"),
+        offline: "sem conexão; nada foi enviado (a seta para cima traz de volta)",
+        unheard: |text| format!("talvez ninguém tenha lido: {text}"),
+        not_yet: |why| format!("o servidor está lá, mas {why}; tentando de novo"),
+    },
     cli: CommandLine {
         usage: |command| match command {
             "server" => "Uso: minichat server [OPÇÕES]",
@@ -98,6 +187,16 @@ pub static PORTUGUESE: Texts = Texts {
                 "keep listening after the end of the input",
                 "continua ouvindo depois do fim da entrada",
             ),
+            ("append what is shown to FILE", "acrescenta a FILE o que é mostrado"),
+            (
+                "ring for: never, me, all (default: me)",
+                "tocar por: never (nunca), me (mim), all (padrão: me)",
+            ),
+            (
+                "colours: auto, always, never (default: auto)",
+                "cores: auto, always (sempre), never (padrão: auto)",
+            ),
+            ("leave when the connection is lost", "sai quando a conexão se perde"),
             (
                 "which server, and its port (default: find one; 9000)",
                 "qual servidor, e a porta (padrão: procura um; 9000)",
@@ -117,6 +216,7 @@ pub static PORTUGUESE: Texts = Texts {
         no_ip: |value| format!("`{value}` não é um endereço IP"),
         no_number: |value, highest| format!("`{value}` não é um número de 0 a {highest}"),
         no_time: |value, most| format!("`{value}` não é um número de segundos até {most}"),
+        no_choice: |value, words| format!("`{value}` não é um destes: {words}"),
         empty: "está vazio",
         no_text: |word| format!("`{word}` não é UTF-8"),
         no_nick: |nick| format!("{nick:?} não serve de apelido"),

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
     &["wire", "texts", "interrupt"],
-    &["room", "discovery", "config", "error"],
+    &["room", "discovery", "config", "error", "editor", "logfile"],
     &["server", "client", "discover", "cli"],
     &["main"],
 ];
@@ -16,7 +16,17 @@ const FLOORS: [&[&str]; 4] = [
 const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 
 /// Modules that never wait: what they must not mention.
-const PURE: [&str; 4] = ["wire", "room", "client/dialogue", "client/paint"];
+const PURE: [&str; 9] = [
+    "wire",
+    "texts",
+    "room",
+    "editor/words",
+    "client/dialogue",
+    "client/doorway",
+    "client/entry",
+    "client/paint",
+    "client/people",
+];
 const WORLD: [&str; 9] = [
     "smol",
     "async_channel",

@@ -1,0 +1,147 @@
+//! The user's side: a keyboard and a screen, whichever kind they are.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use async_channel::Receiver;
+
+use crate::client::entry;
+use crate::client::plain;
+use crate::config::{Color, Connect, Format};
+use crate::editor::{self, Editor, Prompt, Purpose, Typed};
+use crate::interrupt::Trigger;
+use crate::texts::Client;
+
+/// Standard input and output, or the line editor on both.
+pub struct Desk {
+    /// Whether to print in colour.
+    pub colour: bool,
+    /// What is printed meets a terminal.
+    pub terminal: bool,
+    /// Somebody types, and can be asked.
+    pub asks: bool,
+    /// The editor, if there is one.
+    pub editor: Option<Editor>,
+    keys: Keys,
+}
+
+enum Keys {
+    Plain(Receiver<Vec<u8>>),
+    Editor(Receiver<Typed>),
+}
+
+impl Desk {
+    /// Looks what there is. A Ctrl-C that is only a key pulls `interrupt`.
+    pub fn sit(config: &Connect, interrupt: Trigger, texts: &Client) -> Desk {
+        let terminal = io::stdout().is_terminal();
+        let variable = |name: &str| env::var(name).unwrap_or_default();
+        let colour = wants_colour(config.color, terminal, variable);
+        colored::control::set_override(colour);
+        #[cfg(windows)]
+        colored::control::set_virtual_terminal(true).ok();
+        let asks = io::stdin().is_terminal();
+        let purpose = || Purpose {
+            commands: entry::commands(texts),
+            addresses: true,
+            colour,
+            changes_prompt: entry::renames,
+            interrupt,
+        };
+        // If the terminal does not take part, a plain one is better than none.
+        let editor = (config.format == Format::Text && editor::is_capable())
+            .then(|| Editor::start(purpose()).ok())
+            .flatten();
+        let (editor, keys) = match editor {
+            Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
+            None => (None, Keys::Plain(plain::keyboard())),
+        };
+        Desk { colour, terminal, asks, editor, keys }
+    }
+
+    /// The next line that is typed, its end included where there is one; none at
+    /// the end of the input.
+    pub async fn next(&self) -> Option<Vec<u8>> {
+        match &self.keys {
+            Keys::Plain(lines) => lines.recv().await.ok(),
+            Keys::Editor(typed) => match typed.recv().await {
+                Ok(Typed::Line(line)) => Some(line.into()),
+                Ok(Typed::End) | Err(_) => None,
+            },
+        }
+    }
+
+    /// Says something about the client itself, while nothing is being typed.
+    pub fn remark(&self, text: &str) {
+        match &self.editor {
+            Some(editor) => editor.print(&format!("{text}\n")).ok(),
+            None => writeln!(io::stderr(), "{text}").ok(),
+        };
+    }
+
+    /// Asks something, to which the next line is the answer. `draft` is in the line
+    /// already where there is an editor.
+    pub fn ask(&self, question: &str, draft: &str) {
+        match &self.editor {
+            Some(editor) => editor.set_prompt(Prompt {
+                raw: question.into(),
+                styled: question.into(),
+                draft: draft.into(),
+                question: true,
+            }),
+            None => drop(write!(io::stderr(), "{question}")),
+        }
+    }
+
+    /// A line was shown behind a question that was not answered.
+    pub fn break_line(&self) {
+        if self.editor.is_none() {
+            writeln!(io::stderr()).ok();
+        }
+    }
+}
+
+/// Whether to print in colour: if that is left open, on a terminal that can, unless
+/// the environment wants it nowhere (`NO_COLOR`, of any value) or everywhere
+/// (`CLICOLOR_FORCE`, but 0).
+fn wants_colour(when: Color, terminal: bool, variable: impl Fn(&str) -> String) -> bool {
+    match (when, variable("NO_COLOR").as_str(), variable("CLICOLOR_FORCE").as_str()) {
+        (Color::Always, ..) => true,
+        (Color::Never, ..) => false,
+        (Color::Auto, "", "" | "0") => terminal && variable("TERM") != "dumb",
+        (Color::Auto, "", _) => true,
+        (Color::Auto, ..) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_and_for_those_who_insist() {
+        use Color::{Always, Auto, Never};
+        for (when, terminal, no_color, force, term, expected) in [
+            (Auto, true, "", "", "xterm", true),
+            (Auto, true, "", "", "", true),
+            (Auto, true, "", "", "dumb", false),
+            (Auto, true, "0", "", "xterm", false),
+            (Auto, false, "", "", "xterm", false),
+            (Auto, false, "", "0", "xterm", false),
+            (Auto, false, "", "1", "dumb", true),
+            (Auto, true, "1", "1", "xterm", false),
+            (Always, false, "1", "", "dumb", true),
+            (Never, true, "", "1", "xterm", false),
+        ] {
+            let variable = |name: &str| match name {
+                "NO_COLOR" => no_color.to_string(),
+                "CLICOLOR_FORCE" => force.to_string(),
+                _ => term.to_string(),
+            };
+            assert_eq!(
+                wants_colour(when, terminal, variable),
+                expected,
+                "{when:?} {no_color:?} {force:?} {term:?}"
+            );
+        }
+    }
+}

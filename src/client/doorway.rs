@@ -1,0 +1,139 @@
+//! Who comes and goes: told one by one, or in one line when many do. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// So many notices are told one by one...
+const FEW: usize = 3;
+/// ...in this long; the others are gathered, but no longer than this.
+const WINDOW: Duration = Duration::from_secs(5);
+/// Or until nobody came or went for so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Which way somebody went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    In,
+    Out,
+}
+
+/// Those who went one way, to be told in one line.
+pub type Group = (Way, Vec<String>);
+
+/// The notices of the last seconds.
+#[derive(Debug, Default)]
+pub struct Doorway {
+    /// When notices were told one by one.
+    told: VecDeque<Duration>,
+    /// Those who were not told of yet, in order.
+    gathered: Vec<Group>,
+    /// When the first and the last of them came.
+    since: Option<(Duration, Duration)>,
+}
+
+impl Doorway {
+    /// Somebody went this way. What has to be told at once.
+    pub fn passed(&mut self, way: Way, nick: &str, now: Duration) -> Vec<Group> {
+        while self.told.front().is_some_and(|&then| now - then >= WINDOW) {
+            self.told.pop_front();
+        }
+        if self.since.is_none() && self.told.len() < FEW {
+            self.told.push_back(now);
+            return vec![(way, vec![nick.into()])];
+        }
+        let first = self.since.map_or(now, |(first, _)| first);
+        self.since = Some((first, now));
+        // Whoever was only at the door was not there.
+        for (before, nicks) in &mut self.gathered {
+            let known = nicks.len();
+            nicks.retain(|known| *before == way || known != nick);
+            if nicks.len() < known {
+                return Vec::new();
+            }
+        }
+        match self.gathered.iter_mut().find(|(before, _)| *before == way) {
+            Some((_, nicks)) => nicks.push(nick.into()),
+            None => self.gathered.push((way, vec![nick.into()])),
+        }
+        Vec::new()
+    }
+
+    /// When those who are gathered have to be told of, if any are.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.since.map(|(first, last)| (first + WINDOW).min(last + PAUSE))
+    }
+
+    /// Those who were gathered and not yet told of.
+    pub fn gathered(&mut self) -> Vec<Group> {
+        self.since = None;
+        let groups = std::mem::take(&mut self.gathered);
+        groups.into_iter().filter(|(_, nicks)| !nicks.is_empty()).collect()
+    }
+
+    /// Whether `nick` is one of those who were gathered.
+    pub fn holds(&self, nick: &str) -> bool {
+        self.gathered.iter().any(|(_, nicks)| nicks.iter().any(|known| known == nick))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(way: Way, nick: &str) -> Vec<Group> {
+        vec![(way, vec![nick.into()])]
+    }
+
+    #[test]
+    fn a_few_are_told_one_by_one_and_many_together() {
+        let mut doorway = Doorway::default();
+        let now = Duration::from_secs(60);
+        for nick in ["a", "b", "c"] {
+            assert_eq!(doorway.passed(Way::In, nick, now), one(Way::In, nick));
+        }
+        assert_eq!(doorway.deadline(), None);
+        for nick in ["d", "e", "f"] {
+            assert_eq!(doorway.passed(Way::In, nick, now), []);
+        }
+        assert!(doorway.holds("e") && !doorway.holds("a"));
+        assert_eq!(doorway.deadline(), Some(now + PAUSE));
+        let names = ["d", "e", "f"].map(String::from).to_vec();
+        assert_eq!(doorway.gathered(), [(Way::In, names)]);
+        assert_eq!(doorway.deadline(), None);
+    }
+
+    #[test]
+    fn later_everything_is_as_at_the_beginning() {
+        let mut doorway = Doorway::default();
+        let now = Duration::from_secs(60);
+        for nick in ["a", "b", "c", "d"] {
+            doorway.passed(Way::In, nick, now);
+        }
+        doorway.gathered();
+        assert_eq!(doorway.passed(Way::Out, "a", now + PAUSE), []);
+        assert_eq!(doorway.gathered(), one(Way::Out, "a"));
+        assert_eq!(doorway.passed(Way::Out, "b", now + WINDOW), one(Way::Out, "b"));
+    }
+
+    #[test]
+    fn a_crowd_that_does_not_end_is_told_of_nevertheless() {
+        let mut doorway = Doorway::default();
+        let start = Duration::from_secs(60);
+        for step in 0..100 {
+            doorway.passed(Way::In, &step.to_string(), start + PAUSE / 10 * step);
+        }
+        assert!(doorway.deadline().unwrap() <= start + WINDOW + PAUSE);
+    }
+
+    #[test]
+    fn who_comes_and_goes_meanwhile_is_not_told_of() {
+        let mut doorway = Doorway::default();
+        let now = Duration::from_secs(60);
+        for nick in ["a", "b", "c", "d", "e"] {
+            doorway.passed(Way::In, nick, now);
+        }
+        doorway.passed(Way::Out, "d", now);
+        doorway.passed(Way::Out, "a", now);
+        assert_eq!(doorway.gathered(), [one(Way::In, "e"), one(Way::Out, "a")].concat());
+    }
+}

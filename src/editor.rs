@@ -1,0 +1,582 @@
+//! The line at the bottom of the terminal: what others say appears above it, and
+//! what is being typed is never disturbed.
+//!
+//! It is one `readline()` of rustyline that does not end: Enter hands the line
+//! over and empties the editor, and what is to be shown goes through rustyline's
+//! external printer. A question has a `readline()` of its own, with an answer.
+//!
+//! Two threads besides the caller's: one in which rustyline reads and paints, and
+//! whichever one calls [`print`](Editor::print).
+
+mod terminal;
+mod words;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+use std::mem;
+use std::panic;
+use std::process;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::line_buffer::LineBuffer;
+use rustyline::validate::Validator;
+use rustyline::{
+    Changeset, Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Event,
+    EventContext, EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, Movement,
+    RepeatCount,
+};
+use unicode_width::UnicodeWidthChar;
+
+use crate::interrupt::Trigger;
+use crate::wire::sanitize;
+use terminal::Terminal;
+pub use terminal::is_capable;
+pub use words::{Argument, Command};
+use words::{Hint, History, Words};
+
+/// A key that begins with ESC sends the rest within this, in milliseconds. While
+/// that is awaited, nothing is shown.
+const KEY_SEQUENCE: u16 = 50;
+/// How long a line that may change the prompt is waited for the next one.
+const NEW_PROMPT: Duration = Duration::from_secs(1);
+/// How long to wait for something to appear on the screen. It takes this long
+/// only if the editor has ended with an error just then.
+const APPEARS: Duration = Duration::from_secs(1);
+/// How long the last lines may take to be shown.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// What an editor is for.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// What can be completed when a line begins with a slash.
+    pub commands: Vec<Command>,
+    /// A line may begin with a nick to address somebody.
+    pub addresses: bool,
+    /// What is no text may be shown in grey.
+    pub colour: bool,
+    /// Whether a line may be followed by another prompt.
+    pub changes_prompt: fn(&str) -> bool,
+    /// What Ctrl-C pulls where there is nothing to clear.
+    pub interrupt: Trigger,
+}
+
+/// Something that the user did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// Entered a line, or answered a question. What was pasted may have line
+    /// feeds in it, and any other character.
+    Line(String),
+    /// Pressed Ctrl-D on an empty line, or the terminal is gone.
+    End,
+}
+
+/// What stands before the line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// Without escape sequences.
+    pub raw: String,
+    /// With colours; of the same width.
+    pub styled: String,
+    /// What is in the line at the beginning.
+    pub draft: String,
+    /// One line is wanted, of which nothing is to be remembered or completed.
+    pub question: bool,
+}
+
+/// The editor of this process' terminal. Clones are the same one.
+#[derive(Clone)]
+pub struct Editor {
+    desk: Arc<Desk>,
+    printer: Arc<Mutex<dyn ExternalPrinter + Send>>,
+}
+
+/// What the threads share.
+struct Desk {
+    state: Mutex<State>,
+    /// Something in the state has changed.
+    changed: Condvar,
+    typed: Sender<Typed>,
+    terminal: Terminal,
+    purpose: Purpose,
+}
+
+struct State {
+    words: Words,
+    history: History,
+    /// The next TAB goes back.
+    back: bool,
+    /// What is to be the whole line.
+    replacement: Option<String>,
+    /// What is in the editor.
+    line: String,
+    /// What rustyline reads behind, and what it shall read behind next.
+    prompt: Prompt,
+    next_prompt: Option<Prompt>,
+    phase: Phase,
+    /// What was given to rustyline and is not yet on the screen.
+    in_flight: Option<String>,
+    /// The next painting is because of a key.
+    keyed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is read: what is to be shown is simply written.
+    Idle,
+    /// rustyline reads, and shows what it is given.
+    Reading,
+    /// It is about to end.
+    Ending,
+    /// The terminal is as it was found.
+    Closed,
+}
+
+impl Editor {
+    /// Takes the terminal over, if it [is capable](is_capable). Nothing is read
+    /// before there is a [prompt](Editor::set_prompt).
+    ///
+    /// # Errors
+    /// If the system does not allow it.
+    pub fn start(purpose: Purpose) -> io::Result<(Editor, Receiver<Typed>)> {
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            // The highlighter is how we know what is on the screen.
+            .color_mode(ColorMode::Forced)
+            .keyseq_timeout(Some(KEY_SEQUENCE))
+            .build();
+        let mut reader =
+            rustyline::Editor::with_history(config, MemHistory::new()).map_err(io::Error::other)?;
+        let printer = reader.create_external_printer().map_err(io::Error::other)?;
+        let (typed, events) = async_channel::unbounded();
+        let state = State {
+            words: Words::new(purpose.commands.clone(), purpose.addresses),
+            history: History::default(),
+            back: false,
+            replacement: None,
+            line: String::new(),
+            prompt: Prompt::default(),
+            next_prompt: None,
+            phase: Phase::Idle,
+            in_flight: None,
+            keyed: false,
+        };
+        let desk = Arc::new(Desk {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            typed,
+            terminal: Terminal::quiet()?,
+            purpose,
+        });
+        bind_keys(&mut reader, &desk);
+        reader.set_helper(Some(Guide(desk.clone())));
+        let editor = Editor { desk: desk.clone(), printer: Arc::new(Mutex::new(printer)) };
+        thread::Builder::new().name("editor".into()).spawn(move || read(reader, &desk))?;
+        Ok((editor, events))
+    }
+
+    /// Reads behind this from now on, or at the latest from the next line on. A
+    /// question, or what follows one, begins at once.
+    pub fn set_prompt(&self, prompt: Prompt) {
+        let mut state = self.desk.lock();
+        if state.prompt != prompt || state.phase != Phase::Reading {
+            state.next_prompt = Some(prompt);
+            self.desk.changed.notify_all();
+        }
+    }
+
+    /// The nicks to complete, whoever spoke last first.
+    pub fn set_nicks(&self, nicks: Vec<String>) {
+        self.desk.lock().words.nicks = nicks;
+    }
+
+    /// Shows some lines, the last one ended, above the line that is being typed.
+    /// Returns when they are on their way; what was shown before is on the screen.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn print(&self, lines: &str) -> io::Result<()> {
+        let mut state = self.desk.lock();
+        loop {
+            state = match (state.phase, &state.in_flight) {
+                (Phase::Reading, None) => break,
+                (Phase::Idle, None) | (Phase::Closed, _) => return write_out(lines),
+                (Phase::Ending, None) => self.desk.wait(state),
+                (_, Some(_)) => {
+                    let (mut state, timeout) = self
+                        .desk
+                        .changed
+                        .wait_timeout(state, APPEARS)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    if timeout.timed_out() && state.phase == Phase::Reading {
+                        state.in_flight = None;
+                    }
+                    state
+                }
+            };
+        }
+        // This cannot block: nothing else is in flight.
+        let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
+        printer.print(lines.to_string()).map_err(io::Error::other)?;
+        state.in_flight = Some(lines.to_string());
+        Ok(())
+    }
+
+    /// Gives the terminal back as it was found, after what was printed is shown.
+    /// From now on, [`print`](Editor::print) just writes.
+    pub fn finish(&self) {
+        let deadline = Instant::now() + LAST_LINES;
+        let mut state = self.desk.lock();
+        while state.phase == Phase::Reading && state.in_flight.is_some() {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            (state, _) =
+                self.desk.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.phase == Phase::Closed {
+            return;
+        }
+        let reading = mem::replace(&mut state.phase, Phase::Closed) == Phase::Reading;
+        let late = state.in_flight.take().unwrap_or_default();
+        self.desk.terminal.restore();
+        let end = match (reading, state.line.is_empty()) {
+            (false, _) => "",
+            // An empty prompt is no loss.
+            (true, true) => "\r\x1b[J\x1b[?2004l",
+            (true, false) => "\x1b[?2004l\r\n",
+        };
+        write_out(&format!("{end}{late}")).ok(); // The terminal may be gone.
+        self.desk.changed.notify_all();
+    }
+
+    /// From now on, a panic in any thread restores the terminal and ends the
+    /// program with status 101.
+    pub fn restore_on_panic(&self) {
+        let (desk, report) = (self.desk.clone(), panic::take_hook());
+        panic::set_hook(Box::new(move |info| {
+            // No lock is taken: whoever panics may hold it.
+            if desk.terminal.restore() {
+                write_out("\x1b[?2004l\r\n").ok();
+            }
+            report(info);
+            process::exit(101);
+        }));
+    }
+}
+
+impl fmt::Debug for Editor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Editor").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, typed: Typed) {
+        self.typed.try_send(typed).ok(); // Nobody may be listening any more.
+    }
+
+    /// Waits for something to read behind. After a line that was no answer it may
+    /// be what it was.
+    fn next_prompt(&self, mut again: Option<Prompt>) -> Prompt {
+        let mut state = self.lock();
+        let deadline = Instant::now() + NEW_PROMPT;
+        loop {
+            if let Some(prompt) = state.next_prompt.take() {
+                state.prompt = prompt.clone();
+                return prompt;
+            }
+            state = match &again {
+                None => self.wait(state),
+                Some(_) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return again.take().expect("it was just there");
+                    }
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Enter was pressed.
+    fn enter(&self, line: &str) -> Cmd {
+        let mut state = self.lock();
+        if state.prompt.question {
+            state.phase = Phase::Ending;
+            return Cmd::AcceptLine;
+        }
+        let clear = Cmd::Replace(Movement::WholeBuffer, Some(String::new()));
+        if line.trim().is_empty() {
+            return clear;
+        }
+        state.history.push(line);
+        if (self.purpose.changes_prompt)(line) || state.next_prompt.is_some() {
+            state.phase = Phase::Ending;
+            return Cmd::AcceptLine;
+        }
+        self.tell(Typed::Line(line.into()));
+        clear
+    }
+
+    /// An arrow was pressed.
+    fn recall(&self, older: bool, line: &str, pos: usize) -> Cmd {
+        // Within what was pasted, arrows go from line to line.
+        if older && line[..pos].contains('\n') {
+            return Cmd::Move(Movement::LineUp(1));
+        }
+        if !older && line[pos..].contains('\n') {
+            return Cmd::Move(Movement::LineDown(1));
+        }
+        let mut state = self.lock();
+        if state.prompt.question {
+            return Cmd::Noop;
+        }
+        match if older { state.history.older(line) } else { state.history.newer() } {
+            Some(line) => {
+                state.replacement = Some(line);
+                // The one command by which a line can be replaced as a whole.
+                Cmd::Complete
+            }
+            None => Cmd::Noop,
+        }
+    }
+
+    /// Ctrl-C was pressed.
+    fn interrupt(&self, line: &str) -> Cmd {
+        if line.is_empty() {
+            self.purpose.interrupt.pull();
+            return Cmd::Noop;
+        }
+        self.lock().history.leave();
+        Cmd::Replace(Movement::WholeBuffer, Some(String::new()))
+    }
+}
+
+/// Writes to standard output now.
+fn write_out(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+type Reader = rustyline::Editor<Guide, MemHistory>;
+
+/// Reads line after line until the terminal is gone.
+fn read(mut reader: Reader, desk: &Desk) {
+    let mut prompt = desk.next_prompt(None);
+    loop {
+        let styled = if desk.purpose.colour { &prompt.styled } else { &prompt.raw };
+        let read = reader
+            .readline_with_initial(&(prompt.raw.as_str(), styled.as_str()), (&prompt.draft, ""));
+        let mut state = desk.lock();
+        if state.phase == Phase::Closed {
+            return;
+        }
+        state.phase = Phase::Idle;
+        let line = mem::take(&mut state.line);
+        desk.changed.notify_all();
+        drop(state);
+        prompt = match read {
+            Ok(line) => {
+                desk.tell(Typed::Line(line));
+                prompt.draft.clear();
+                let again = (!prompt.question).then_some(prompt);
+                desk.next_prompt(again)
+            }
+            // Bytes that are no text are left out; what was typed is not.
+            Err(ReadlineError::Io(err)) if err.kind() == io::ErrorKind::InvalidData => {
+                Prompt { draft: line, ..prompt }
+            }
+            // A signal from elsewhere.
+            Err(ReadlineError::Interrupted) => return desk.purpose.interrupt.pull(),
+            Err(_) => return desk.tell(Typed::End),
+        };
+    }
+}
+
+/// A key, and what it does.
+struct Key<F>(F);
+
+impl<F: Fn(&EventContext) -> Option<Cmd> + Send + Sync> ConditionalEventHandler for Key<F> {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        self.0(context)
+    }
+}
+
+fn bind_keys(reader: &mut Reader, desk: &Arc<Desk>) {
+    let plain = |code| KeyEvent(code, Modifiers::NONE);
+    let mut bind = |keys: &[KeyEvent], work: fn(&Desk, &EventContext) -> Option<Cmd>| {
+        for &key in keys {
+            let desk = desk.clone();
+            let handler = Key(move |context: &EventContext| work(&desk, context));
+            reader.bind_sequence(key, EventHandler::Conditional(Box::new(handler)));
+        }
+    };
+    bind(&[plain(KeyCode::Enter), KeyEvent::ctrl('J'), KeyEvent::ctrl('M')], |desk, context| {
+        Some(desk.enter(context.line()))
+    });
+    bind(&[plain(KeyCode::Up), KeyEvent::ctrl('P')], |desk, context| {
+        Some(desk.recall(true, context.line(), context.pos()))
+    });
+    bind(&[plain(KeyCode::Down), KeyEvent::ctrl('N')], |desk, context| {
+        Some(desk.recall(false, context.line(), context.pos()))
+    });
+    bind(&[plain(KeyCode::BackTab)], |desk, _| {
+        desk.lock().back = true;
+        Some(Cmd::Complete)
+    });
+    bind(&[KeyEvent::ctrl('C')], |desk, context| Some(desk.interrupt(context.line())));
+    bind(&[KeyEvent::ctrl('D')], |desk, context| match context.line() {
+        "" => {
+            desk.tell(Typed::End);
+            Some(Cmd::Noop)
+        }
+        _ => Some(Cmd::Kill(Movement::ForwardChar(1))),
+    });
+    #[cfg(unix)]
+    bind(&[KeyEvent::ctrl('Z')], |desk, context| {
+        desk.suspend(context.line());
+        Some(Cmd::Repaint)
+    });
+    // These wait for a second key, and until it comes nothing would be shown.
+    bind(&[KeyEvent::ctrl('R'), KeyEvent::ctrl('S'), KeyEvent::ctrl('X')], |_, _| Some(Cmd::Noop));
+    bind(&[KeyEvent::ctrl('Q'), KeyEvent::ctrl(']')], |_, _| Some(Cmd::Noop));
+    #[cfg(unix)] // Elsewhere it inserts what was copied.
+    bind(&[KeyEvent::ctrl('V')], |_, _| Some(Cmd::Noop));
+}
+
+#[cfg(unix)]
+impl Desk {
+    /// Stops until the shell continues us, and leaves room for what is repainted:
+    /// the rows that the line takes are cleared upwards.
+    fn suspend(&self, line: &str) {
+        use unicode_width::UnicodeWidthStr;
+        write_out("\x1b[?2004l\r\n").ok(); // A terminal that is gone is nobody's.
+        self.terminal.suspend();
+        let columns = Terminal::columns();
+        let prompt = self.lock().prompt.raw.width();
+        let mut rows = 0;
+        for (number, part) in line.split('\n').enumerate() {
+            let indent = if number == 0 { prompt } else { 0 };
+            rows += 1 + (indent + part.width()) / columns;
+        }
+        write_out(&format!("\x1b[?2004h{}", "\r\n".repeat(rows - 1))).ok();
+    }
+}
+
+/// What rustyline asks while it edits.
+struct Guide(Arc<Desk>);
+
+impl Helper for Guide {}
+impl Validator for Guide {}
+
+impl Completer for Guide {
+    type Candidate = String;
+
+    /// Never more than one: with several, rustyline would wait for another key and
+    /// show nothing meanwhile.
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let mut state = self.0.lock();
+        let back = mem::take(&mut state.back);
+        if let Some(line) = &state.replacement {
+            return Ok((0, vec![line.clone()]));
+        }
+        if state.prompt.question {
+            return Ok((pos, Vec::new()));
+        }
+        let completion = state.words.complete(line, pos, back);
+        let (start, candidates) =
+            completion.map_or((pos, Vec::new()), |(start, text)| (start, vec![text]));
+        Ok((start, candidates))
+    }
+
+    fn update(&self, line: &mut LineBuffer, start: usize, elected: &str, changes: &mut Changeset) {
+        match self.0.lock().replacement.take() {
+            Some(text) => line.update(&text, text.len(), changes),
+            None => line.replace(start..line.pos(), elected, changes),
+        }
+    }
+}
+
+impl Hinter for Guide {
+    type Hint = Hint;
+
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Hint> {
+        let mut state = self.0.lock();
+        line.clone_into(&mut state.line);
+        // Without grey, a hint looks like something that was typed.
+        let wanted = self.0.purpose.colour && !state.prompt.question && pos == line.len();
+        if wanted { state.words.hint(line) } else { None }
+    }
+}
+
+impl rustyline::hint::Hint for Hint {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn completion(&self) -> Option<&str> {
+        (self.word > 0).then(|| &self.shown[..self.word])
+    }
+}
+
+impl Highlighter for Guide {
+    /// What a terminal would obey is shown as something that it prints: pasted
+    /// text may hold anything. The width stays the same.
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        let harmless = |c: char| matches!(c, '\n' | '\t') || !sanitize::is_unsafe(c);
+        if line.chars().all(harmless) {
+            return line.into();
+        }
+        let shown = |c: char| match c.width() {
+            _ if harmless(c) => Some(c),
+            Some(0) => None,
+            _ => Some(char::REPLACEMENT_CHARACTER),
+        };
+        line.chars().filter_map(shown).collect::<String>().into()
+    }
+
+    /// Every painting ends up here, and is because of a key, which went through
+    /// [`highlight_char`](Highlighter::highlight_char) before, or because
+    /// something from outside was shown.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        let mut state = self.0.lock();
+        if !mem::take(&mut state.keyed) {
+            state.in_flight = None;
+        }
+        if state.phase == Phase::Idle {
+            state.phase = Phase::Reading;
+        }
+        self.0.changed.notify_all();
+        prompt.into()
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        format!("\x1b[2m{hint}\x1b[0m").into()
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        self.0.lock().keyed = true;
+        true
+    }
+}

@@ -1,0 +1,112 @@
+//! The terminal's own settings: what they were, and what an editor needs.
+
+#[cfg(unix)]
+pub use unix::Terminal;
+#[cfg(windows)]
+pub use windows::Terminal;
+
+/// Whether this process may edit lines on its terminal.
+pub fn is_capable() -> bool {
+    use std::io::{IsTerminal, stdin, stdout};
+    let term = std::env::var("TERM").unwrap_or_default();
+    let dumb = ["dumb", "cons25", "emacs"].contains(&&*term) || (cfg!(unix) && term.is_empty());
+    // A console of Windows, not a pipe that stands for one, has no name.
+    stdin().is_terminal() && stdout().is_terminal() && !dumb && Terminal::is_ours()
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io;
+    use std::sync::Mutex;
+    use std::sync::PoisonError;
+    use std::thread;
+    use std::time::Duration;
+
+    use nix::sys::signal::{self, raise};
+    use rustix::process::{Signal, getpgrp, kill_current_process_group};
+    use rustix::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize,
+        tcsetattr,
+    };
+
+    /// How often a process in the background looks whether it is back.
+    const LOOK: Duration = Duration::from_millis(250);
+
+    /// The settings that we found, until they are restored.
+    pub struct Terminal(Mutex<Option<Termios>>);
+
+    impl Terminal {
+        /// Whether we are in the foreground: whoever is not, and changes the
+        /// settings or reads, is stopped.
+        pub fn is_ours() -> bool {
+            tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
+        }
+
+        /// Keeps the settings and makes the terminal quiet: what is typed waits,
+        /// unseen, for the editor, but Ctrl-C still interrupts.
+        pub fn quiet() -> io::Result<Terminal> {
+            let found = tcgetattr(io::stdin())?;
+            let mut quiet = found.clone();
+            quiet.local_modes &= !(LocalModes::ECHO | LocalModes::ICANON);
+            quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+            quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+            tcsetattr(io::stdin(), OptionalActions::Drain, &quiet)?;
+            Ok(Terminal(Mutex::new(Some(found))))
+        }
+
+        /// Puts the settings back; the second time does nothing. Whether there
+        /// was something to do.
+        pub fn restore(&self) -> bool {
+            let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(found) = &found {
+                // There may be no terminal any more.
+                tcsetattr(io::stdin(), OptionalActions::Drain, found).ok();
+            }
+            found.is_some()
+        }
+
+        /// How many characters fit into a row.
+        pub fn columns() -> usize {
+            tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col.max(1).into())
+        }
+
+        /// Stops the job until somebody continues it, with the settings that we
+        /// found, and comes back when it is in the foreground.
+        pub fn suspend(&self) {
+            let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (Some(found), Ok(ours)) = (found, tcgetattr(io::stdin())) else { return };
+            tcsetattr(io::stdin(), OptionalActions::Drain, &found).ok();
+            // The whole job, as the terminal itself would; but only the signal that
+            // this thread sends itself has certainly stopped it when it is back.
+            kill_current_process_group(Signal::TSTP).ok();
+            raise(signal::Signal::SIGTSTP).ok();
+            // A terminal that is gone is nobody's.
+            while tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp()) {
+                thread::sleep(LOOK);
+            }
+            tcsetattr(io::stdin(), OptionalActions::Drain, &ours).ok();
+        }
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::io;
+
+    /// On Windows the editor itself sets the console up and restores it.
+    pub struct Terminal;
+
+    impl Terminal {
+        pub fn is_ours() -> bool {
+            true
+        }
+
+        pub fn quiet() -> io::Result<Terminal> {
+            Ok(Terminal)
+        }
+
+        pub fn restore(&self) -> bool {
+            false
+        }
+    }
+}
