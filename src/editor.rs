@@ -39,7 +39,7 @@ use unicode_width::UnicodeWidthChar;
 use crate::interrupt::Trigger;
 use crate::wire::sanitize;
 use terminal::Terminal;
-pub use terminal::is_capable;
+pub use terminal::{is_capable, is_ours};
 pub use words::{Argument, Command};
 use words::{Hint, History, Words};
 

@@ -17,7 +17,8 @@ pub use session::Reading;
 use session::{STRAIN, Session};
 use transcript::Transcript;
 
-use crate::wire::{Command, Event, MAX_EVENT, Nick, Refusal, Scope, TooLong, sanitize};
+use crate::wire::sanitize::{is_blank, strip};
+use crate::wire::{Command, Event, MAX_COMMAND, MAX_EVENT, Nick, Refusal, Scope, TooLong, pieces};
 
 /// How many bytes of talk a listener may miss before it is let go.
 pub const TRANSCRIPT: usize = 1 << 20;
@@ -32,6 +33,11 @@ pub const MAX_HISTORY: usize = TRANSCRIPT / 2;
 
 /// Who speaks when the server itself has something to say.
 const SERVER: &str = "server";
+/// What somebody reads whom the operator removes.
+const REMOVED: &str = "you were removed by the operator";
+/// The longest text that the server says in one line, in bytes: as long as
+/// anybody's, which even an old client is used to.
+const MAX_TEXT: usize = MAX_COMMAND - "MSG \n".len();
 
 /// Everyone connected to one server.
 ///
@@ -250,6 +256,68 @@ impl Room {
         count
     }
 
+    /// Says something to everyone as the server, in as many lines as it takes;
+    /// what nobody would see is not said.
+    pub fn announce(&mut self, text: &str) {
+        let text = strip(text);
+        if text.chars().all(is_blank) {
+            return;
+        }
+        for text in pieces(&text, MAX_TEXT) {
+            let place = self.transcript.head();
+            self.transcript.append(Event::Message { from: SERVER, scope: Scope::All, text: &text });
+            self.said(place);
+        }
+    }
+
+    /// Removes somebody because the operator says so. They are told that much,
+    /// and why if there is a reason; the others only see them leave.
+    pub fn kick(&mut self, id: SessionId, reason: &str) {
+        let reason = strip(reason);
+        let text = match reason.chars().all(is_blank) {
+            true => REMOVED.to_string(),
+            false => format!("{REMOVED}: {}", reason.trim()),
+        };
+        for text in pieces(&text, MAX_TEXT) {
+            self.tell(id, Event::Message { from: SERVER, scope: Scope::Dm, text: &text });
+        }
+        self.part(id, Event::Bye);
+    }
+
+    /// Removes somebody who comes from where nobody is welcome any more. A guest
+    /// has said nothing that could be a reason, and is refused like a newcomer.
+    pub fn ban(&mut self, id: SessionId) {
+        match self.is_member(id) {
+            true => self.kick(id, ""),
+            false => self.part(id, Event::Refused(Refusal::Banned)),
+        }
+    }
+
+    /// From now on `id` may talk, or not, whatever it is called.
+    pub fn mute(&mut self, id: SessionId, muted: bool) {
+        self.sessions[id.0].muted = muted;
+    }
+
+    /// Whether `id` may only listen.
+    pub fn is_muted(&self, id: SessionId) -> bool {
+        self.sessions[id.0].muted
+    }
+
+    /// Who has this nick, in any spelling of the same key.
+    pub fn find(&self, name: &str) -> Option<SessionId> {
+        self.members.get(&*Nick::key_of(name)).copied()
+    }
+
+    /// What `id` is called.
+    pub fn nick(&self, id: SessionId) -> Option<&Nick> {
+        self.sessions[id.0].nick.as_ref()
+    }
+
+    /// Everyone who has a nick, in the order of `WHO`.
+    pub fn members(&self) -> impl Iterator<Item = (SessionId, &Nick)> {
+        self.members.values().filter_map(|&id| Some((id, self.nick(id)?)))
+    }
+
     /// Whether everyone was told goodbye.
     pub fn is_closed(&self) -> bool {
         self.closed
@@ -364,27 +432,17 @@ impl Room {
     }
 
     fn say(&mut self, id: SessionId, text: &str) -> Result<(), Refusal> {
-        let from = nick(&self.sessions, id)?;
-        if self.rules.history > 0 {
-            self.recent.push_back(self.transcript.head());
-            let start = self.transcript.start();
-            let forgotten = |&place: &u64| place < start;
-            if self.recent.len() > self.rules.history || self.recent.front().is_some_and(forgotten)
-            {
-                self.recent.pop_front();
-            }
-        }
-        let text = &sanitize::strip(text);
-        self.transcript.append(Event::Message { from, scope: Scope::All, text });
-        self.heard();
+        let from = speaker(&self.sessions, id)?;
+        let place = self.transcript.head();
+        self.transcript.append(Event::Message { from, scope: Scope::All, text: &strip(text) });
+        self.said(place);
         Ok(())
     }
 
     fn whisper(&mut self, id: SessionId, to: &str, text: &str) -> Result<(), Refusal> {
-        let from = nick(&self.sessions, id)?;
-        let to = *self.members.get(&*Nick::key_of(to)).ok_or(Refusal::UserNotFound)?;
-        let text = &sanitize::strip(text);
-        let line = Event::Message { from, scope: Scope::Dm, text }.to_string();
+        let from = speaker(&self.sessions, id)?;
+        let to = self.find(to).ok_or(Refusal::UserNotFound)?;
+        let line = Event::Message { from, scope: Scope::Dm, text: &strip(text) }.to_string();
         self.tell(to, line);
         Ok(())
     }
@@ -471,6 +529,20 @@ impl Room {
         }
     }
 
+    /// After each message to all: remembers its place for the sake of history.
+    fn said(&mut self, place: u64) {
+        if self.rules.history > 0 {
+            self.recent.push_back(place);
+            let start = self.transcript.start();
+            let forgotten = |&place: &u64| place < start;
+            if self.recent.len() > self.rules.history || self.recent.front().is_some_and(forgotten)
+            {
+                self.recent.pop_front();
+            }
+        }
+        self.heard();
+    }
+
     /// After each public line: stirs everyone, and lets go of who fell behind.
     fn heard(&mut self) {
         self.stirred.all = true;
@@ -505,6 +577,12 @@ fn nick(sessions: &Slab<Session>, id: SessionId) -> Result<&str, Refusal> {
     sessions[id.0].nick.as_ref().map(Nick::as_str).ok_or(Refusal::NotRegistered)
 }
 
+/// The nick of a member who may talk.
+fn speaker(sessions: &Slab<Session>, id: SessionId) -> Result<&str, Refusal> {
+    let nick = nick(sessions, id)?;
+    if sessions[id.0].muted { Err(Refusal::Muted) } else { Ok(nick) }
+}
+
 #[cfg(test)]
 #[path = "../tests/it/script.rs"]
 mod script;
@@ -516,6 +594,20 @@ mod tests {
     use super::script::{Session, What, sessions, steps};
     use super::*;
 
+    /// Does what the operator orders in a script, as `operator> /kick ana REASON`.
+    #[track_caller]
+    fn operate(room: &mut Room, order: &str) {
+        let (word, rest) = order.split_once(' ').unwrap_or((order, ""));
+        let (nick, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        match (word, room.find(nick)) {
+            ("/say", _) => room.announce(rest),
+            ("/kick", Some(id)) => room.kick(id, reason),
+            ("/ban", Some(id)) => room.ban(id),
+            ("/mute", Some(id)) => room.mute(id, !room.is_muted(id)),
+            _ => panic!("the operator cannot {order:?}"),
+        }
+    }
+
     /// Plays a script (see `protocol.md`) in a room with these rules.
     #[track_caller]
     fn play(rules: Rules, session: &Session) {
@@ -523,6 +615,10 @@ mod tests {
         let mut people: HashMap<&str, (SessionId, Vec<u8>)> = HashMap::new();
         for step in &session.steps {
             let who = step.who;
+            if let ("operator", What::Says(order)) = (who, step.what) {
+                operate(&mut room, order);
+                continue;
+            }
             let (id, inbox) = people.entry(who).or_insert_with(|| (room.enter(), Vec::new()));
             match step.what {
                 What::Says(line) => room.hear(*id, Ok(line.as_bytes()), Duration::ZERO),
@@ -664,6 +760,145 @@ mod tests {
             FROM bia [all]: three\n\
             FROM joao [all]: four\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn what_the_operator_says_is_said_to_all_and_remembered() {
+        let script = "
+            ana<  New User. Please register with: NICK <your_nick>
+            rui<  New User. Please register with: NICK <your_nick>
+            ana>  NICK ana
+            ana>  MSG one
+            operator> /say five minutes more
+            operator> /say
+            ana<  OK welcome ana
+            ana<  FROM ana [all]: one
+            ana<  FROM server [all]: five minutes more
+            rui>  NICK rui
+            rui<  OK welcome rui
+            rui<  History: 1
+            rui<  FROM server [all]: five minutes more
+            ana<  User rui joined.
+        ";
+        let rules = Rules { history: 1, ..Rules::default() };
+        play(rules, &Session { options: Vec::new(), steps: steps(script) });
+    }
+
+    #[test]
+    fn who_is_kicked_is_told_why_and_is_out_as_after_quit() {
+        check(
+            "
+            ana<  New User. Please register with: NICK <your_nick>
+            rui<  New User. Please register with: NICK <your_nick>
+            ana>  NICK ana
+            rui>  NICK rui
+            ana>  MSG one
+            operator> /kick ANA too loud
+            ana>  MSG two
+            ana<  OK welcome ana
+            ana<  User rui joined.
+            ana<  FROM ana [all]: one
+            ana<  FROM server [dm]: you were removed by the operator: too loud
+            ana<  BYE
+            ana<|
+            operator> /kick rui
+            rui<  OK welcome rui
+            rui<  FROM ana [all]: one
+            rui<  User ana left the chat.
+            rui<  FROM server [dm]: you were removed by the operator
+            rui<  BYE
+            rui<|
+            ",
+        );
+    }
+
+    #[test]
+    fn who_is_muted_says_nothing_to_anybody_under_any_nick() {
+        check(
+            "
+            ana<  New User. Please register with: NICK <your_nick>
+            rui<  New User. Please register with: NICK <your_nick>
+            ana>  NICK ana
+            rui>  NICK rui
+            operator> /mute ana
+            ana>  MSG one
+            ana>  MSG @rui two
+            ana>  MSG @nobody three
+            ana>  MSG
+            ana>  NICK bia
+            ana>  MSG four
+            ana>  WHO
+            rui>  MSG @bia five
+            operator> /mute Bia
+            ana>  MSG six
+            ana<  OK welcome ana
+            ana<  User rui joined.
+            ana<  ERR muted
+            ana<  ERR muted
+            ana<  ERR muted
+            ana<  ERR empty_message
+            ana<  OK welcome bia
+            ana<  ERR muted
+            ana<  Connected users: bia, rui
+            ana<  FROM rui [dm]: five
+            ana<  FROM bia [all]: six
+            rui<  OK welcome rui
+            rui<  User ana left the chat.
+            rui<  User bia joined.
+            rui<  FROM bia [all]: six
+            ",
+        );
+    }
+
+    #[test]
+    fn whoever_comes_from_where_nobody_is_welcome_is_turned_away() {
+        let mut room = Room::new(Rules::default());
+        let [ana, guest] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.mute(guest, true);
+        room.hear(guest, Ok(b"MSG hi"), Duration::ZERO);
+        for (id, expected) in [
+            (ana, "OK welcome ana\nFROM server [dm]: you were removed by the operator\nBYE\n"),
+            (guest, "ERR please_register_with_NICK\nERR banned\n"),
+        ] {
+            room.ban(id);
+            room.hear(id, Ok(b"NICK rui"), Duration::ZERO);
+            let mut out = Vec::new();
+            while room.read(id, &mut out, Duration::ZERO) == Reading::Some {}
+            let told = String::from_utf8(out).unwrap();
+            assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
+            assert_eq!(room.read(id, &mut Vec::new(), Duration::ZERO), Reading::Over);
+        }
+        assert_eq!(room.members().count(), 0);
+    }
+
+    #[test]
+    fn what_the_operator_says_forges_nothing_and_none_of_it_is_lost() {
+        let mut room = Room::new(Rules::default());
+        let ana = room.enter();
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        let told = |room: &mut Room| {
+            let mut out = Vec::new();
+            while room.read(ana, &mut out, Duration::ZERO) == Reading::Some {}
+            String::from_utf8(out).unwrap()
+        };
+        told(&mut room);
+        room.announce("\x1b[2Jhi\r\nBYE\u{202E}");
+        room.announce("\x07\u{200B} \u{200D}");
+        assert_eq!(told(&mut room), "FROM server [all]: [2JhiBYE\n");
+
+        let words: Vec<String> = (0..3000).map(|n| format!("palavra-{n}")).collect();
+        let text = words.join(" ");
+        room.announce(&text);
+        room.kick(ana, &format!("\x1b{text}"));
+        let told = told(&mut room);
+        assert!(told.lines().all(|line| line.len() < MAX_EVENT && line.len() < MAX_COMMAND + 16));
+        let said = |start| {
+            let texts = told.lines().filter_map(|line| line.strip_prefix(start));
+            texts.collect::<Vec<&str>>().join(" ")
+        };
+        assert_eq!(said("FROM server [all]: "), text);
+        assert_eq!(said("FROM server [dm]: "), format!("{REMOVED}: {text}"));
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod connection;
 mod console;
 mod lobby;
 mod log;
+mod orders;
 mod pace;
+mod places;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -26,11 +28,11 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use crate::config;
 use crate::discovery::{self, Advert};
 use crate::error::Error;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupt, Interrupts};
 use crate::room::Rules;
 use crate::texts::Texts;
 use crate::wire::sanitize;
-use console::print;
+use console::{Console, Orders};
 use lobby::{Lobby, Sighting};
 use log::Log;
 
@@ -73,6 +75,7 @@ struct Limits {
 ///
 /// The first line on standard output is `Listening on ADDR:PORT`, or that in the
 /// language of the texts.
+/// If standard input is a terminal, it takes orders from there.
 ///
 /// # Errors
 /// If it cannot listen, open its log or watch for signals. Once it runs, nothing
@@ -93,32 +96,42 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
 
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let advert = config.announce.then(|| advert(config, &addresses));
+    let (console, orders) = Console::open(config.quiet, interrupts.trigger(), texts);
     if !config.quiet {
         // Whoever waits for the first line must not wait for the others.
-        print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
+        console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
         let title = advert.as_ref().map(|advert| advert.title.as_str());
-        print(&console::invitation(&addresses, title, &texts.server));
+        let taken = !matches!(orders, Orders::None);
+        console.print(&console::invitation(&addresses, title, taken, &texts.server));
     }
 
     let (sighted, sightings) = async_channel::bounded(SIGHTINGS);
     let (crowd, count) = async_channel::bounded(1);
     let lobby = Arc::new(Lobby::new(rules(config), sighted.clone(), crowd));
-    let quiet = config.quiet;
-    let mut followers = vec![follower(move || console::show(sightings, quiet, &texts.server))];
+    let (shown, open) = (console.clone(), Arc::downgrade(&lobby));
+    let mut followers = vec![follower(move || shown.show(sightings, &open))];
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
-        let (lobby, id) = (lobby.clone(), lobby.observe());
-        followers.push(follower(move || log.follow(&lobby, id)));
+        let (lobby, id, console) = (lobby.clone(), lobby.observe(), console.clone());
+        followers.push(follower(move || log.follow(&lobby, id, &console)));
     }
+    // The operator is not waited for, and keeps nothing from ending.
+    let (taker, open) = (console.clone(), Arc::downgrade(&lobby));
+    thread::spawn(move || taker.take_orders(orders, &open));
+    console.begin();
 
     let limits = Limits { rate: config.rate, registration: registration() };
     let presence = async {
         if let Some(advert) = advert {
-            discovery::advertise(advert, count, |why| console::warn_hidden(why, texts)).await;
+            discovery::advertise(advert, count, |why| console.warn_hidden(why)).await;
         }
     };
-    let count =
+    let (count, at_once) =
         on_all_cores(|executor| serve(executor, &lobby, listeners, limits, presence, interrupts));
+    if let Some(interrupt) = at_once {
+        console.finish();
+        process::exit(interrupt.status().into());
+    }
     drop(lobby);
     sighted.force_send(Sighting::Stopped(count)).ok(); // If need be, before others.
     drop(sighted);
@@ -126,6 +139,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         // A terminal that is held or a disk that hangs is not waited for.
         done.recv_timeout(Duration::from_millis(500)).ok();
     }
+    console.finish();
     Ok(())
 }
 
@@ -187,7 +201,8 @@ where
 }
 
 /// Serves everyone who comes until an interrupt, then says goodbye. Returns how
-/// many people were here at the end.
+/// many people were here at the end, and the second interrupt if there was one:
+/// then nothing is waited for any more.
 async fn serve<'a>(
     executor: Arc<Executor<'a>>,
     lobby: &'a Lobby,
@@ -195,7 +210,7 @@ async fn serve<'a>(
     limits: Limits,
     presence: impl Future<Output = ()> + Send + 'a,
     mut interrupts: Interrupts,
-) -> usize {
+) -> (usize, Option<Interrupt>) {
     let (stop, stopped) = async_channel::bounded(1);
     let (present, all_gone) = async_channel::bounded(1);
     for (_, listener) in listeners {
@@ -213,13 +228,14 @@ async fn serve<'a>(
     let goodbyes = async {
         all_gone.recv().await.ok();
         presence.await;
+        None
     };
     let patience = async {
         Timer::after(FAREWELL).await;
+        None
     };
-    let at_once = async { process::exit(interrupts.next().await.status().into()) };
-    or(or(goodbyes, patience), at_once).await;
-    count
+    let at_once = async { Some(interrupts.next().await) };
+    (count, or(or(goodbyes, patience), at_once).await)
 }
 
 /// Accepts connections until `stopped`. Each holds on to `present` until it ends.

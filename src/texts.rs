@@ -251,8 +251,12 @@ pub struct Client {
     pub invalid_utf8: &'static str,
     /// Why: too many nicks.
     pub too_fast: &'static str,
+    /// Why: the operator lets nobody hear us.
+    pub muted: &'static str,
     /// Why: no place is left.
     pub room_full: &'static str,
+    /// Why: the operator lets nobody in from here.
+    pub banned: &'static str,
     /// Why: there was no nick in time.
     pub registration_timeout: &'static str,
     /// Why: the server said goodbye at once.
@@ -310,8 +314,43 @@ pub struct Client {
 /// What the operator reads after a command of theirs.
 #[derive(Debug)]
 pub struct Operator {
-    /// The command is not known: its word, with the slash.
-    pub unknown: fn(&str) -> String,
+    /// What Ctrl-D does not do.
+    pub ends: &'static str,
+    /// The arguments of each command and what it does, in the order in which the
+    /// server knows them: who, say, kick, mute, ban, help.
+    pub commands: [(&'static str, &'static str); 6],
+    /// The command is not known: its word, with the slash, and perhaps the one
+    /// that was meant.
+    pub unknown: fn(&str, Option<&str>) -> String,
+    /// This is the beginning of several commands: of these.
+    pub ambiguous: fn(&str, &str) -> String,
+    /// What was typed is no command, and was not said to anybody.
+    pub not_said: &'static str,
+    /// Nobody has this nick; perhaps somebody has one like it.
+    pub nobody: fn(&str, Option<&str>) -> String,
+    /// There is nobody to tell about.
+    pub empty: &'static str,
+    /// Somebody who is here: their nick, their address, for how long, and
+    /// whether they are muted.
+    pub person: fn(&str, &str, &str, bool) -> String,
+    /// So many people were told.
+    pub said: fn(usize) -> String,
+    /// Somebody was removed.
+    pub kicked: fn(&str) -> String,
+    /// These may not talk now.
+    pub muted: fn(&str) -> String,
+    /// These may talk again.
+    pub unmuted: fn(&str) -> String,
+    /// Nobody gets in from this place; these people were removed, or nobody was.
+    pub banned: fn(&str, &str) -> String,
+    /// Somebody on this machine was removed, but nothing was banned.
+    pub only_kicked: fn(&str) -> String,
+    /// This address is of this machine, and was not banned.
+    pub not_banned: fn(&str) -> String,
+    /// From this place people get in again.
+    pub lifted: fn(&str) -> String,
+    /// No place is banned.
+    pub no_bans: &'static str,
 }
 
 /// What the server shows in its own terminal.
@@ -327,6 +366,8 @@ pub struct Server {
     pub join_from_machine: &'static str,
     /// What else there is to know at the beginning.
     pub notes: &'static str,
+    /// The same where orders are taken.
+    pub notes_and_orders: &'static str,
     /// Somebody has another nick: the old and the new one.
     pub renamed: fn(&str, &str) -> String,
     /// Somebody was cut off: who, where from, and what they left undone.

@@ -9,12 +9,14 @@ mod command;
 mod event;
 mod framing;
 mod nick;
+mod pieces;
 pub mod sanitize;
 
 pub use command::Command;
 pub use event::{Event, Refusal, Scope};
 pub use framing::{LineBuffer, TooLong};
 pub use nick::Nick;
+pub use pieces::pieces;
 
 /// The TCP port of a server that was not told another one.
 pub const DEFAULT_PORT: u16 = 9000;

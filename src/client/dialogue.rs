@@ -11,7 +11,7 @@ use crate::client::people::{Meant, People};
 use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::sanitize::{strip, visible};
-use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope};
+use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope, pieces};
 
 /// How many own messages may wait for their echo. An old server may send none.
 const MAX_UNCONFIRMED: usize = 10_000;
@@ -617,7 +617,7 @@ impl Dialogue {
         let refusal = Refusal::from_code(code);
         let why = words_for(code, self.texts);
         match (self.phase, refusal) {
-            (_, Some(Refusal::RoomFull | Refusal::RegistrationTimeout)) => {
+            (_, Some(Refusal::RoomFull | Refusal::Banned | Refusal::RegistrationTimeout)) => {
                 self.fail(Failure::Refused(why))
             }
             // The server may not know yet that our old connection is dead.
@@ -820,26 +820,6 @@ fn variant(nick: &str) -> String {
     format!("{stem}{number}")
 }
 
-/// Cuts a text into pieces of at most `room` bytes, between words unless that
-/// would waste half of it.
-fn pieces(text: &str, room: usize) -> Vec<String> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while rest.len() > room {
-        let most = rest.floor_char_boundary(room);
-        let cut = rest[..most]
-            .rfind(' ')
-            .map(|blank| blank + 1)
-            .filter(|&cut| cut > room / 2)
-            .unwrap_or(most);
-        pieces.push(rest[..cut].trim_end().to_string());
-        rest = &rest[cut..];
-    }
-    pieces.push(rest.to_string());
-    pieces.retain(|piece| !piece.trim().is_empty());
-    pieces
-}
-
 /// What an error of the server means, for people.
 pub fn words_for(code: &str, texts: &Client) -> String {
     let words = match Refusal::from_code(code) {
@@ -853,7 +833,9 @@ pub fn words_for(code: &str, texts: &Client) -> String {
         Some(Refusal::LineTooLong) => texts.line_too_long,
         Some(Refusal::InvalidUtf8) => texts.invalid_utf8,
         Some(Refusal::TooFast) => texts.too_fast,
+        Some(Refusal::Muted) => texts.muted,
         Some(Refusal::RoomFull) => texts.room_full,
+        Some(Refusal::Banned) => texts.banned,
         Some(Refusal::RegistrationTimeout) => texts.registration_timeout,
         None => return visible(code).into_owned(),
     };

@@ -14,6 +14,11 @@ pub fn is_capable() -> bool {
     stdin().is_terminal() && stdout().is_terminal() && !dumb && Terminal::is_ours()
 }
 
+/// Whether this process is in the foreground of its terminal, and may read from it.
+pub fn is_ours() -> bool {
+    Terminal::is_ours()
+}
+
 #[cfg(unix)]
 mod unix {
     use std::io;

@@ -39,6 +39,8 @@ pub(super) struct Session {
     read_at: Duration,
     /// When it took another nick, as far back as it matters.
     renames: VecDeque<Duration>,
+    /// It may listen, but not talk: the operator says so.
+    pub muted: bool,
     /// It was told its last word.
     pub leaving: bool,
 }

@@ -1,64 +1,220 @@
-//! What the operator sees in the server's own terminal.
+//! The operator's side: what the server's own terminal shows, and what is ordered
+//! there.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Weak;
 
 use async_channel::Receiver;
 use chrono::Local;
+use colored::Colorize;
 
 use crate::discovery::Hidden;
-use crate::room::{Deed, Reason};
-use crate::server::lobby::Sighting;
+use crate::editor::{self, Editor, Prompt, Purpose, Typed};
+use crate::interrupt::Trigger;
+use crate::room::{Deed, News, Reason};
+use crate::server::lobby::{Lobby, Sighting};
+use crate::server::orders;
 use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
+use crate::wire::sanitize::visible;
 
-/// Prints what is sighted until nobody is left who could see something.
-///
-/// It has a thread of its own: a terminal that is held with Ctrl-S stops this
-/// one alone.
-pub fn show(sightings: Receiver<Sighting>, quiet: bool, texts: &texts::Server) {
-    while let Ok(sighting) = sightings.recv_blocking() {
-        let time = Local::now().format("%H:%M:%S");
-        match sighting {
-            Sighting::News(..) if quiet => (),
-            Sighting::News(news, address) => {
-                let (ip, members) = (address.ip(), news.members);
-                print(&match news.what {
-                    Deed::Joined(nick) => format!("{time} + {nick} {ip} ({members})\n"),
-                    Deed::Left(nick) => format!("{time} - {nick} {ip} ({members})\n"),
-                    Deed::Renamed(old, new) => {
-                        let text = (texts.renamed)(old.as_str(), new.as_str());
-                        format!("{time} = {text} {ip} ({members})\n")
+/// Standard output, and the line editor on it if there is one. Clones are the same
+/// one.
+#[derive(Clone)]
+pub struct Console {
+    editor: Option<Editor>,
+    /// Nothing but errors is wanted.
+    quiet: bool,
+    texts: &'static Texts,
+}
+
+/// Where orders come from.
+pub enum Orders {
+    /// From nowhere.
+    None,
+    /// From a terminal that can do no more than that.
+    Lines,
+    /// From the line editor.
+    Editor(Receiver<Typed>),
+}
+
+impl Console {
+    /// Looks what there is. A Ctrl-C that is only a key pulls `interrupt`.
+    pub fn open(quiet: bool, interrupt: Trigger, texts: &'static Texts) -> (Console, Orders) {
+        let plain = Console { editor: None, quiet, texts };
+        if quiet || !io::stdin().is_terminal() || !editor::is_ours() {
+            return (plain, Orders::None);
+        }
+        let colour = std::env::var("NO_COLOR").unwrap_or_default().is_empty();
+        colored::control::set_override(colour);
+        let purpose = || Purpose {
+            commands: orders::commands(&texts.operator).to_vec(),
+            addresses: false,
+            colour,
+            changes_prompt: |_| false,
+            interrupt,
+        };
+        let started = editor::is_capable().then(|| Editor::start(purpose()).ok()).flatten();
+        match started {
+            Some((editor, typed)) => {
+                (Console { editor: Some(editor), ..plain }, Orders::Editor(typed))
+            }
+            None => (plain, Orders::Lines),
+        }
+    }
+
+    /// Lets the operator type, if there is an editor.
+    pub fn begin(&self) {
+        if let Some(editor) = &self.editor {
+            let raw = "> ".to_string();
+            let styled = raw.bold().to_string();
+            editor.set_prompt(Prompt { raw, styled, ..Prompt::default() });
+        }
+    }
+
+    /// Gives the terminal back as it was found.
+    pub fn finish(&self) {
+        if let Some(editor) = &self.editor {
+            editor.finish();
+        }
+    }
+
+    /// Prints some lines now. A terminal or pipe that is gone is no reason to stop
+    /// the chat.
+    pub fn print(&self, text: &str) {
+        let printed = match &self.editor {
+            Some(editor) => editor.print(text),
+            None => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+            }
+        };
+        printed.ok();
+    }
+
+    /// Prints a line on standard error, or where it disturbs nothing.
+    pub fn complain(&self, text: &str) {
+        match &self.editor {
+            Some(_) => self.print(&format!("{text}\n")),
+            None => drop(writeln!(io::stderr(), "{text}")),
+        }
+    }
+
+    /// Says that nobody will find the server by itself, and why.
+    pub fn warn_hidden(&self, why: Hidden) {
+        let texts = self.texts;
+        self.complain(&(texts.server.warning)(&(texts.server.hidden)(why.tell(texts))));
+    }
+
+    /// Prints what is sighted until nobody is left who could see something.
+    ///
+    /// It has a thread of its own: a terminal that is held with Ctrl-S stops this
+    /// one alone.
+    pub fn show(&self, sightings: Receiver<Sighting>, lobby: &Weak<Lobby>) {
+        let texts = &self.texts.server;
+        while let Ok(sighting) = sightings.recv_blocking() {
+            let time = Local::now().format("%H:%M:%S");
+            match sighting {
+                Sighting::News(news, address) if !self.quiet => {
+                    self.print(&format!("{time} {}\n", tell(&news, address, texts)));
+                    self.set_nicks(lobby, sightings.is_empty());
+                }
+                Sighting::Stopped(members) if !self.quiet => {
+                    self.finish();
+                    self.print(&((texts.stopped)(members) + "\n"));
+                }
+                Sighting::News(..) | Sighting::Stopped(_) => (),
+                Sighting::Cut(cut, address) => {
+                    let who = cut.nick.map_or(texts.guest.to_string(), |nick| nick.to_string());
+                    let what = match cut.reason {
+                        Reason::Behind => (texts.behind)(cut.behind),
+                        Reason::Stalled => texts.stalled.to_string(),
+                    };
+                    let text = (texts.cut)(&who, &address.ip().to_string(), &what);
+                    self.complain(&format!("{time} ! {text}"));
+                }
+            }
+        }
+    }
+
+    /// Keeps the editor informed of who is here, if it is `time` to do so.
+    fn set_nicks(&self, lobby: &Weak<Lobby>, time: bool) {
+        let (Some(editor), Some(lobby), true) = (&self.editor, lobby.upgrade(), time) else {
+            return;
+        };
+        let nicks = lobby.govern(|house| {
+            house.room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>()
+        });
+        editor.set_nicks(nicks);
+    }
+
+    /// Does what the operator types, line by line, for as long as there is a lobby.
+    pub fn take_orders(&self, orders: Orders, lobby: &Weak<Lobby>) {
+        match orders {
+            Orders::None => (),
+            Orders::Lines => {
+                let mut stdin = io::stdin().lock();
+                let mut line = Vec::new();
+                while let Ok(1..) = stdin.read_until(b'\n', &mut line) {
+                    if !self.give(lobby, &String::from_utf8_lossy(&line)) {
+                        return;
                     }
-                });
+                    line.clear();
+                }
             }
-            Sighting::Stopped(_) if quiet => (),
-            Sighting::Stopped(members) => print(&((texts.stopped)(members) + "\n")),
-            Sighting::Cut(cut, address) => {
-                let who = cut.nick.map_or(texts.guest.to_string(), |nick| nick.to_string());
-                let what = match cut.reason {
-                    Reason::Behind => (texts.behind)(cut.behind),
-                    Reason::Stalled => texts.stalled.to_string(),
-                };
-                let text = (texts.cut)(&who, &address.ip().to_string(), &what);
-                let text = format!("{time} ! {text}\n");
-                // A terminal that is gone is no reason to stop the chat.
-                io::stderr().write_all(text.as_bytes()).ok();
+            Orders::Editor(typed) => {
+                while let Ok(typed) = typed.recv_blocking() {
+                    match typed {
+                        Typed::Line(entered) => {
+                            for line in entered.lines() {
+                                if !self.give(lobby, line) {
+                                    return;
+                                }
+                            }
+                        }
+                        Typed::End => self.print(&format!("{}\n", self.texts.operator.ends)),
+                    }
+                }
             }
+        }
+    }
+
+    /// Gives one order. `false` when there is nobody any more who could obey.
+    fn give(&self, lobby: &Weak<Lobby>, line: &str) -> bool {
+        let Some(lobby) = lobby.upgrade() else { return false };
+        let replies = orders::give(&lobby, &self.texts.operator, line);
+        drop(lobby);
+        if replies.is_empty() {
+            return true;
+        }
+        // What was typed in an editor is gone from there.
+        let order = self.editor.is_some().then(|| format!("> {}", visible(line)));
+        let lines = order.into_iter().chain(replies);
+        self.print(&lines.map(|line| line + "\n").collect::<String>());
+        true
+    }
+}
+
+fn tell(news: &News, address: SocketAddr, texts: &texts::Server) -> String {
+    let (ip, members) = (address.ip(), news.members);
+    match &news.what {
+        Deed::Joined(nick) => format!("+ {nick} {ip} ({members})"),
+        Deed::Left(nick) => format!("- {nick} {ip} ({members})"),
+        Deed::Renamed(old, new) => {
+            format!("= {} {ip} ({members})", (texts.renamed)(old.as_str(), new.as_str()))
         }
     }
 }
 
-/// Prints to standard output now. A terminal or pipe that is gone is no reason
-/// to stop the chat.
-pub fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
-}
-
 /// What a person needs to join from another machine, or from this one if it is
 /// the only one that can.
-pub fn invitation(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
+pub fn invitation(
+    listening: &[SocketAddr],
+    title: Option<&str>,
+    orders: bool,
+    texts: &texts::Server,
+) -> String {
     let port = listening[0].port();
     let mut addresses = reachable(listening, &interfaces());
     let join = match addresses.iter().all(IpAddr::is_loopback) {
@@ -80,17 +236,11 @@ pub fn invitation(listening: &[SocketAddr], title: Option<&str>, texts: &texts::
         };
         text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
     }
-    text + texts.notes + "\n"
-}
-
-/// Says that nobody will find the server by itself, and why.
-pub fn warn_hidden(why: Hidden, texts: &Texts) {
-    let text = (texts.server.warning)(&(texts.server.hidden)(why.tell(texts))) + "\n";
-    io::stderr().write_all(text.as_bytes()).ok(); // The chat goes on.
+    text + if orders { texts.notes_and_orders } else { texts.notes } + "\n"
 }
 
 /// The addresses of this machine's interfaces.
-fn interfaces() -> Vec<IpAddr> {
+pub fn interfaces() -> Vec<IpAddr> {
     // Not to know them costs a line of help, no more.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces.iter().map(|interface| interface.ip()).collect()
@@ -149,8 +299,9 @@ mod tests {
 
     #[test]
     fn the_port_is_named_where_it_has_to_be() {
-        let text =
-            |socket: &str| invitation(&[socket.parse().unwrap()], None, &texts::ENGLISH.server);
+        let text = |socket: &str| {
+            invitation(&[socket.parse().unwrap()], None, false, &texts::ENGLISH.server)
+        };
         assert!(
             text("127.0.0.1:9000").contains("  minichat connect 127.0.0.1\n  nc 127.0.0.1 9000\n")
         );

@@ -5,7 +5,7 @@
 //! said to all. Direct messages are nobody else's business.
 
 use std::future::poll_fn;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use chrono::{Local, SecondsFormat};
@@ -13,6 +13,7 @@ use chrono::{Local, SecondsFormat};
 use crate::error::plain;
 use crate::logfile::LogFile;
 use crate::room::SessionId;
+use crate::server::console::Console;
 use crate::server::lobby::Lobby;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
@@ -30,13 +31,13 @@ impl Log {
     }
 
     /// Writes down what a session hears until the room closes.
-    pub fn follow(mut self, lobby: &Lobby, mut id: SessionId) {
+    pub fn follow(mut self, lobby: &Lobby, mut id: SessionId, console: &Console) {
         let mut heard = Vec::new();
         loop {
             let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut heard, cx)));
             // Only whole lines: a batch may end in the middle of one.
             let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            self.write(&heard[..end]);
+            self.write(&heard[..end], console);
             heard.drain(..end);
             if !more {
                 let closed = lobby.with(|room, _| room.is_closed());
@@ -45,14 +46,14 @@ impl Log {
                     return;
                 }
                 // The disk was so slow that the transcript has gone on without us.
-                self.warn(&(self.texts.server.log_gap)(&self.path()));
+                self.warn(&(self.texts.server.log_gap)(&self.path()), console);
                 heard.clear();
                 id = lobby.observe();
             }
         }
     }
 
-    fn write(&mut self, lines: &[u8]) {
+    fn write(&mut self, lines: &[u8], console: &Console) {
         let now = Local::now().to_rfc3339_opts(SecondsFormat::Secs, false);
         let mut stamped = Vec::with_capacity(2 * lines.len());
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
@@ -62,13 +63,13 @@ impl Log {
         }
         if let Err(err) = self.file.append(&stamped) {
             let why = plain(&err, &self.texts.error);
-            self.warn(&(self.texts.server.log_failed)(&self.path(), &why));
+            self.warn(&(self.texts.server.log_failed)(&self.path(), &why), console);
         }
     }
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
-    fn warn(&self, what: &str) {
-        writeln!(io::stderr(), "{}", (self.texts.server.warning)(what)).ok();
+    fn warn(&self, what: &str, console: &Console) {
+        console.complain(&(self.texts.server.warning)(what));
     }
 
     fn path(&self) -> String {

@@ -50,7 +50,9 @@ anything else is said to all; //TEXT says /TEXT",
         line_too_long: "the line is too long",
         invalid_utf8: "the text is not UTF-8",
         too_fast: "not so many nicks in so little time",
+        muted: "the operator has muted you; nobody was told",
         room_full: "the room is full",
+        banned: "the operator lets nobody in from your address",
         registration_timeout: "it has waited too long for a nick; join again",
         said_goodbye: "it said goodbye",
         closed: "it closed the connection; is it a chat server?",
@@ -250,7 +252,50 @@ anything else is said to all; //TEXT says /TEXT",
         system: |_, _| None,
     },
     operator: Operator {
-        unknown: |word| format!("no command {word}: see /help; to say it to all: /say {word}"),
+        ends: "Ctrl-C stops the server.",
+        commands: [
+            ("", "who is here, and from where"),
+            ("TEXT", "say something to all, as the server"),
+            ("NICK [REASON]", "remove somebody, who may come back"),
+            ("NICK", "let somebody say nothing; once more, let them talk"),
+            ("[NICK|ADDRESS]", "remove, and keep out; an address again: let in"),
+            ("", "this help"),
+        ],
+        unknown: |word, meant| match meant {
+            Some(meant) => format!("no command {word}; did you mean {meant}?"),
+            None => format!("no command {word}: see /help; to say it to all: /say {word}"),
+        },
+        ambiguous: |word, commands| format!("{word} may be any of {commands}"),
+        not_said: "nobody was told; to say it to all: /say TEXT",
+        nobody: |nick, meant| match meant {
+            Some(meant) => format!("nobody here is called {nick}; did you mean {meant}?"),
+            None => format!("nobody here is called {nick}"),
+        },
+        empty: "nobody is here",
+        person: |nick, address, time, muted| {
+            let muted = if muted { ", muted" } else { "" };
+            format!("{nick} {address}, for {time}{muted}")
+        },
+        said: |people| match people {
+            0 => "nobody is here; newcomers may read it in the history".into(),
+            1 => "said to 1 person".into(),
+            _ => format!("said to {people} people"),
+        },
+        kicked: |nick| format!("removed: {nick}"),
+        muted: |nicks| format!("muted: {nicks}"),
+        unmuted: |nicks| format!("may talk again: {nicks}"),
+        banned: |place, removed| match removed {
+            "" => format!("banned: {place}; nobody from there was here"),
+            _ => format!("banned: {place}; removed: {removed}"),
+        },
+        only_kicked: |nick| {
+            format!("removed: {nick}; not banned: everybody on this machine would be")
+        },
+        not_banned: |address| {
+            format!("{address} was not banned: everybody on this machine would be")
+        },
+        lifted: |place| format!("no longer banned: {place}"),
+        no_bans: "nobody is banned",
     },
     server: Server {
         listening: |at| format!("Listening on {at}"),
@@ -258,6 +303,7 @@ anything else is said to all; //TEXT says /TEXT",
         join_from_network: "To join from this network:",
         join_from_machine: "To join from this machine:",
         notes: "Messages are not encrypted. Ctrl-C stops.",
+        notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /help; Ctrl-C stops.",
         renamed: |old, new| format!("{old} is now {new}"),
         cut: |who, ip, what| format!("cut off {who} {ip}: reads too slowly ({what})"),
         guest: "a guest",

@@ -75,14 +75,18 @@ pub enum Refusal {
     InvalidUtf8,
     /// More than 5 renames in 30 seconds.
     TooFast,
+    /// The operator lets this person say nothing.
+    Muted,
     /// There is no place left; the connection is over.
     RoomFull,
+    /// The operator lets nobody in from there; the connection is over.
+    Banned,
     /// Nobody said who they were in time; the connection is over.
     RegistrationTimeout,
 }
 
 impl Refusal {
-    const ALL: [Refusal; 12] = [
+    const ALL: [Refusal; 14] = [
         Refusal::NickInUse,
         Refusal::InvalidNick,
         Refusal::UserNotFound,
@@ -93,7 +97,9 @@ impl Refusal {
         Refusal::LineTooLong,
         Refusal::InvalidUtf8,
         Refusal::TooFast,
+        Refusal::Muted,
         Refusal::RoomFull,
+        Refusal::Banned,
         Refusal::RegistrationTimeout,
     ];
 
@@ -110,7 +116,9 @@ impl Refusal {
             Refusal::LineTooLong => "line_too_long",
             Refusal::InvalidUtf8 => "invalid_utf8",
             Refusal::TooFast => "too_fast",
+            Refusal::Muted => "muted",
             Refusal::RoomFull => "room_full",
+            Refusal::Banned => "banned",
             Refusal::RegistrationTimeout => "registration_timeout",
         }
     }

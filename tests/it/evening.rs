@@ -36,6 +36,8 @@ struct Evening {
 struct Person {
     id: SessionId,
     nick: Option<String>,
+    /// The operator lets them say nothing.
+    muted: bool,
     /// The server has said its last word to them.
     gone: bool,
     renames: Vec<Duration>,
@@ -67,7 +69,7 @@ impl Evening {
         for turn in 0..self.dice.usize(0..400) {
             self.now += Duration::from_millis(self.dice.u64(0..4000));
             let n = self.people.len();
-            let action = self.dice.usize(0..20);
+            let action = self.dice.usize(0..24);
             if n == 0 || action < 2 && n < 9 {
                 self.come();
                 continue;
@@ -84,6 +86,10 @@ impl Evening {
                     let person = &mut self.people[who];
                     self.room.read(person.id, &mut person.read, self.now);
                 }
+                15 => self.mute(who),
+                16 if self.dice.usize(0..4) == 0 => self.kick(who, turn),
+                17 if self.dice.usize(0..4) == 0 => self.ban(who),
+                18 => self.announce(turn),
                 _ => self.say(who, turn),
             }
         }
@@ -122,6 +128,7 @@ impl Evening {
         let person = Person {
             id: self.room.enter(),
             nick: None,
+            muted: false,
             gone: false,
             renames: Vec::new(),
             read: Vec::new(),
@@ -219,6 +226,7 @@ impl Evening {
     fn say(&mut self, who: usize, turn: usize) {
         self.hears(who, &format!("MSG line {turn}"));
         match self.people[who].nick.clone() {
+            Some(_) if self.people[who].muted => self.expect(who, "ERR muted"),
             Some(nick) => {
                 let line = format!("FROM {nick} [all]: line {turn}");
                 self.expect_all(&line, None);
@@ -234,9 +242,50 @@ impl Evening {
         self.hears(who, &format!("MSG @{target} psst {turn}"));
         match (self.people[who].nick.clone(), self.people[to].nick.is_some()) {
             (None, _) => self.expect(who, "ERR please_register_with_NICK"),
+            (Some(_), _) if self.people[who].muted => self.expect(who, "ERR muted"),
             (Some(_), false) => self.expect(who, "ERR user_not_found"),
             (Some(nick), true) => self.expect(to, &format!("FROM {nick} [dm]: psst {turn}")),
         }
+    }
+
+    fn announce(&mut self, turn: usize) {
+        self.room.announce(&format!("order {turn}"));
+        let line = format!("FROM server [all]: order {turn}");
+        self.expect_all(&line, None);
+        self.messages.push(line);
+    }
+
+    fn mute(&mut self, who: usize) {
+        let person = &mut self.people[who];
+        person.muted = !person.muted;
+        self.room.mute(person.id, person.muted);
+        assert_eq!(self.room.is_muted(person.id), person.muted);
+    }
+
+    fn kick(&mut self, who: usize, turn: usize) {
+        // Nobody can be named who has no nick.
+        let Some(nick) = self.people[who].nick.clone() else { return };
+        let id = self.room.find(&nick.to_uppercase()).expect("a member is found");
+        let (reason, told) = match self.dice.bool() {
+            true => (format!("reason {turn}"), format!(": reason {turn}")),
+            false => (String::new(), String::new()),
+        };
+        self.room.kick(id, &reason);
+        self.expect(who, &format!("FROM server [dm]: you were removed by the operator{told}"));
+        self.expect(who, "BYE");
+        self.part(who);
+    }
+
+    fn ban(&mut self, who: usize) {
+        self.room.ban(self.people[who].id);
+        match self.people[who].nick {
+            Some(_) => {
+                self.expect(who, "FROM server [dm]: you were removed by the operator");
+                self.expect(who, "BYE");
+            }
+            None => self.expect(who, "ERR banned"),
+        }
+        self.part(who);
     }
 
     fn ask_who(&mut self, who: usize) {

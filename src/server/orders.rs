@@ -1,0 +1,602 @@
+//! What the operator may order, and what is answered.
+//!
+//! An [`Order`] is read from a line that was typed in the server's own terminal,
+//! and [`obey`] does what it says, to the room and to what the lobby knows about
+//! addresses. All words for people come from [`Operator`].
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::editor::{Argument, Command};
+use crate::room::SessionId;
+use crate::server::console;
+use crate::server::lobby::{House, Lobby};
+use crate::server::places::Place;
+use crate::texts::Operator;
+use crate::wire::Nick;
+use crate::wire::sanitize::{is_blank, visible};
+
+/// The commands, in the order of `/help`. [`Operator::commands`] follows it.
+const COMMANDS: [&str; 6] = ["/who", "/say", "/kick", "/mute", "/ban", "/help"];
+
+/// How many slips of the keys make another word of the one that is meant.
+const SLIPS: usize = 2;
+
+/// What the operator may say: one line, one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order<'a> {
+    /// `/who`: who is here, and from where.
+    Who,
+    /// `/say TEXT`: tell everyone.
+    Say(&'a str),
+    /// `/kick NICK [REASON]`: remove somebody, who may come back.
+    Kick {
+        /// Whom.
+        nick: &'a str,
+        /// What to tell them; may be empty.
+        reason: &'a str,
+    },
+    /// `/mute NICK`: let somebody say nothing, or talk again.
+    Mute(&'a str),
+    /// `/ban`: what is banned.
+    Bans,
+    /// `/ban NICK`: remove somebody, and let nobody in from where they are.
+    Ban(&'a str),
+    /// `/ban ADDRESS`: let nobody in from there, or let them in again.
+    BanAddress(IpAddr),
+    /// `/help`: the commands.
+    Help,
+}
+
+/// Why a line is no order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slip<'a> {
+    /// There is nothing to be seen in it.
+    Blank,
+    /// It is no command, and nobody was told.
+    NotSaid,
+    /// There is no such command, and perhaps one like it.
+    Unknown(&'a str, Option<&'static str>),
+    /// Several commands begin like this.
+    Ambiguous(&'a str, Vec<&'static str>),
+    /// The command wants something else after it.
+    Usage(&'static str),
+}
+
+impl<'a> Order<'a> {
+    /// Reads one line.
+    ///
+    /// The beginning of a command is enough, in any case, if no other begins so.
+    /// What looks like an address is one, even if somebody should call themselves
+    /// that; with an at sign before it, it is a nick.
+    pub fn parse(line: &'a str) -> Result<Order<'a>, Slip<'a>> {
+        let line = line.trim_matches(is_blank);
+        if line.is_empty() {
+            return Err(Slip::Blank);
+        }
+        if !line.starts_with('/') {
+            return Err(Slip::NotSaid);
+        }
+        let (word, rest) = split(line);
+        let command = recognise(word)?;
+        let (whom, reason) = split(rest);
+        let nick = whom.strip_prefix('@').unwrap_or(whom);
+        let named = !nick.is_empty();
+        let alone = named && reason.is_empty();
+        match command {
+            "/who" => Ok(Order::Who),
+            "/help" => Ok(Order::Help),
+            "/say" if !rest.is_empty() => Ok(Order::Say(rest)),
+            "/kick" if named => Ok(Order::Kick { nick, reason }),
+            "/mute" if alone => Ok(Order::Mute(nick)),
+            "/ban" if rest.is_empty() => Ok(Order::Bans),
+            "/ban" if alone => Ok(address(whom).map_or(Order::Ban(nick), Order::BanAddress)),
+            _ => Err(Slip::Usage(command)),
+        }
+    }
+}
+
+/// The first word, and what follows it without the blanks between.
+fn split(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+/// The one command that begins with this word.
+fn recognise(word: &str) -> Result<&'static str, Slip<'_>> {
+    let lower = word.to_lowercase();
+    let known: Vec<&str> =
+        COMMANDS.into_iter().filter(|command| command.starts_with(&lower)).collect();
+    match known[..] {
+        [command] => Ok(command),
+        [] => Err(Slip::Unknown(word, nearest(&lower, COMMANDS, |command| command.to_string()))),
+        _ => Err(Slip::Ambiguous(word, known)),
+    }
+}
+
+/// Which of these was meant by a word that is none of them. One that is too long
+/// or too short for it is not compared: what is typed may be of any length.
+fn nearest<T>(
+    word: &str,
+    of: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> String,
+) -> Option<T> {
+    let length = word.chars().count();
+    let slips = |one: T| {
+        let key = key(&one);
+        let near = key.chars().count().abs_diff(length) <= SLIPS;
+        near.then(|| (strsim::damerau_levenshtein(word, &key), one))
+    };
+    let (slips, one) = of.into_iter().filter_map(slips).min_by_key(|(slips, _)| *slips)?;
+    (slips <= SLIPS).then_some(one)
+}
+
+/// An address in any form in which we show one: `192.168.1.23:50412` and
+/// `2001:db8::/64` are ours, too.
+fn address(text: &str) -> Option<IpAddr> {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Some(socket.ip().to_canonical());
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    // The zone of a link-local address is of interest to this machine alone.
+    let bare = bare.split('%').next().unwrap_or(bare);
+    match bare.strip_suffix("/64") {
+        Some(network) => network.parse().ok().map(IpAddr::V6),
+        None => bare.parse().ok().map(|ip: IpAddr| ip.to_canonical()),
+    }
+}
+
+/// The commands, with what comes behind them in the words of the reader.
+pub fn commands(texts: &Operator) -> [Command; 6] {
+    std::array::from_fn(|n| {
+        let word = COMMANDS[n];
+        let whom = ["/kick", "/mute", "/ban"].contains(&word);
+        let first = if whom { Argument::Nick } else { Argument::Text };
+        Command { word, arguments: texts.commands[n].0, first }
+    })
+}
+
+/// Does what a typed line orders. Returns what the operator is told: lines that
+/// are fit for a terminal, whatever was typed.
+pub fn give(lobby: &Lobby, texts: &Operator, line: &str) -> Vec<String> {
+    let replies = match Order::parse(line) {
+        Ok(order) => obey(order, lobby, texts, &console::interfaces()),
+        Err(slip) => explain(slip, texts),
+    };
+    replies.iter().map(|reply| visible(reply).into_owned()).collect()
+}
+
+fn explain(slip: Slip<'_>, texts: &Operator) -> Vec<String> {
+    match slip {
+        Slip::Blank => Vec::new(),
+        Slip::NotSaid => vec![texts.not_said.into()],
+        Slip::Unknown(word, guess) => vec![(texts.unknown)(word, guess)],
+        Slip::Ambiguous(word, known) => vec![(texts.ambiguous)(word, &known.join(", "))],
+        Slip::Usage(command) => {
+            let usage = commands(texts).into_iter().find(|known| known.word == command);
+            usage.iter().map(usage_of).collect()
+        }
+    }
+}
+
+/// Does what an order says. `own` are the addresses of this machine.
+fn obey(order: Order<'_>, lobby: &Lobby, texts: &Operator, own: &[IpAddr]) -> Vec<String> {
+    lobby.govern(|house| match order {
+        Order::Who => who(house, texts),
+        Order::Say(text) => {
+            house.room.announce(text);
+            vec![(texts.said)(house.room.members().count())]
+        }
+        Order::Kick { nick, reason } => on(house, texts, nick, |house, id, nick| {
+            house.room.kick(id, reason);
+            (texts.kicked)(nick.as_str())
+        }),
+        Order::Mute(nick) => on(house, texts, nick, |house, id, _| {
+            let (muted, nicks) = house.mute(id, own);
+            let say = if muted { texts.muted } else { texts.unmuted };
+            say(&list(&nicks))
+        }),
+        Order::Bans => match house.banned.iter().map(|place| place.to_string()).collect::<Vec<_>>()
+        {
+            none if none.is_empty() => vec![texts.no_bans.into()],
+            places => places,
+        },
+        Order::Ban(nick) => on(house, texts, nick, |house, id, nick| {
+            let ip = house.address(id).expect("a member has a connection").ip();
+            match Place::of(ip, own) {
+                Some(place) => ban(house, texts, place),
+                None => {
+                    house.room.kick(id, "");
+                    (texts.only_kicked)(nick.as_str())
+                }
+            }
+        }),
+        Order::BanAddress(ip) => match (&house.banned.lift(ip)[..], Place::of(ip, own)) {
+            ([], Some(place)) => vec![ban(house, texts, place)],
+            ([], None) => vec![(texts.not_banned)(&ip.to_string())],
+            (lifted, _) => lifted.iter().map(|place| (texts.lifted)(&place.to_string())).collect(),
+        },
+        Order::Help => help(texts),
+    })
+}
+
+/// Does something to the member of this name, or asks whether another is meant.
+fn on(
+    house: &mut House,
+    texts: &Operator,
+    name: &str,
+    act: impl FnOnce(&mut House, SessionId, Nick) -> String,
+) -> Vec<String> {
+    let found = house.room.find(name).and_then(|id| Some((id, house.room.nick(id)?.clone())));
+    vec![match found {
+        Some((id, nick)) => act(house, id, nick),
+        None => {
+            let nicks = house.room.members().map(|(_, nick)| nick);
+            let guess = nearest(&Nick::key_of(name), nicks, |nick| nick.key().into());
+            (texts.nobody)(name, guess.map(Nick::as_str))
+        }
+    }]
+}
+
+fn ban(house: &mut House, texts: &Operator, place: Place) -> String {
+    let removed = house.ban(place);
+    (texts.banned)(&place.to_string(), &list(&removed))
+}
+
+fn who(house: &House, texts: &Operator) -> Vec<String> {
+    let lines = house.room.members().filter_map(|(id, nick)| {
+        let (address, here) = (house.address(id)?, house.here_for(id)?);
+        let muted = house.room.is_muted(id);
+        Some((texts.person)(nick.as_str(), &address.to_string(), &span(here), muted))
+    });
+    match lines.collect::<Vec<_>>() {
+        none if none.is_empty() => vec![texts.empty.into()],
+        lines => lines,
+    }
+}
+
+fn help(texts: &Operator) -> Vec<String> {
+    let usages = commands(texts).each_ref().map(usage_of);
+    let width = usages.iter().map(|usage| usage.chars().count()).max().unwrap_or_default();
+    let lines = usages.iter().zip(texts.commands);
+    lines.map(|(usage, (_, does))| format!("{usage:width$}  {does}")).collect()
+}
+
+fn usage_of(command: &Command) -> String {
+    format!("{} {}", command.word, command.arguments)
+}
+
+fn list(nicks: &[Nick]) -> String {
+    nicks.iter().map(Nick::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// `12 min`, and other spans that are written the same in all our languages.
+fn span(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{} s", time.as_secs()),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use smol::Async;
+
+    use super::*;
+    use crate::room::Rules;
+    use crate::texts::{ENGLISH, PORTUGUESE};
+
+    #[track_caller]
+    fn check(line: &str, expected: Result<Order<'_>, Slip<'_>>) {
+        assert_eq!(Order::parse(line), expected, "{line:?}");
+    }
+
+    #[test]
+    fn each_order_is_a_line() {
+        check("/who", Ok(Order::Who));
+        check("/say five minutes more", Ok(Order::Say("five minutes more")));
+        check("/kick ana", Ok(Order::Kick { nick: "ana", reason: "" }));
+        check("/kick @ana  too  loud", Ok(Order::Kick { nick: "ana", reason: "too  loud" }));
+        check("/mute ana", Ok(Order::Mute("ana")));
+        check("/mute @ana", Ok(Order::Mute("ana")));
+        check("/ban", Ok(Order::Bans));
+        check("/ban ana", Ok(Order::Ban("ana")));
+        check("/help", Ok(Order::Help));
+    }
+
+    #[test]
+    fn the_beginning_of_a_command_is_enough() {
+        check("/w", Ok(Order::Who));
+        check(" /WHO ", Ok(Order::Who));
+        check("/s a", Ok(Order::Say("a")));
+        check("/K\tana", Ok(Order::Kick { nick: "ana", reason: "" }));
+        check("/b", Ok(Order::Bans));
+        check("/", Err(Slip::Ambiguous("/", COMMANDS.to_vec())));
+    }
+
+    #[test]
+    fn an_address_is_known_in_every_form_in_which_one_is_shown() {
+        for (text, ip) in [
+            ("192.168.1.23", "192.168.1.23"),
+            ("192.168.1.23:50412", "192.168.1.23"),
+            ("::ffff:192.168.1.23", "192.168.1.23"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:50412", "2001:db8::1"),
+            ("2001:db8::/64", "2001:db8::"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%2]:50412", "fe80::1"),
+        ] {
+            check(&format!("/ban {text}"), Ok(Order::BanAddress(ip.parse().unwrap())));
+        }
+        // Somebody may be called that.
+        check("/ban @192.168.1.23", Ok(Order::Ban("192.168.1.23")));
+        check("/kick 192.168.1.23", Ok(Order::Kick { nick: "192.168.1.23", reason: "" }));
+        check("/ban 192.168.1", Ok(Order::Ban("192.168.1")));
+    }
+
+    #[test]
+    fn what_is_no_order_is_done_to_nobody() {
+        for line in ["", " \t", "\u{200B}", "\u{FEFF}"] {
+            check(line, Err(Slip::Blank));
+        }
+        for line in ["hi", "who", "@ana hi", "MSG hi"] {
+            check(line, Err(Slip::NotSaid));
+        }
+        check("/whi ana", Err(Slip::Unknown("/whi", Some("/who"))));
+        check("/nick ana", Err(Slip::Unknown("/nick", Some("/kick"))));
+        check("/whois", Err(Slip::Unknown("/whois", Some("/who"))));
+        check("/dance", Err(Slip::Unknown("/dance", None)));
+        check("//say", Err(Slip::Unknown("//say", Some("/say"))));
+        for line in ["/say", "/say \u{200B}\x07 "] {
+            check(line, Err(Slip::Usage("/say")));
+        }
+        for line in ["/kick", "/kick @", "/kick @ ana"] {
+            check(line, Err(Slip::Usage("/kick")));
+        }
+        for line in ["/mute", "/mute ana rui"] {
+            check(line, Err(Slip::Usage("/mute")));
+        }
+        for line in ["/ban ana rui", "/ban @"] {
+            check(line, Err(Slip::Usage("/ban")));
+        }
+    }
+
+    #[test]
+    fn a_span_has_one_unit_or_two() {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (7500, "2 h 5 min")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    /// A lobby, with sockets that come from here and say that they do not.
+    struct Desk {
+        lobby: Lobby,
+        door: TcpListener,
+    }
+
+    impl Desk {
+        fn open() -> Desk {
+            let (console, crowd) = (async_channel::unbounded().0, async_channel::unbounded().0);
+            let rules = Rules { history: 9, ..Rules::default() };
+            let lobby = Lobby::new(rules, console, crowd);
+            Desk { lobby, door: TcpListener::bind("127.0.0.1:0").unwrap() }
+        }
+
+        fn enters(&self, address: &str) -> SessionId {
+            let stream = TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
+            let stream = Arc::new(Async::new(stream).unwrap());
+            self.lobby.enter(&stream, SocketAddr::new(address.parse().unwrap(), 50412))
+        }
+
+        /// Somebody comes, takes a nick, and has read what that is answered.
+        fn joins(&self, nick: &str, address: &str) -> SessionId {
+            let id = self.enters(address);
+            self.says(id, &format!("NICK {nick}"));
+            assert!(self.reads(id).contains(&format!("OK welcome {nick}")), "{nick}");
+            id
+        }
+
+        fn says(&self, id: SessionId, line: &str) {
+            self.lobby.with(|room, now| room.hear(id, Ok(line.as_bytes()), now));
+        }
+
+        /// All that was said to somebody since they were last asked, in lines.
+        fn reads(&self, id: SessionId) -> Vec<String> {
+            let mut out = Vec::new();
+            let mut cx = Context::from_waker(Waker::noop());
+            while self.lobby.poll_read(id, &mut out, &mut cx) == Poll::Ready(true) {}
+            String::from_utf8(out).unwrap().lines().map(str::to_string).collect()
+        }
+
+        /// What one order is answered, on a machine at 192.168.1.2 and fd77::2.
+        #[track_caller]
+        fn order(&self, line: &str, expected: &[&str]) {
+            let own = ["192.168.1.2", "fd77::2", "127.0.0.1"].map(|ip| ip.parse().unwrap());
+            let order = Order::parse(line).unwrap_or_else(|slip| panic!("{line:?}: {slip:?}"));
+            assert_eq!(obey(order, &self.lobby, &ENGLISH.operator, &own), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_here_is_told_in_order_and_from_where() {
+        let desk = Desk::open();
+        desk.order("/who", &["nobody is here"]);
+        desk.enters("192.168.1.99");
+        for (nick, address) in [("rui", "192.168.1.23"), ("Ana", "2001:db8::1")] {
+            desk.joins(nick, address);
+        }
+        desk.order("/mute rui", &["muted: rui"]);
+        desk.order(
+            "/who",
+            &["Ana [2001:db8::1]:50412, for 0 s", "rui 192.168.1.23:50412, for 0 s, muted"],
+        );
+    }
+
+    #[test]
+    fn what_is_said_is_heard_by_all() {
+        let desk = Desk::open();
+        desk.order("/say hi", &["nobody is here; newcomers may read it in the history"]);
+        let ana = desk.joins("ana", "192.168.1.23");
+        desk.order("/say five minutes more", &["said to 1 person"]);
+        assert_eq!(desk.reads(ana), ["FROM server [all]: five minutes more"]);
+    }
+
+    #[test]
+    fn who_is_kicked_may_come_back() {
+        let desk = Desk::open();
+        let [ana, rui] = ["ana", "rui"].map(|nick| desk.joins(nick, "192.168.1.23"));
+        desk.reads(ana);
+        desk.order("/kick @ANA too\x1b loud", &["removed: ana"]);
+        let why = "FROM server [dm]: you were removed by the operator: too loud";
+        assert_eq!(desk.reads(ana), [why, "BYE"]);
+        assert_eq!(desk.reads(rui), ["User ana left the chat."]);
+        desk.joins("ana", "192.168.1.23");
+    }
+
+    #[test]
+    fn a_nick_that_nobody_has_is_answered_with_one_like_it() {
+        let desk = Desk::open();
+        desk.order("/kick ana", &["nobody here is called ana"]);
+        desk.joins("João", "192.168.1.23");
+        desk.order("/kick joaoo", &["nobody here is called joaoo; did you mean João?"]);
+        desk.order("/mute jaõo", &["nobody here is called jaõo; did you mean João?"]);
+        desk.order("/ban maria", &["nobody here is called maria"]);
+        desk.order("/ban JOÃO", &["banned: 192.168.1.23; removed: João"]);
+    }
+
+    #[test]
+    fn a_ban_is_for_all_who_are_there_and_all_who_come_from_there() {
+        let desk = Desk::open();
+        let [ana, bia, rui] = [("ana", 23), ("bia", 23), ("rui", 24)]
+            .map(|(nick, n)| desk.joins(nick, &format!("192.168.1.{n}")));
+        let guest = desk.enters("192.168.1.23");
+        desk.order("/ban", &["nobody is banned"]);
+        desk.order("/ban ana", &["banned: 192.168.1.23; removed: ana, bia"]);
+        for id in [ana, bia] {
+            assert_eq!(desk.reads(id).last().unwrap(), "BYE");
+        }
+        assert_eq!(desk.reads(guest).last().unwrap(), "ERR banned");
+        assert_eq!(desk.reads(rui), ["User ana left the chat.", "User bia left the chat."]);
+
+        let back = desk.enters("192.168.1.23");
+        assert_eq!(
+            desk.reads(back),
+            [crate::wire::Event::Greeting.to_string().as_str(), "ERR banned"]
+        );
+        desk.says(back, "NICK ana");
+        assert_eq!(desk.reads(back), [""; 0]);
+        desk.joins("ana", "192.168.1.25");
+
+        desk.order("/ban", &["192.168.1.23"]);
+        desk.order("/ban 192.168.1.23:50412", &["no longer banned: 192.168.1.23"]);
+        desk.order("/ban", &["nobody is banned"]);
+        desk.joins("bia", "192.168.1.23");
+    }
+
+    #[test]
+    fn a_banned_network_is_not_that_of_the_whole_class() {
+        let desk = Desk::open();
+        desk.joins("far", "2001:db8::1");
+        desk.joins("near", "fd77::1");
+        desk.order("/ban far", &["banned: 2001:db8::/64; removed: far"]);
+        desk.order("/ban near", &["banned: fd77::1; removed: near"]);
+        assert_eq!(desk.reads(desk.enters("2001:db8::2")).last().unwrap(), "ERR banned");
+        desk.joins("neighbour", "fd77::3");
+        desk.order("/ban 10.0.0.7", &["banned: 10.0.0.7; nobody from there was here"]);
+        desk.order("/ban", &["10.0.0.7", "fd77::1", "2001:db8::/64"]);
+        desk.order("/ban 2001:db8::/64", &["no longer banned: 2001:db8::/64"]);
+        desk.joins("far", "2001:db8::2");
+    }
+
+    #[test]
+    fn nobody_is_banned_from_the_servers_own_machine() {
+        let desk = Desk::open();
+        let ana = desk.joins("ana", "127.0.0.1");
+        let not = "not banned: everybody on this machine would be";
+        desk.order("/ban ana", &[&format!("removed: ana; {not}")]);
+        assert_eq!(desk.reads(ana).last().unwrap(), "BYE");
+        desk.order("/ban ::1", &[&format!("::1 was {not}")]);
+        desk.joins("ana", "192.168.1.2");
+        desk.order("/ban ana", &[&format!("removed: ana; {not}")]);
+        desk.order("/ban", &["nobody is banned"]);
+        desk.joins("ana", "127.0.0.1");
+    }
+
+    #[test]
+    fn who_is_muted_cannot_get_rid_of_it_by_coming_back() {
+        let desk = Desk::open();
+        let rui = desk.joins("rui", "192.168.1.24");
+        let ana = desk.joins("ana", "192.168.1.23");
+        desk.order("/mute ana", &["muted: ana"]);
+        desk.says(ana, "NICK bia");
+        desk.lobby.leave(ana);
+        let back = desk.joins("carla", "192.168.1.23");
+        let more = desk.joins("dora", "192.168.1.23");
+        desk.reads(rui);
+        for (id, line) in [(back, "MSG hi"), (more, "MSG @rui hi")] {
+            desk.says(id, line);
+            assert_eq!(desk.reads(id).last().unwrap(), "ERR muted");
+        }
+        assert_eq!(desk.reads(rui), [""; 0]);
+        desk.order("/mute carla", &["may talk again: carla, dora"]);
+        desk.says(more, "MSG hi");
+        assert_eq!(desk.reads(rui), ["FROM dora [all]: hi"]);
+
+        // On this machine nobody else is meant, and there is nothing to remember.
+        let [one, other] = ["one", "other"].map(|nick| desk.joins(nick, "127.0.0.1"));
+        desk.order("/mute one", &["muted: one"]);
+        for (id, expected) in [(one, "ERR muted"), (other, "FROM other [all]: hi")] {
+            desk.says(id, "MSG hi");
+            assert_eq!(desk.reads(id).last().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn whatever_is_typed_the_answer_is_fit_for_a_terminal() {
+        let desk = Desk::open();
+        desk.joins("ana", "127.0.0.1");
+        let give = |line: &str| give(&desk.lobby, &ENGLISH.operator, line);
+        let nasty = "\x1b[2J\u{9B}\u{202E}";
+        for line in ["/", "/kick ", "/mute ", "/ban ", "/say ", "hi "] {
+            let told = give(&format!("{line}{nasty}"));
+            assert!(!told.is_empty(), "{line}");
+            assert!(told.iter().all(|line| visible(line) == *line), "{told:?}");
+        }
+        assert_eq!(give(" "), [""; 0]);
+        assert_eq!(give("hi"), ["nobody was told; to say it to all: /say TEXT"]);
+        assert_eq!(give("/kick"), ["/kick NICK [REASON]"]);
+        assert_eq!(give("/whi"), ["no command /whi; did you mean /who?"]);
+        let dance = "no command /dance: see /help; to say it to all: /say /dance";
+        assert_eq!(give("/dance"), [dance]);
+        assert_eq!(give("/"), ["/ may be any of /who, /say, /kick, /mute, /ban, /help"]);
+    }
+
+    #[test]
+    fn help_shows_each_command_in_either_language() {
+        for texts in [&ENGLISH, &PORTUGUESE] {
+            let help = help(&texts.operator);
+            for (Command { word: command, arguments, .. }, line) in
+                commands(&texts.operator).iter().zip(&help)
+            {
+                assert!(line.starts_with(&format!("{command} {arguments}")), "{line}");
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
+        // Only the words are others.
+        let shape = |texts| {
+            let optional =
+                |words: &str| words.split(' ').map(|word| word.starts_with('[')).collect();
+            commands(texts).map(|Command { arguments, .. }| -> Vec<bool> { optional(arguments) })
+        };
+        assert_eq!(shape(&ENGLISH.operator), shape(&PORTUGUESE.operator));
+    }
+}

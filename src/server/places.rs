@@ -1,0 +1,144 @@
+//! Where people come from, as far as the operator can keep them apart.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// What stands for a person who may come back under any nick: their address.
+///
+/// It is no more than that. Several people may share one, and one person may
+/// have several, or get another; but not while they think of a new nick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// This address alone.
+    Address(IpAddr),
+    /// The /64 that begins here: one household or machine, which may use any
+    /// address in it.
+    Network(Ipv6Addr),
+}
+
+impl Place {
+    /// The place of an address. This machine itself, whose addresses are `own`,
+    /// is none: everybody on it would be meant, the operator first.
+    ///
+    /// An IPv6 address is known by its /64, unless this machine is in that one,
+    /// too: it is the network of the whole class.
+    pub fn of(ip: IpAddr, own: &[IpAddr]) -> Option<Place> {
+        let ours = |network| {
+            own.iter().any(|own| matches!(own, IpAddr::V6(own) if prefix(*own) == network))
+        };
+        match ip.to_canonical() {
+            ip if ip.is_loopback() || own.contains(&ip) => None,
+            IpAddr::V6(v6) if !v6.is_unicast_link_local() && !ours(prefix(v6)) => {
+                Some(Place::Network(prefix(v6)))
+            }
+            ip => Some(Place::Address(ip)),
+        }
+    }
+
+    /// Whether this address is there.
+    pub fn holds(self, ip: IpAddr) -> bool {
+        match (self, ip.to_canonical()) {
+            (Place::Address(address), ip) => address == ip,
+            (Place::Network(network), IpAddr::V6(v6)) => network == prefix(v6),
+            (Place::Network(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// The first address in the same /64.
+fn prefix(ip: Ipv6Addr) -> Ipv6Addr {
+    Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))
+}
+
+/// `192.168.1.23` or `2001:db8::/64`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Address(ip) => ip.fmt(f),
+            Place::Network(network) => write!(f, "{network}/64"),
+        }
+    }
+}
+
+/// Places under one order, each named by the operator's own hand.
+#[derive(Debug, Default)]
+pub struct Places(BTreeSet<Place>);
+
+impl Places {
+    /// Whether one of them holds this address.
+    pub fn hold(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|place| place.holds(ip))
+    }
+
+    /// One more.
+    pub fn add(&mut self, place: Place) {
+        self.0.insert(place);
+    }
+
+    /// Takes out those that hold this address, and gives them back.
+    pub fn lift(&mut self, ip: IpAddr) -> Vec<Place> {
+        self.0.extract_if(.., |place| place.holds(ip)).collect()
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Place> {
+        self.0.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: [&str; 4] = ["192.168.1.2", "fe80::2", "fd77::2", "::1"];
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_place_is_as_large_as_one_person_may_be() {
+        for (address, expected) in [
+            ("192.168.1.23", Some("192.168.1.23")),
+            ("::ffff:192.168.1.23", Some("192.168.1.23")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::/64")),
+            // A neighbour's network is everybody's.
+            ("fd77::1234", Some("fd77::1234")),
+            ("fe80::1234", Some("fe80::1234")),
+            ("127.0.0.1", None),
+            ("127.3.2.1", None),
+            ("::1", None),
+            ("192.168.1.2", None),
+            ("fe80::2", None),
+            ("::ffff:127.0.0.1", None),
+        ] {
+            let place = Place::of(ip(address), &OWN.map(ip));
+            assert_eq!(place.map(|place| place.to_string()).as_deref(), expected, "{address}");
+            assert!(place.is_none_or(|place| place.holds(ip(address))), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_order_reaches_who_is_there_and_nobody_else_until_it_is_lifted() {
+        let mut places = Places::default();
+        for address in ["192.168.1.23", "2001:db8::1", "fd77::1"] {
+            places.add(Place::of(ip(address), &OWN.map(ip)).unwrap());
+        }
+        for (address, held) in [
+            ("192.168.1.23", true),
+            ("192.168.1.24", false),
+            ("::ffff:192.168.1.23", true),
+            ("2001:db8::2", true),
+            ("2001:db8:0:1::1", false),
+            ("fd77::1", true),
+            ("fd77::3", false),
+        ] {
+            assert_eq!(places.hold(ip(address)), held, "{address}");
+        }
+        assert_eq!(places.lift(ip("192.168.1.24")), []);
+        assert_eq!(places.lift(ip("2001:db8::2")).len(), 1);
+        let left: Vec<String> = places.iter().map(|place| place.to_string()).collect();
+        assert_eq!(left, ["192.168.1.23", "fd77::1"]);
+    }
+}
