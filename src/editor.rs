@@ -126,6 +126,8 @@ struct State {
     in_flight: Option<String>,
     /// The next painting is because of a key.
     keyed: bool,
+    /// How wide the terminal was when that was last looked at.
+    columns: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +170,7 @@ impl Editor {
             phase: Phase::Idle,
             in_flight: None,
             keyed: false,
+            columns: Terminal::columns(),
         };
         let desk = Arc::new(Desk {
             state: Mutex::new(state),
@@ -465,18 +468,45 @@ impl Desk {
     /// Stops until the shell continues us, and leaves room for what is repainted:
     /// the rows that the line takes are cleared upwards.
     fn suspend(&self, line: &str) {
-        use unicode_width::UnicodeWidthStr;
         write_out("\x1b[?2004l\r\n").ok(); // A terminal that is gone is nobody's.
         self.terminal.suspend();
-        let columns = Terminal::columns();
-        let prompt = self.lock().prompt.raw.width();
-        let mut rows = 0;
-        for (number, part) in line.split('\n').enumerate() {
-            let indent = if number == 0 { prompt } else { 0 };
-            rows += 1 + (indent + part.width()) / columns;
-        }
-        write_out(&format!("\x1b[?2004h{}", "\r\n".repeat(rows - 1))).ok();
+        let rows = rows(&self.lock().prompt.raw, line, Terminal::columns());
+        write_out(&format!("\x1b[?2004h{}", "\r\n".repeat(rows))).ok();
     }
+}
+
+impl State {
+    /// rustyline is about to clear the rows from the cursor, behind `before`, up to
+    /// where the prompt was when it was painted. In a terminal that has wrapped them
+    /// anew since, the prompt is elsewhere. They are cleared here, and the cursor
+    /// is put as far below it as rustyline believes.
+    fn follow_resize(&mut self, before: &str) {
+        let columns = Terminal::columns();
+        let then = rows(&self.prompt.raw, before, mem::replace(&mut self.columns, columns));
+        let now = rows(&self.prompt.raw, before, columns);
+        if then == now || !terminal::reflows() {
+            return;
+        }
+        let up = if now > 0 { format!("\x1b[{now}A") } else { String::new() };
+        write_out(&format!("{up}\r\x1b[J{}", "\n".repeat(then))).ok();
+    }
+}
+
+/// How many rows below the prompt's first one a text behind it ends.
+fn rows(prompt: &str, text: &str, columns: usize) -> usize {
+    let (mut row, mut column) = (0, 0);
+    for c in prompt.chars().chain(text.chars()) {
+        let width = c.width().unwrap_or(1);
+        if c == '\n' {
+            (row, column) = (row + 1, 0);
+        } else if column + width > columns {
+            (row, column) = (row + 1, width);
+        } else {
+            column += width;
+        }
+    }
+    // Behind the last column, the cursor is at the beginning of the next row.
+    row + usize::from(column >= columns)
 }
 
 /// What rustyline asks while it edits.
@@ -575,8 +605,34 @@ impl Highlighter for Guide {
         format!("\x1b[2m{hint}\x1b[0m").into()
     }
 
-    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
-        self.0.lock().keyed = true;
+    fn highlight_char(&self, line: &str, pos: usize, _: CmdKind) -> bool {
+        let mut state = self.0.lock();
+        if Terminal::columns() != state.columns {
+            state.follow_resize(&line[..pos]);
+        }
+        state.keyed = true;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_as_a_terminal_wraps_them() {
+        for (text, columns, expected) in [
+            ("", 10, 0),
+            ("12345", 10, 0),
+            ("123456", 10, 1),
+            ("1234567", 10, 1),
+            ("日本", 10, 0),
+            ("1日本", 10, 0),
+            ("12日本", 10, 1),
+            ("a\nb", 10, 1),
+            ("1234567890123456", 10, 2),
+        ] {
+            assert_eq!(rows("ana>", text, columns), expected, "{text:?}");
+        }
     }
 }

@@ -19,6 +19,24 @@ pub fn is_ours() -> bool {
     Terminal::is_ours()
 }
 
+/// Whether the terminal wraps its lines anew when it becomes wider or narrower, as
+/// far as that can be known: those that do have names, and xterm does not.
+pub fn reflows() -> bool {
+    let is_set = |name: &&str| std::env::var_os(name).is_some();
+    let names = [
+        "TMUX",
+        "VTE_VERSION",
+        "KONSOLE_VERSION",
+        "KITTY_WINDOW_ID",
+        "ALACRITTY_WINDOW_ID",
+        "WEZTERM_PANE",
+        "WT_SESSION",
+        "ITERM_SESSION_ID",
+    ];
+    let term = std::env::var("TERM").unwrap_or_default();
+    names.iter().any(is_set) || ["foot", "alacritty", "tmux"].iter().any(|it| term.starts_with(it))
+}
+
 #[cfg(unix)]
 mod unix {
     use std::io;
@@ -112,6 +130,11 @@ mod windows {
 
         pub fn restore(&self) -> bool {
             false
+        }
+
+        /// rustyline alone knows, and looks by itself.
+        pub fn columns() -> usize {
+            80
         }
     }
 }
