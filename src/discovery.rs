@@ -17,6 +17,8 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use advert::{Advert, Hidden, advertise, cause};
 pub use browser::{Browser, Change};
+#[doc(hidden)] // For the tests and the fuzzer: strangers write these packets.
+pub use probe::read as read_answer;
 pub use scan::{SCAN_TIME, scan};
 
 use crate::wire::sanitize::visible;

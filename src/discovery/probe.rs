@@ -27,6 +27,10 @@ pub const EAGER: &[u64] = &[0, 100, 200, 400, 800];
 pub const CASUAL: &[u64] = &[0, 100];
 /// The longest packet of multicast DNS, in bytes.
 const MAX_PACKET: usize = 9000;
+/// How many servers one packet can hold, and how many addresses each. One machine
+/// answers for itself; who fills packets only wants to give us work.
+const MAX_SERVERS: usize = 16;
+const MAX_ADDRESSES: usize = 32;
 
 /// A server that has answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -129,7 +133,7 @@ fn question(id: u16) -> Vec<u8> {
 }
 
 /// The servers in one answer. A packet that makes no sense holds none.
-fn read(packet: &[u8], id: u16, link: u32) -> Vec<Answer> {
+pub fn read(packet: &[u8], id: u16, link: u32) -> Vec<Answer> {
     let Ok(packet) = Packet::parse(packet) else { return Vec::new() };
     if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) {
         return Vec::new();
@@ -166,13 +170,14 @@ fn read(packet: &[u8], id: u16, link: u32) -> Vec<Answer> {
                 txt.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_slice()));
             let host = srv.target.to_string();
             let mut server = Server::new(&instance, &host, srv.port, pairs);
-            let ips = addresses.get(&host.to_lowercase()).into_iter().flatten();
+            let ips = addresses.get(&host.to_lowercase()).into_iter().flatten().take(MAX_ADDRESSES);
             server.addresses = ips.map(|&ip| on_link(ip, srv.port, link)).collect();
             Some(Answer { instance, server, link })
         }
         _ => None,
     });
-    instances.filter(|answer| !answer.server.addresses.is_empty()).collect()
+    let answers = instances.take(MAX_SERVERS);
+    answers.filter(|answer| !answer.server.addresses.is_empty()).collect()
 }
 
 /// The socket address of an IP address that was named on a link.
@@ -219,6 +224,23 @@ mod tests {
     fn an_answer_to_somebody_else_is_not_ours() {
         assert_eq!(read(&answer(8, TXT::new()), 7, 3), []);
         assert_eq!(read(&question(7), 7, 3), []);
+    }
+
+    #[test]
+    fn a_packet_full_of_records_holds_no_more_than_a_few_servers() {
+        let mut packet = Packet::new_reply(7);
+        let name = |labels| Name::new_unchecked(labels);
+        for n in 0..200 {
+            let srv = SRV { priority: 0, weight: 0, port: 9001, target: name("mc-x1.local") };
+            let mut add = |name, rdata| {
+                packet.answers.push(ResourceRecord::new(name, CLASS::IN, 10, rdata));
+            };
+            add(name("sala 3 a1b2._minichat._tcp.local"), RData::SRV(srv));
+            add(name("mc-x1.local"), RData::A(A { address: 0x0A4D_0000 + n }));
+        }
+        let answers = read(&packet.build_bytes_vec_compressed().unwrap(), 7, 3);
+        assert_eq!(answers.len(), MAX_SERVERS);
+        assert!(answers.iter().all(|answer| answer.server.addresses.len() == MAX_ADDRESSES));
     }
 
     #[test]

@@ -156,8 +156,7 @@ impl<'a> Event<'a> {
             return Some(Refusal::from_code(rest).map_or(Event::Failed(rest), Event::Refused));
         }
         if let Some(rest) = line.strip_prefix("Connected users:") {
-            let nicks = rest.split(',').map(str::trim).filter(|nick| !nick.is_empty());
-            return Some(Event::Users(nicks.collect()));
+            return Some(users(rest));
         }
         if let Some(rest) = line.strip_prefix("History: ") {
             return rest.parse().ok().map(Event::History);
@@ -190,8 +189,13 @@ fn acknowledgement(rest: &str) -> Event<'_> {
         "goodbye" if target.is_empty() => Event::Bye,
         "broadcast_sent" => Event::Sent(None),
         "dm_sent" => Event::Sent(Some(target.strip_prefix("to ").unwrap_or(target))),
-        _ => Event::Users(rest.split(", ").collect()),
+        _ => users(rest),
     }
+}
+
+/// `ana, joao`.
+fn users(list: &str) -> Event<'_> {
+    Event::Users(list.split(',').map(str::trim).filter(|nick| !nick.is_empty()).collect())
 }
 
 impl fmt::Display for Event<'_> {
@@ -263,6 +267,8 @@ mod tests {
             ("OK dm_sent to joao", Event::Sent(Some("joao"))),
             ("OK ana, joao", Event::Users(vec!["ana", "joao"])),
             ("OK ana", Event::Users(vec!["ana"])),
+            ("OK ana,joao , ", Event::Users(vec!["ana", "joao"])),
+            ("OK ", Event::Users(vec![])),
             ("OK goodbye", Event::Bye),
             ("FROM ana [all]:", said("ana", Scope::All, "")),
         ] {

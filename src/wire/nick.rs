@@ -47,7 +47,8 @@ impl Nick {
     }
 
     /// What tells two nicks apart: NFKC of the lower case of NFKC, which is the
-    /// comparison of RFC 8265's UsernameCaseMapped without its weight.
+    /// comparison of RFC 8265's UsernameCaseMapped without its weight. The two
+    /// small sigmas, of which there is one capital, are one letter.
     pub fn key(&self) -> Cow<'_, str> {
         Nick::key_of(&self.0)
     }
@@ -57,7 +58,7 @@ impl Nick {
     pub fn key_of(name: &str) -> Cow<'_, str> {
         if !name.is_ascii() {
             let lower: String = name.nfkc().collect::<String>().to_lowercase();
-            Cow::Owned(lower.nfkc().collect())
+            Cow::Owned(lower.chars().map(|c| if c == 'ς' { 'σ' } else { c }).nfkc().collect())
         } else if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(name.to_ascii_lowercase())
         } else {
@@ -151,6 +152,9 @@ mod tests {
             ("ａｎａ", "ana"),
             ("𝖺na", "ana"),
             ("Å", "\u{212B}"),
+            ("ΝΙΚΟΣ", "νικοσ"),
+            ("Νίκος", "νίκοσ"),
+            ("Ϲam", "ϲam"),
         ] {
             assert_eq!(Nick::key_of(one), Nick::key_of(other), "{one} and {other}");
         }

@@ -23,6 +23,7 @@ mod leaving;
 mod nicks;
 mod operator;
 mod order;
+mod promises;
 mod script;
 mod sessions;
 mod shown;

@@ -1,0 +1,263 @@
+//! What holds whatever bytes a stranger sends.
+//!
+//! Each promise is one function of some bytes. The fuzz targets in `fuzz/` call
+//! the same functions; here they are tried with the bytes that are kept there,
+//! with what becomes of those by a few small changes, and with noise.
+
+use std::fs;
+use std::path::Path;
+
+use fastrand::Rng;
+use minichat::discovery::read_answer;
+use minichat::wire::sanitize::{is_blank, is_unsafe, strip, visible};
+use minichat::wire::{Command, Event, LineBuffer, Nick, Refusal, TooLong};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// However the bytes are cut, the lines are the same, and none is too long.
+///
+/// The first byte is the limit, the next ones are the lengths of the pieces,
+/// from the first again after the last, and after a zero come the bytes.
+pub fn framing(bytes: &[u8]) {
+    let Some((&limit, bytes)) = bytes.split_first() else { return };
+    let limit = usize::from(limit) + 1;
+    let mut halves = bytes.splitn(2, |&byte| byte == 0);
+    let (sizes, stream) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+
+    let mut buffer = LineBuffer::new(limit);
+    let mut lines = Vec::new();
+    let mut rest = stream;
+    let mut sizes = sizes.iter().copied().map(usize::from).cycle();
+    while !rest.is_empty() {
+        let size = sizes.next().unwrap_or(rest.len());
+        let (mut piece, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        while let Some(line) = buffer.next_line(&mut piece) {
+            lines.push(line.map(<[u8]>::to_vec));
+        }
+        assert!(piece.is_empty(), "all of a piece is taken");
+    }
+
+    let mut expected = Vec::new();
+    let mut whole = stream.split(|&byte| byte == b'\n');
+    let fragment = whole.next_back().unwrap_or_default();
+    for line in whole {
+        expected.push(match line.len() < limit {
+            true => Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec()),
+            false => Err(TooLong),
+        });
+    }
+    // Of a line without its end it is told as soon as it is too long for certain.
+    if !fragment.is_empty() && fragment.len() >= limit {
+        expected.push(Err(TooLong));
+    }
+    assert_eq!(lines, expected);
+}
+
+/// Whatever is understood is printed and understood again as the same, and has
+/// what a command of its kind must have.
+pub fn command(bytes: &[u8]) {
+    for_each_line(bytes, |line| match Command::parse(line) {
+        Ok(command) => {
+            assert_eq!(Command::parse(&command.to_string()), Ok(command), "{line:?}");
+            match command {
+                Command::Say(text) => {
+                    let first = text.chars().find(|&c| !is_blank(c));
+                    assert!(first.is_some_and(|c| c != '@'), "{line:?}");
+                }
+                Command::Whisper { to, text } => {
+                    assert!(!to.is_empty() && !to.contains([' ', '\t']), "{line:?}");
+                    assert!(!text.chars().all(is_blank), "{line:?}");
+                }
+                Command::Nick(_) | Command::Who | Command::Quit => (),
+            }
+        }
+        Err(refusal) => assert!(
+            matches!(
+                refusal,
+                Refusal::UnknownCommand | Refusal::EmptyMessage | Refusal::MalformedDm
+            ),
+            "{line:?}: {refusal:?}"
+        ),
+    });
+}
+
+/// There is no line that is not some event, and each event is printed and
+/// understood again as the same.
+pub fn event(bytes: &[u8]) {
+    for_each_line(bytes, |line| {
+        let event = Event::parse(line);
+        assert_eq!(Event::parse(&event.to_string()), event, "{line:?}");
+    });
+}
+
+/// A nick that is accepted is shown as it is kept, holds nothing that is unfit,
+/// and has one key in every spelling.
+pub fn nick(bytes: &[u8]) {
+    for_each_line(bytes, |name| {
+        let key = Nick::key_of(name).into_owned();
+        assert_eq!(Nick::key_of(&key), key, "the key of the key of {name:?}");
+        for form in [name.nfc().collect::<String>(), name.nfd().collect()] {
+            assert_eq!(Nick::key_of(&form), key, "{name:?} as {form:?}");
+        }
+
+        let Ok(nick) = Nick::new(name) else { return };
+        let kept = nick.as_str();
+        assert_eq!(kept, name.nfc().collect::<String>());
+        assert_eq!((nick.to_string().as_str(), &*nick.key()), (kept, &*key));
+        assert_eq!(Nick::new(kept).as_ref(), Ok(&nick), "it stays itself");
+        assert_eq!(Nick::new(&name.nfd().collect::<String>()).as_ref(), Ok(&nick), "{name:?}");
+        assert!((1..=32).contains(&kept.chars().count()), "{name:?}");
+        assert!(key != "server" && key != "all", "{name:?}");
+
+        // Nothing that a line is made of, nothing that is not seen or does
+        // anything: both ends show it as it is.
+        let fit = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "-_.".contains(c);
+        assert!(kept.chars().all(|c| fit(c) && !is_blank(c) && !is_unsafe(c)), "{name:?}");
+        assert!(strip(kept) == kept && visible(kept) == kept, "{name:?}");
+        for line in [format!("FROM {kept} [all]: x"), format!("Connected users: a, {kept}")] {
+            let same = match Event::parse(&line) {
+                Event::Message { from, .. } => from == kept,
+                Event::Users(nicks) => nicks == ["a", kept],
+                _ => false,
+            };
+            assert!(same, "{line:?}");
+        }
+
+        // Some letters have no single counterpart in the other case (ß and SS);
+        // all others may be written in both.
+        for case in [kept.to_lowercase(), kept.to_uppercase()] {
+            if case.to_lowercase() == kept.to_lowercase() {
+                assert_eq!(Nick::key_of(&case), key, "{kept:?} as {case:?}");
+            }
+        }
+    });
+}
+
+/// What was made safe once is safe, and no longer than it may become.
+pub fn sanitize(bytes: &[u8]) {
+    let text = &*String::from_utf8_lossy(bytes);
+    let (delivered, shown) = (strip(text), visible(text));
+
+    assert_eq!(strip(&delivered), delivered, "{text:?}");
+    assert!(delivered.len() <= text.len(), "{text:?}");
+    assert!(delivered.chars().all(|c| c == '\t' || !c.is_control() && !is_unsafe(c)), "{text:?}");
+    let mut rest = text.chars();
+    assert!(delivered.chars().all(|c| rest.any(|other| other == c)), "{text:?} gained something");
+
+    assert_eq!(visible(&shown), shown, "{text:?}");
+    assert!(shown.len() <= 3 * text.len(), "{text:?}");
+    assert!(!shown.chars().any(|c| c.is_control() || is_unsafe(c)), "{text:?}");
+    let mut marks = 0;
+    for c in shown.chars() {
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        assert!(marks <= 4, "{text:?}");
+    }
+
+    // What the server lets through, our client shows without any picture.
+    let both = visible(&delivered);
+    let untouched = both.chars().filter(|&c| c == '\u{FFFD}').count();
+    assert_eq!(untouched, text.chars().filter(|&c| c == '\u{FFFD}').count(), "{text:?}");
+}
+
+/// Whatever comes as an answer, what is made of it is little, and fit to be shown.
+///
+/// The packet has the number that was asked for: it begins with it.
+pub fn dns(packet: &[u8]) {
+    let id = packet.first_chunk().map_or(0, |&id| u16::from_be_bytes(id));
+    let answers = read_answer(packet, id, 3);
+    let mut addresses = 0;
+    for answer in &answers {
+        let server = &answer.server;
+        assert!(answer.link == 3 && server.port > 0 && !server.addresses.is_empty());
+        assert!(server.addresses.iter().all(|address| address.port() == server.port));
+        let texts = [Some(&server.title), server.id.as_ref(), server.host.as_ref()];
+        for text in texts.into_iter().chain([server.version.as_ref()]).flatten() {
+            assert!(text.len() <= 63 && !text.chars().any(is_unsafe), "{text:?}");
+        }
+        addresses += server.addresses.len();
+    }
+    assert!(answers.len() <= 16 && addresses <= 16 * 32, "{addresses} addresses");
+    assert_eq!(read_answer(packet, id.wrapping_add(1), 3), [], "it is for somebody else");
+}
+
+/// Each line of the bytes that is UTF-8, as the room and the client get them.
+fn for_each_line(bytes: &[u8], check: impl Fn(&str)) {
+    for line in bytes.split(|&byte| byte == b'\n') {
+        if let Ok(line) = str::from_utf8(line) {
+            check(line);
+        }
+    }
+}
+
+/// The promises by the names of their targets.
+const PROMISES: [(&str, fn(&[u8])); 6] = [
+    ("framing", framing),
+    ("command", command),
+    ("event", event),
+    ("nick", nick),
+    ("sanitize", sanitize),
+    ("dns", dns),
+];
+
+#[test]
+fn they_hold_for_what_is_kept_for_the_fuzzer_and_for_much_that_is_like_it() {
+    for (name, promise) in PROMISES {
+        let seeds = seeds(name);
+        seeds.iter().for_each(|seed| promise(seed));
+        let mut dice = Rng::with_seed(3);
+        for _ in 0..2000 {
+            let Some(mut bytes) = dice.choice(&seeds).cloned() else { break };
+            for _ in 0..dice.usize(1..5) {
+                change(&mut bytes, &seeds, &mut dice);
+            }
+            promise(&bytes);
+        }
+    }
+}
+
+#[test]
+fn they_hold_for_noise() {
+    let mut dice = Rng::with_seed(4);
+    for _ in 0..2000 {
+        let bytes: Vec<u8> = (0..dice.usize(0..60)).map(|_| dice.u8(..)).collect();
+        let text: String = (0..dice.usize(0..30)).map(|_| dice.char(..)).collect();
+        for (_, promise) in PROMISES {
+            promise(&bytes);
+            promise(text.as_bytes());
+        }
+    }
+}
+
+/// What is kept for one target. A package of minichat is without it.
+pub fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let Ok(files) = fs::read_dir(&path) else {
+        eprintln!("skipped: there is no {}", path.display());
+        return Vec::new();
+    };
+    // In one order, so that chance is the same everywhere.
+    let mut files: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).expect("a seed can be read")).collect()
+}
+
+/// A small change of the kind that finds something.
+fn change(bytes: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Rng) {
+    let at = dice.usize(..=bytes.len());
+    match dice.usize(..5) {
+        0 => bytes.insert(at, dice.u8(..)),
+        1 => bytes.truncate(at),
+        2 => drop(bytes.drain(at..(at + dice.usize(1..4)).min(bytes.len()))),
+        3 => {
+            let other = dice.choice(others).map_or(&[][..], Vec::as_slice);
+            let piece = &other[dice.usize(..=other.len())..];
+            bytes.splice(at..at, piece.iter().copied());
+        }
+        _ => {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << dice.u8(..8);
+            }
+        }
+    }
+}
