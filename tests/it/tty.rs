@@ -179,14 +179,16 @@ impl Tty {
         lines
     }
 
-    /// Everything that the program has sent to the terminal.
-    pub fn raw(&self) -> Vec<u8> {
-        self.seen().raw.clone()
-    }
-
-    /// The same as text, and so far.
-    pub fn raw_text(&self) -> String {
-        String::from_utf8(self.raw()).expect("a terminal is sent UTF-8")
+    /// Everything that the program has sent to the terminal, which must be text.
+    #[track_caller]
+    pub fn raw(&self) -> String {
+        let raw = self.seen().raw.clone();
+        let whole = match std::str::from_utf8(&raw) {
+            // The rest of the last character is on its way.
+            Err(err) if err.error_len().is_none() => err.valid_up_to(),
+            _ => raw.len(),
+        };
+        String::from_utf8(raw[..whole].to_vec()).expect("a terminal is sent UTF-8")
     }
 
     /// Waits until the screen is as it should be.
@@ -195,12 +197,10 @@ impl Tty {
         self.until(what, |seen| is_there(&seen.terminal.screen().contents()));
     }
 
-    /// Waits for these bytes to have been sent to the terminal.
+    /// Waits until what was sent to the terminal is as it should be.
     #[track_caller]
-    pub fn prints(&self, bytes: impl AsRef<[u8]>) {
-        let bytes = bytes.as_ref();
-        let what = format!("{:?}", String::from_utf8_lossy(bytes));
-        self.until(&what, |seen| seen.raw.windows(bytes.len()).any(|part| part == bytes));
+    pub fn wait_raw(&self, what: &str, is_there: impl Fn(&str) -> bool) {
+        self.until(what, |seen| is_there(&String::from_utf8_lossy(&seen.raw)));
     }
 
     /// Waits for the end of the program; its exit status.
@@ -302,7 +302,7 @@ fn a_terminal_shows_what_is_typed_and_printed_and_how_the_program_ends() {
     tty.send("\r");
     assert_eq!(tty.wait_exit(), Some(7));
     assert_eq!(tty.lines(), ["7", "6 40"]);
-    assert_eq!(tty.raw(), b"7\r\n6 40\r\n");
+    assert_eq!(tty.raw(), "7\r\n6 40\r\n");
 }
 
 #[test]
