@@ -90,9 +90,10 @@ fn harmless(raw: &str, attack: &str) {
 
 /// The length of a sequence of the client's own behind its ESC: the cursor to
 /// another place nearby, the rest of a row or of the screen away, the cursor shown
-/// or not, pastes bracketed or not.
+/// or not, pastes bracketed or not, a change shown at once.
 fn own_sequence(text: &str) -> Option<usize> {
-    let own = ["[K", "[0K", "[J", "[0J", "[?2004h", "[?2004l", "[?25h", "[?25l"];
+    let own =
+        ["[K", "[0K", "[J", "[0J", "[?2004h", "[?2004l", "[?25h", "[?25l", "[?2026h", "[?2026l"];
     if let Some(known) = own.iter().find(|known| text.starts_with(**known)) {
         return Some(known.len());
     }
