@@ -56,12 +56,15 @@ fn sit_down_at(
     tty
 }
 
-/// She may type, and knows who is here.
+/// She may type, and was told who she is and who else is here.
 #[track_caller]
 fn ready(tty: &Tty) {
-    tty.wait("the prompt, and who is here", |screen| {
-        let told = screen.to_lowercase();
-        (told.contains("here: ") || told.contains("aqui: ")) && holds(screen, "")
+    tty.wait("who is here, and the prompt", |screen| {
+        let mut lines = screen.lines();
+        let welcome =
+            lines.find(|line| line.starts_with("You are ") || line.starts_with("Você é "));
+        let next = lines.next().unwrap_or(PROMPT);
+        welcome.is_some() && !next.starts_with(PROMPT) && holds(screen, "")
     });
 }
 
@@ -86,8 +89,10 @@ fn wait_for_draft(tty: &Tty, text: &str) {
     tty.wait(&format!("the draft {text:?}"), |screen| holds(screen, text));
 }
 
-/// A line of the chat without its time, which is looked at here: `joao  oi`.
+/// A line of the chat without its time, which is looked at here, and without the
+/// mark of those that name the reader: `joao  oi`.
 fn told(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("! ").unwrap_or(line);
     let (time, rest) = line.split_once(' ')?;
     let (hour, minute) = time.split_once(':')?;
     let is_time = [hour, minute].iter().all(|two| two.len() == 2 && two.parse::<u8>().is_ok());

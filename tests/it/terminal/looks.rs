@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{SIZES, hears, holds, last, let_in, ready, sit_down, sit_down_at, start};
-use crate::harness::{GREETING, Running, Server, StandIn, connect, minichat, run};
+use crate::harness::{Running, Server, StandIn, connect, run};
 use crate::tty::Tty;
 
 const PORTUGUESE: [(&str, &str); 1] = [("LANG", "pt_BR.UTF-8")];
@@ -165,46 +165,6 @@ fn in_portuguese_the_client_says_goodbye_so_too() {
     assert_eq!(tty.lines().last().map(String::as_str), Some("Até logo."));
 }
 
-#[test]
-fn help_and_errors_are_in_the_language_that_the_environment_asks_for() {
-    let words = |arguments: &[&str], environment: &[(&str, &str)]| {
-        let output = run(minichat().args(arguments).envs(environment.iter().copied()), "");
-        (output.status, output.stdout + &output.stderr)
-    };
-    let door = StandIn::open();
-    let address = door.address.to_string();
-    drop(door);
-    for arguments in [
-        &["--help"][..],
-        &["server", "--help"],
-        &["connect", "--help"],
-        &["discover", "--help"],
-        &["connect", &address, "--nick", "ana"],
-        &["connect", "--nick"],
-        &["xyzzy"],
-    ] {
-        let english = words(arguments, &[]);
-        for environment in [
-            &[("LANG", "C")][..],
-            &[("LANG", "en_US.UTF-8")],
-            &[("LANG", "pt_BR.UTF-8"), ("LC_ALL", "C")],
-            &[("LANG", "pt_BR.UTF-8"), ("LC_MESSAGES", "en_GB.UTF-8")],
-        ] {
-            assert_eq!(words(arguments, environment), english, "{arguments:?} {environment:?}");
-        }
-        let portuguese = words(arguments, &PORTUGUESE);
-        assert_eq!(portuguese.0, english.0, "the exit status is the same everywhere");
-        assert_ne!(portuguese.1, english.1, "{arguments:?}");
-        for environment in [
-            &[("LANG", "C"), ("LC_MESSAGES", "pt_PT.UTF-8")][..],
-            &[("LANG", "C"), ("LC_ALL", "pt")],
-            &[("LANG", "pt_BR.UTF-8"), ("LC_ALL", "")],
-        ] {
-            assert_eq!(words(arguments, environment), portuguese, "{environment:?}");
-        }
-    }
-}
-
 /// All that a client says to its server in an evening.
 #[track_caller]
 fn wire(environment: &[(&str, &str)]) -> Vec<String> {
@@ -239,32 +199,6 @@ fn the_server_is_spoken_to_alike_in_every_language() {
     let english = wire(&[("LANG", "C")]);
     assert_eq!(wire(&PORTUGUESE), english);
     assert_eq!(english[..2], ["MSG olá", "MSG @bia oi"]);
-}
-
-#[test]
-fn programs_read_the_same_in_every_language() {
-    let door = StandIn::open();
-    for options in [&["--nick=ana"][..], &["--nick=ana", "--json"], &["--raw"]] {
-        let outputs = [("LANG", "C"), PORTUGUESE[0]].map(|(name, value)| {
-            let mut command = connect(door.address, options);
-            let mut client = Running::start(command.env(name, value).stdin(Stdio::piped()));
-            client.type_in("NICK ana\n".repeat(usize::from(options == ["--raw"])));
-            let mut server = door.caller();
-            server.says(GREETING);
-            server.reads("NICK ana");
-            for line in ["OK welcome ana", "FROM bia [dm]: oi", "User bia left the chat.", "BYE"] {
-                server.says(line);
-            }
-            let lines = client.output().stdout;
-            // Of the time nothing is the same.
-            let columns = |line: &str| match line.split_once(['\t', ',']) {
-                Some((_, rest)) => rest.to_string(),
-                None => line.to_string(),
-            };
-            lines.lines().map(columns).collect::<Vec<_>>()
-        });
-        assert_eq!(outputs[0], outputs[1], "{options:?}");
-    }
 }
 
 #[test]
