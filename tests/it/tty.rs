@@ -179,6 +179,11 @@ impl Tty {
         lines
     }
 
+    /// The column that the next character goes to.
+    pub fn column(&self) -> u16 {
+        self.seen().terminal.screen().cursor_position().1
+    }
+
     /// Everything that the program has sent to the terminal, which must be text.
     #[track_caller]
     pub fn raw(&self) -> String {

@@ -209,7 +209,8 @@ fn a_paste_of_several_lines_commands_nothing() {
     let tty = sit_down(server.address);
     joao.reads("User ana joined.");
     tty.send("\x1b[200~a\tb\n/quit\nWHO\n@joao psst\nfim\x1b[201~\r");
-    for line in ["[all]: a b", "[all]: /quit", "[all]: WHO", "[dm]: psst", "[all]: fim"] {
+    assert_eq!(joao.line().replace('\t', " "), "FROM ana [all]: a b");
+    for line in ["[all]: /quit", "[all]: WHO", "[dm]: psst", "[all]: fim"] {
         joao.reads(format!("FROM ana {line}"));
     }
     joao.reads_nothing_more();

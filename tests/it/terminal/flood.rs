@@ -35,13 +35,10 @@ fn pour(tty: &Tty, server: &Peer, count: usize) {
     pouring.join().expect("it does not panic").expect("the client reads");
 }
 
-/// The numbers of the lines that were sent to the terminal.
+/// The numbers of the lines in this. The last one may not be whole yet.
 fn numbers(text: &str) -> impl Iterator<Item = usize> {
     let rests = text.split("maria  linha ").skip(1);
-    rests.map(|rest| {
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        digits.parse().expect("a line has a number")
-    })
+    rests.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
 }
 
 #[test]

@@ -51,15 +51,17 @@ fn attack(attack: &str, shown: &str) {
         screen.contains("bia  depois") && holds(screen, "rascunho")
     });
     harmless(&tty.raw(), attack);
-    let text = tty.lines().join("\n");
-    assert!(text.contains(&format!("bia  hi{shown}")), "{attack:?} is shown as {text}");
+    // Not the emulator is asked: it shows no replacement characters.
+    let raw = tty.raw();
+    assert!(raw.contains(&format!("bia  hi{shown}")), "{attack:?} is shown as {raw:?}");
 
-    // Nicks are completed, and what is completed is shown.
+    // Nicks are completed, and what is completed is shown. Where there is nothing
+    // to complete, the key itself may ring the bell.
     tty.send("\x15ev\tx");
     tty.wait("a key", |screen| screen.trim_end().ends_with('x'));
     tty.send("\x15@ev\ty");
     tty.wait("a key", |screen| screen.trim_end().ends_with('y'));
-    harmless(&tty.raw(), attack);
+    harmless(&tty.raw()[raw.len()..].replace('\x07', ""), attack);
 }
 
 /// The terminal has been sent text, line ends, and what the client itself needs
@@ -69,7 +71,8 @@ fn harmless(raw: &str, attack: &str) {
     if attack.chars().any(|c| c != '\r' && !c.is_ascii_graphic() && c != ' ') {
         assert!(!raw.contains(attack), "{attack:?} got through");
     }
-    assert!(!raw.contains("hi\r") || !attack.contains('\r'), "{attack:?} got through");
+    let returns = raw.split("hi\r").skip(1).any(|rest| !rest.starts_with('\n'));
+    assert!(!returns, "{attack:?} got through");
     let mut rest = raw;
     while let Some(at) = rest.find('\x1b') {
         let sequence = &rest[at + 1..];
@@ -121,8 +124,8 @@ fn forges_no_line_with_carriage_return() {
 
 #[test]
 fn forges_no_line_that_looks_like_the_draft() {
-    attack("\r\x1b[Kana> ", "␍␛[Kana>");
-    attack("\x1b[?2004h", "␛[?2004h");
+    attack("\r\x1b[Kana> forjado", "␍␛[Kana> forjado");
+    attack("\x1b[201~\rforjado", "␛[201~␍forjado");
 }
 
 #[test]
@@ -204,10 +207,9 @@ fn survives_bytes_that_are_no_text() {
     wait_for_draft(&tty, "rascunho");
     server.sends(b"FROM bia [all]: a\xffb\xc3\n\x00\x00\n\xf0\x9f\x91\nFROM bia [all]: depois\n");
     tty.wait("what is said afterwards", |screen| {
-        screen.contains("bia  a\u{fffd}b\u{fffd}")
-            && screen.contains("bia  depois")
-            && holds(screen, "rascunho")
+        screen.contains("bia  depois") && holds(screen, "rascunho")
     });
+    assert!(tty.raw().contains("bia  a\u{fffd}b\u{fffd}\r\n"), "{:?}", tty.raw());
     harmless(&tty.raw(), "\0");
 }
 

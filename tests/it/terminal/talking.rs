@@ -263,7 +263,7 @@ fn whoever_is_spoken_of_hears_the_bell_and_sees_a_mark() {
         if !command.is_empty() {
             tty.enters(command);
             tty.enters("/clear");
-            tty.wait("a clear screen", |screen| screen.trim_end() == super::PROMPT);
+            tty.wait("a clear screen", |screen| screen.trim() == super::PROMPT);
         }
         let when = command.split(' ').nth(1).or(options.get(1).copied()).unwrap_or("me");
         for (n, (line, for_me)) in lines.into_iter().enumerate() {
