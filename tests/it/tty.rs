@@ -29,6 +29,9 @@ const SCROLLBACK: usize = 12_000;
 /// How long a person takes from one key to the next, in a hurry.
 const KEY: Duration = Duration::from_millis(15);
 
+/// So many bytes are shown of what came before a test gave up.
+const LATELY: usize = 1000;
+
 /// A program on a terminal.
 pub struct Tty {
     pub process: Running,
@@ -236,9 +239,11 @@ impl Tty {
             .expect("whoever looks does not panic");
         if !is_there(&seen) {
             let (ended, screen) = (seen.ended, seen.terminal.screen().contents());
+            let lately = &seen.raw[seen.raw.len().saturating_sub(LATELY)..];
+            let lately = String::from_utf8_lossy(lately).into_owned();
             drop(seen);
             let why = if ended { "the program ended" } else { "it does not come" };
-            panic!("waiting for {what}: {why}; the screen:\n{screen}");
+            panic!("waiting for {what}: {why}; the screen:\n{screen}\nlately came {lately:?}");
         }
     }
 
