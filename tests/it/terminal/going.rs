@@ -62,12 +62,13 @@ fn a_client_that_was_stopped_comes_back_with_its_draft() {
     joao.reads("User ana joined.");
     for round in 0..2 {
         tty.send("rascunho");
-        wait_for_draft(&tty, "rascunho");
+        tty.wait("the draft", |screen| last(screen) == format!("{PROMPT} rascunho"));
         tty.send("\x1a");
         tty.wait("the shell", |screen| last(screen) == "shell$");
         assert_eq!(tty.settings(), settings);
-        tty.enters("echo 'the shell'  works");
-        tty.wait("its answer", |screen| screen.lines().any(|line| line == "the shell works"));
+        tty.enters(format!("echo 'the shell'  works {round}"));
+        let answer = format!("the shell works {round}");
+        tty.wait("its answer", |screen| screen.lines().any(|line| line == answer));
         joao.says(format!("MSG enquanto isso, {round}"));
         joao.reads(format!("FROM joao [all]: enquanto isso, {round}"));
         tty.enters("fg");
