@@ -25,9 +25,10 @@ const CROWD: usize = 9;
 const PAUSES: [u64; 6] = [0, 0, 7, 49, 900, 4000];
 /// How much is said in floods in one loud evening, in bytes.
 const LOUD: usize = 6 << 20;
-/// Who is so many bytes behind and has read something so recently is waited for.
-const STRAIN: u64 = 256 << 10;
-const READS: Duration = Duration::from_millis(50);
+/// The others may get so many bytes ahead of somebody who has just read, so many
+/// of one who has not read for almost so long, and any number after that.
+const AHEAD: [u64; 2] = [256 << 10, 896 << 10];
+const GRACE: Duration = Duration::from_secs(1);
 
 #[test]
 fn everyone_reads_what_the_model_says_in_the_order_it_says() {
@@ -124,8 +125,8 @@ struct Person {
     gone: bool,
     /// They were told too much and have to be let go.
     doomed: bool,
-    /// Their connection has stalled, and the server has said so.
-    stalled: bool,
+    /// The server gives up on them, and why.
+    given_up: Option<Reason>,
     /// They were let go.
     cut: bool,
     /// They have something new to read and must be rung.
@@ -161,7 +162,7 @@ impl Person {
             muted: false,
             gone: false,
             doomed: false,
-            stalled: false,
+            given_up: None,
             cut: false,
             owed: false,
             renames: Vec::new(),
@@ -196,10 +197,13 @@ impl Person {
     /// Whether they are well behind, and read: for certain, and perhaps.
     fn struggles(&self, head: u64, now: Duration) -> (bool, bool) {
         let (place, behind) = (self.place(head), self.behind(head));
-        let burdened = self.notes as u64 > STRAIN;
-        let sure = place.start >= self.hushed && behind.start > STRAIN;
-        let may = place.end >= self.hushed && behind.end > STRAIN;
-        let reads = !self.cut && now - self.read_at < READS;
+        let silent = now - self.read_at;
+        let [least, most] = AHEAD;
+        let ahead = least + (most - least) * silent.as_millis() as u64 / GRACE.as_millis() as u64;
+        let burdened = self.notes as u64 > ahead;
+        let sure = place.start >= self.hushed && behind.start > ahead;
+        let may = place.end >= self.hushed && behind.end > ahead;
+        let reads = !self.cut && silent < GRACE;
         (reads && (sure || burdened), reads && (may || burdened))
     }
 
@@ -261,7 +265,7 @@ impl Evening<'_> {
                 19 if self.dice.below(4) == 0 => self.ban(who),
                 20 => self.announce(turn),
                 21 if self.dice.below(4) == 0 => self.time_out(who),
-                22 if self.dice.below(4) == 0 => self.stall(who),
+                22 if self.dice.below(4) == 0 => self.give_up(who),
                 23 if self.dice.below(16) == 0 => self.close(),
                 24 => self.read_out(who),
                 25..=29 if self.flood > 0 => self.talk_without_end(who),
@@ -536,11 +540,12 @@ impl Evening<'_> {
         self.follow();
     }
 
-    /// Their connection takes nothing any more.
-    fn stall(&mut self, who: usize) {
+    /// Their connection takes nothing any more, or others need it.
+    fn give_up(&mut self, who: usize) {
         if !self.people[who].cut {
-            self.people[who].stalled = true;
-            self.room.cut_off(self.people[who].id, Reason::Stalled);
+            let reason = [Reason::Stalled, Reason::Evicted][self.dice.below(2)];
+            self.people[who].given_up = Some(reason);
+            self.room.cut_off(self.people[who].id, reason);
             self.follow();
             assert!(self.people[who].cut);
         }
@@ -619,7 +624,7 @@ impl Evening<'_> {
             assert_eq!(cut.nick.as_ref().map(|nick| nick.as_str()), person.nick.as_deref());
             match cut.reason {
                 Reason::Behind => assert!(place.start < start || notes > MAX_NOTES),
-                Reason::Stalled => assert!(person.stalled),
+                reason => assert_eq!(person.given_up, Some(reason)),
             }
             let behind = person.behind(self.head);
             let (least, most) = (behind.start + notes as u64, behind.end + notes as u64);
@@ -646,6 +651,8 @@ impl Evening<'_> {
             let nick = self.room.nick(person.id).map(|nick| nick.as_str());
             assert_eq!(nick, person.nick.as_deref());
         }
+        // The room looks no more often than once in this long.
+        self.now += Duration::from_millis(1);
         let struggles = self.people.iter().map(|person| person.struggles(self.head, self.now));
         let (sure, may) = struggles.fold((false, false), |a, b| (a.0 || b.0, a.1 || b.1));
         let strained = self.room.is_strained(self.now);

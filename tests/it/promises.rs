@@ -190,8 +190,10 @@ fn for_each_line(bytes: &[u8], check: impl Fn(&str)) {
     }
 }
 
+type Promise = fn(&[u8]);
+
 /// The promises by the names of their targets.
-const PROMISES: [(&str, fn(&[u8])); 6] = [
+const PROMISES: [(&str, Promise); 6] = [
     ("framing", framing),
     ("command", command),
     ("event", event),
