@@ -27,6 +27,8 @@ mod promises;
 mod script;
 mod sessions;
 mod shown;
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+mod soak;
 mod stuck;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
 mod terminal;

@@ -1,0 +1,213 @@
+//! A long evening in a full room: it costs no more memory at its end than at its
+//! beginning, leaves no socket behind, and loses no line.
+//!
+//! `cargo test --release --test it -- --ignored --nocapture soak` takes ten
+//! minutes; `MINICHAT_SOAK_SECS` is another length, to try it.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::{GREETING, PATIENCE, Peer, Server};
+
+/// Who stays from the first line to the last.
+const PEOPLE: usize = 50;
+/// How many lines all of them say in one second.
+const LINES: u32 = 500;
+/// How many lines a visitor reads: about a second. One comes every other second.
+const VISIT: u32 = LINES;
+/// What there is to say.
+const TEXT: &str = "the quick brown fox jumps over the lazy dog and is not seen again";
+/// In this long everything that grows at first has grown.
+const MATURE: u32 = 300;
+
+#[test]
+#[ignore = "it takes ten minutes"]
+fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
+    let seconds = match std::env::var("MINICHAT_SOAK_SECS") {
+        Ok(seconds) => seconds.parse().expect("it is a number of seconds"),
+        Err(_) => 600,
+    };
+    let minute = (seconds / 10).max(1);
+    let mut server = Server::start(&[]);
+    server.still_serves(); // What is made once is made now.
+    let sockets = descriptors(&server);
+
+    let people: Vec<Peer> = (0..PEOPLE).map(|who| server.member(&nick(who))).collect();
+    let mut mouths: Vec<TcpStream> = people
+        .iter()
+        .map(|peer| peer.socket().try_clone().expect("a socket can be shared"))
+        .collect();
+    let mut memory = Vec::new();
+    let mut stalled = Vec::new();
+    let begin = Instant::now();
+    let accounts = thread::scope(|scope| {
+        let listening: Vec<_> = people
+            .into_iter()
+            .map(|peer| scope.spawn(move || Account::new().keep(peer, None, begin)))
+            .collect();
+        let mut visits = Vec::new();
+        for n in 0..seconds * LINES {
+            // The clock paces the talk; nothing is waited for.
+            let due = begin + n * Duration::from_secs(1) / LINES;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let who = n as usize % PEOPLE;
+            let line = message(n / PEOPLE as u32, begin.elapsed());
+            mouths[who].write_all(line.as_bytes()).expect("they are heard");
+            if n % LINES > 0 {
+                continue;
+            }
+            let second = n / LINES;
+            memory.extend(resident(&server));
+            assert!(listening.iter().all(|listener| !listener.is_finished()), "one has stopped");
+            if second.is_multiple_of(2) {
+                let address = server.address;
+                visits.push(scope.spawn(move || visit(address, second, begin)));
+            }
+            if second % minute == minute / 4 {
+                stalled.push(stall(server.address, stalled.len()));
+            }
+        }
+        for mouth in &mut mouths {
+            mouth.write_all(b"QUIT\n").expect("they are heard");
+        }
+        visits.into_iter().for_each(|visit| visit.join().expect("a visitor reads every line"));
+        let listened = listening.into_iter().map(|listener| listener.join());
+        listened.map(|account| account.expect("everybody reads every line")).collect::<Vec<_>>()
+    });
+
+    let said: Vec<u32> = vec![seconds * LINES / PEOPLE as u32; PEOPLE];
+    let order = accounts[0].order.finish();
+    for account in &accounts {
+        let heard: Vec<u32> = account.next.iter().map(|next| next.unwrap_or(0)).collect();
+        assert_eq!(heard, said, "what everybody has heard of each");
+        assert_eq!(account.order.finish(), order, "all have heard it in one order");
+    }
+
+    // Whoever did not read was let go, and the operator was told why.
+    for n in 0..stalled.len() {
+        let line = server.process.stderr.find(&format!("stalled-{n}"));
+        assert!(line.contains("nothing in 10 s") || line.contains("bytes behind"), "{line}");
+    }
+    let sleepers = stalled.len();
+    drop((mouths, stalled));
+    let deadline = Instant::now() + PATIENCE;
+    while descriptors(&server) != sockets {
+        assert!(Instant::now() < deadline, "{:?}, not {sockets:?}", descriptors(&server));
+        thread::yield_now();
+    }
+
+    let late = accounts.iter().map(|account| account.late).max().unwrap_or_default();
+    eprintln!("{seconds} s, {} lines; the latest was {late:?} late", seconds * LINES);
+    let most = |from: u32, to: u32| memory.get(from as usize..to as usize)?.iter().max().copied();
+    if let (Some(early), Some(end)) = (most(minute, 2 * minute), most(seconds - minute, seconds)) {
+        eprintln!("memory: {early} KiB in the second tenth, {end} KiB in the last");
+        assert!(seconds < MATURE || 10 * end <= 11 * early, "it grows: {memory:?}");
+    }
+    eprintln!("descriptors at the beginning and at the end: {sockets:?}");
+    server.still_serves();
+    server.process.signal("TERM");
+    let output = server.process.output();
+    assert_eq!(output.status, Some(0));
+    assert_eq!(output.stderr.lines().count(), sleepers, "nobody else was cut off");
+}
+
+/// What one person has heard of the others.
+struct Account {
+    /// The next line that is due from each; none before the first.
+    next: Vec<Option<u32>>,
+    /// Stands for all that was heard, in its order.
+    order: DefaultHasher,
+    /// How long the slowest line took.
+    late: Duration,
+}
+
+impl Account {
+    fn new() -> Account {
+        Account { next: vec![None; PEOPLE], order: DefaultHasher::new(), late: Duration::ZERO }
+    }
+
+    /// Reads until goodbye, and asks for it after so many lines.
+    fn keep(mut self, mut peer: Peer, mut lines: Option<u32>, begin: Instant) -> Account {
+        loop {
+            let line = peer.line();
+            if line == "BYE" {
+                peer.ends();
+                return self;
+            }
+            let Some(message) = line.strip_prefix("FROM u") else {
+                assert!(line.starts_with("User "), "{line:?}");
+                continue;
+            };
+            self.hear(&line, message, begin);
+            if let Some(left) = &mut lines {
+                *left = left.wrapping_sub(1);
+                if *left == 0 {
+                    peer.says("QUIT");
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, line: &str, message: &str, begin: Instant) {
+        let mut words = message.split(' ').map(|word| word.parse().ok());
+        let (Some(who), _, Some(n), Some(then)) =
+            (words.next().flatten(), words.next(), words.next().flatten(), words.next().flatten())
+        else {
+            panic!("nobody says {line:?}");
+        };
+        let next = self.next[who as usize].get_or_insert(n as u32);
+        assert_eq!(n as u32, *next, "the next line of {who}: {line:?}");
+        *next += 1;
+        assert!(line.ends_with(TEXT), "{line:?}");
+        line.hash(&mut self.order);
+        self.late = self.late.max(begin.elapsed().saturating_sub(Duration::from_micros(then)));
+    }
+}
+
+/// Somebody who comes for a second.
+fn visit(address: SocketAddr, number: u32, begin: Instant) {
+    let mut peer = Peer::connect(address);
+    peer.reads(GREETING);
+    peer.says(format!("NICK visitor-{number}"));
+    peer.reads(format!("OK welcome visitor-{number}"));
+    Account::new().keep(peer, Some(VISIT), begin);
+}
+
+/// Somebody who comes and reads nothing at all, with little room for what comes.
+fn stall(address: SocketAddr, number: usize) -> Socket {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
+    let mut socket = socket.expect("a socket can be made");
+    socket.set_recv_buffer_size(4096).expect("a buffer can be small");
+    socket.connect(&address.into()).expect("it accepts connections");
+    socket.write_all(format!("NICK stalled-{number}\n").as_bytes()).expect("it is heard");
+    socket
+}
+
+fn nick(who: usize) -> String {
+    format!("u{who}")
+}
+
+fn message(n: u32, time: Duration) -> String {
+    format!("MSG {n} {} {TEXT}\n", time.as_micros())
+}
+
+/// How much memory the server has in use, in KiB, where that can be known.
+fn resident(server: &Server) -> Option<u64> {
+    let status = server.process.known("status")?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.and_then(|resident| resident.trim().strip_suffix(" kB"));
+    Some(resident.and_then(|resident| resident.parse().ok()).expect("a number of kB"))
+}
+
+/// How many descriptors the server has open, where that can be known.
+fn descriptors(server: &Server) -> Option<usize> {
+    server.process.known("status")?;
+    let open = fs::read_dir(format!("/proc/{}/fd", server.process.id()));
+    Some(open.expect("its descriptors can be listed").count())
+}
