@@ -207,6 +207,31 @@ impl Person {
         (reads && (sure || burdened), reads && (may || burdened))
     }
 
+    /// They read this, which must be what is next for them.
+    fn takes(&mut self, mut bytes: &[u8], now: Duration) {
+        while !bytes.is_empty() {
+            let Some(told) = self.unread.front() else {
+                panic!("they are also told {:?}", String::from_utf8_lossy(bytes));
+            };
+            let line = &told.line.as_bytes()[self.taken..];
+            let (piece, rest) = bytes.split_at(line.len().min(bytes.len()));
+            assert!(
+                line.starts_with(piece),
+                "they read {:?}, not {:?}",
+                String::from_utf8_lossy(piece),
+                told.line
+            );
+            bytes = rest;
+            self.taken += piece.len();
+            if self.taken == told.line.len() {
+                self.notes -= if told.private { told.line.len() } else { 0 };
+                self.unread.pop_front();
+                self.taken = 0;
+            }
+            self.read_at = now;
+        }
+    }
+
     fn is_told(&mut self, line: Rc<str>, place: Range<u64>, private: bool) {
         self.owed |= !line.is_empty();
         self.notes += if private { line.len() } else { 0 };
@@ -648,6 +673,9 @@ impl Evening<'_> {
             assert!(self.closed || !lost, "what somebody has yet to read is there");
             assert_eq!(self.room.has_patience_with(person.id), person.notes <= PATIENCE);
             assert_eq!(self.room.listens(person.id), person.listens());
+            let news = self.room.has_news_for(person.id);
+            assert!(news || !person.gone && person.unread.iter().all(|told| told.line.is_empty()));
+            assert!(!news || person.gone || !person.unread.is_empty());
             let nick = self.room.nick(person.id).map(|nick| nick.as_str());
             assert_eq!(nick, person.nick.as_deref());
         }
@@ -666,37 +694,27 @@ impl Evening<'_> {
     /// They read a batch, which begins with what they have yet to read. Whether
     /// there was any.
     fn read(&mut self, who: usize) -> bool {
-        let person = &mut self.people[who];
+        let id = self.people[who].id;
         let mut read = Vec::new();
-        let reading = self.room.read(person.id, &mut read, self.now);
-        let mut rest = &read[..];
-        while !rest.is_empty() {
-            let Some(told) = person.unread.front() else {
-                panic!("they are also told {:?}", String::from_utf8_lossy(rest));
-            };
-            let line = &told.line.as_bytes()[person.taken..];
-            let (piece, after) = rest.split_at(line.len().min(rest.len()));
-            assert!(
-                line.starts_with(piece),
-                "they read {:?}, not {:?}",
-                String::from_utf8_lossy(piece),
-                told.line
-            );
-            rest = after;
-            person.taken += piece.len();
-            if person.taken == told.line.len() {
-                person.notes -= if told.private { told.line.len() } else { 0 };
-                person.unread.pop_front();
-                person.taken = 0;
+        let place = self.room.place(id);
+        let reading = self.room.read(id, &mut read, self.now);
+        let talk = place.zip(self.room.place(id)).filter(|_| reading == Reading::Some);
+        self.people[who].takes(&read, self.now);
+        if let Some(talk) = talk
+            && self.dice.below(2) == 0
+        {
+            // Whoever is at the same place is given the same bytes.
+            for other in &mut self.people {
+                if self.room.skip(other.id, talk, self.now) {
+                    other.takes(&read, self.now);
+                }
             }
         }
+        let person = &self.people[who];
         let lost = person.place(self.head).start < self.head.saturating_sub(TRANSCRIPT as u64);
         let more = person.unread.iter().any(|told| !told.line.is_empty());
         match reading {
-            Reading::Some => {
-                assert!(!read.is_empty());
-                person.read_at = self.now;
-            }
+            Reading::Some => assert!(!read.is_empty()),
             Reading::Nothing => assert!(read.is_empty() && !person.gone && !more),
             // What is said when the room closes may be more than it can hold.
             Reading::Over => assert!(person.gone && (!more || self.closed && lost)),
