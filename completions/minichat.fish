@@ -23,6 +23,7 @@ end
 # The titles of the servers on the network, and their addresses. One that looks
 # like an option would be one.
 function __minichat_servers
+    string match -q -- '-*' (commandline -ct) && return
     command minichat discover --timeout 1 2>/dev/null </dev/null |
         string match -v -- '-*' | string replace -r '^([^\t]+\t[^\t]*)\t.*' '$1'
 end

@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod crowd;
 mod dialects;
+mod documented;
 mod evening;
 mod floors;
 mod harness;
@@ -25,5 +26,7 @@ mod operator;
 mod order;
 mod script;
 mod sessions;
+#[cfg(unix)] // Elsewhere a shell of this name is another system's.
+mod shells;
 mod shown;
 mod stuck;
