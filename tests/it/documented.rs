@@ -33,7 +33,7 @@ fn check(place: &str, expected: &Told, found: &Told) {
     let mut faults = Vec::new();
     for (name, text) in expected {
         match found.get(name) {
-            None => faults.push(format!("`{name}` is missing ({text})")),
+            None => faults.push(format!("`{name}` is missing: {text:?}")),
             Some(other) if other != text => {
                 faults.push(format!("`{name}` is {text:?} in the help, and {other:?} here"));
             }
