@@ -360,14 +360,15 @@ mod tests {
         fn open() -> Desk {
             let (console, crowd) = (async_channel::unbounded().0, async_channel::unbounded().0);
             let rules = Rules { history: 9, ..Rules::default() };
-            let lobby = Lobby::new(rules, console, crowd);
+            let lobby = Lobby::new(rules, usize::MAX, console, crowd);
             Desk { lobby, door: TcpListener::bind("127.0.0.1:0").unwrap() }
         }
 
         fn enters(&self, address: &str) -> SessionId {
             let stream = TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
             let stream = Arc::new(Async::new(stream).unwrap());
-            self.lobby.enter(&stream, SocketAddr::new(address.parse().unwrap(), 50412))
+            let address = SocketAddr::new(address.parse().unwrap(), 50412);
+            self.lobby.enter(&stream, address, None)
         }
 
         /// Somebody comes, takes a nick, and has read what that is answered.

@@ -30,3 +30,7 @@ mod sessions;
 mod shells;
 mod shown;
 mod stuck;
+#[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
+mod terminal;
+#[cfg(unix)]
+mod tty;
