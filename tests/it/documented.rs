@@ -284,6 +284,12 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
             (server.log_failed)("FILE", "REASON"),
             (server.cut)("NICK", "ADDR", "REASON"),
         ]);
+        expected.extend([
+            (server.behind)(7).replace('7', "N"),
+            (server.stalled)(7).replace('7', "N"),
+            server.evicted.to_string(),
+            (server.more_cut)(7).replace('7', "N"),
+        ]);
         let reasons = [
             discovery.no_network,
             discovery.elsewhere,
@@ -312,6 +318,19 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
         let surplus: Vec<_> = explained.difference(&known).collect();
         assert!(surplus.is_empty(), "{folder} explains what nobody says: {surplus:#?}");
     }
+}
+
+#[test]
+fn the_man_page_of_the_protocol_explains_every_code() {
+    let protocol = read("protocol.md");
+    let (_, table) = protocol.split_once("| `ERR` code |").expect("there is a table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let expected: BTreeSet<String> =
+        rows.filter_map(|row| row.split('`').nth(1)).map(String::from).collect();
+    let page = "man/minichat-protocol.7";
+    let lines = pages::section(page, ["DIAGNOSTICS"; 2]);
+    let items = lines.iter().filter_map(|line| line.strip_prefix(".It Li "));
+    assert_eq!(items.map(String::from).collect::<BTreeSet<_>>(), expected, "{page}");
 }
 
 #[test]
