@@ -72,6 +72,8 @@ pub struct CommandLine {
     pub no_time: fn(&str, u32) -> String,
     /// It is none of a few words: the value, and those.
     pub no_choice: fn(&str, &str) -> String,
+    /// No shell is given: those that there are.
+    pub no_shell: fn(&str) -> String,
     /// There is nothing in a value.
     pub empty: &'static str,
     /// An argument is not text.

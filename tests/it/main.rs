@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod crowd;
 mod dialects;
+mod documented;
 mod evening;
 mod floors;
 mod harness;
@@ -25,6 +26,8 @@ mod operator;
 mod order;
 mod script;
 mod sessions;
+#[cfg(unix)] // Elsewhere a shell of this name is another system's.
+mod shells;
 mod shown;
 mod stuck;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
