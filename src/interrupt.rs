@@ -9,11 +9,11 @@ use smol::future::or;
 /// How the program is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
-    /// Ctrl-C (SIGINT).
+    /// Ctrl-C (SIGINT), or Ctrl-Break.
     Interrupted,
-    /// `kill` (SIGTERM).
+    /// `kill` (SIGTERM); on Windows, the user logs off or the machine shuts down.
     Terminated,
-    /// The terminal is gone (SIGHUP). Windows does not tell this from Ctrl-C.
+    /// The terminal is gone (SIGHUP); on Windows, its window was closed.
     HungUp,
 }
 
@@ -111,29 +111,55 @@ mod imp {
     use std::future;
     use std::io;
 
-    use async_channel::Receiver;
+    use smol::future::or;
+    use tokio::signal::windows::{self, CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
 
     use super::Interrupt;
 
-    pub struct Interrupts(Receiver<()>);
+    /// Windows asks by calling a handler, in a thread that it makes for that. When
+    /// the window is closed, at the latest 5 s later it ends the program; but if the
+    /// handler returns, at once. So that handler must tell us and stay where it is
+    /// until `main` is done, and that is what tokio's does, alone of those in crates
+    /// that are well kept. It needs none of tokio's runtime.
+    ///
+    /// Everything that we do to stop is bounded to less than that.
+    pub struct Interrupts {
+        ctrl_c: CtrlC,
+        ctrl_break: CtrlBreak,
+        close: CtrlClose,
+        logoff: CtrlLogoff,
+        shutdown: CtrlShutdown,
+    }
 
     impl Interrupts {
         pub fn watch() -> io::Result<Interrupts> {
-            let (sender, receiver) = async_channel::bounded(2);
-            // Two are all that is ever waited for: the second ends at once.
-            let handler = move || {
-                sender.try_send(()).ok();
-            };
-            ctrlc::set_handler(handler).map_err(io::Error::other)?;
-            Ok(Interrupts(receiver))
+            Ok(Interrupts {
+                ctrl_c: windows::ctrl_c()?,
+                ctrl_break: windows::ctrl_break()?,
+                close: windows::ctrl_close()?,
+                logoff: windows::ctrl_logoff()?,
+                shutdown: windows::ctrl_shutdown()?,
+            })
         }
 
-        // Windows does not say which of them it was.
         pub async fn next(&mut self) -> Interrupt {
-            match self.0.recv().await {
-                Ok(()) => Interrupt::Interrupted,
-                Err(_) => future::pending().await,
-            }
+            let keys = or(
+                told(self.ctrl_c.recv(), Interrupt::Interrupted),
+                told(self.ctrl_break.recv(), Interrupt::Interrupted),
+            );
+            let session = or(
+                told(self.logoff.recv(), Interrupt::Terminated),
+                told(self.shutdown.recv(), Interrupt::Terminated),
+            );
+            or(or(keys, told(self.close.recv(), Interrupt::HungUp)), session).await
+        }
+    }
+
+    async fn told(event: impl Future<Output = Option<()>>, interrupt: Interrupt) -> Interrupt {
+        match event.await {
+            Some(()) => interrupt,
+            // It cannot be heard any more; the program can still be ended.
+            None => future::pending().await,
         }
     }
 }
