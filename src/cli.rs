@@ -13,6 +13,7 @@ use std::time::Duration;
 use gumdrop::{Options, ParsingStyle};
 
 use crate::config::{self, Bell, Color, Format, Target};
+use crate::guess::nearest;
 use crate::texts::{CommandLine, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
@@ -198,9 +199,6 @@ struct Connect {
 
 /// The names of the commands.
 const COMMANDS: [&str; 3] = ["server", "discover", "connect"];
-
-/// Two words that differ in so many letters may be the same with a slip.
-const SLIPS: usize = 2;
 
 /// Reads the arguments, without the program's own name.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> Asked {
@@ -464,13 +462,12 @@ fn misunderstood(words: &[String], what: &str, texts: &CommandLine) -> Asked {
     if let Some(command) = COMMANDS.into_iter().find(|command| *command == first) {
         return wrong(command, what, texts);
     }
-    let slips = |command: &&str| strsim::damerau_levenshtein(command, &first.to_lowercase());
-    let guess = match COMMANDS.into_iter().min_by_key(slips) {
-        Some(command) if slips(&command) <= SLIPS => format!("minichat {command}"),
-        _ if matches!(target(&[first.into()], texts), Ok(Target::Host(..))) => {
+    let guess = match nearest(&first.to_lowercase(), COMMANDS, |command| command) {
+        Some(command) => format!("minichat {command}"),
+        None if matches!(target(&[first.into()], texts), Ok(Target::Host(..))) => {
             format!("minichat connect {}", visible(first))
         }
-        _ => return wrong("", what, texts),
+        None => return wrong("", what, texts),
     };
     Asked::Wrong(format!("{}\n{}", visible(&what), (texts.did_you_mean)(&guess)))
 }

@@ -14,8 +14,11 @@ mod plain;
 
 use std::env;
 use std::future;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::Local;
@@ -28,7 +31,7 @@ use crate::config::{Connect, Format, Target};
 use crate::editor::Prompt;
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
-use crate::logfile::LogFile;
+use crate::logfile::{self, LogFile};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
@@ -64,13 +67,12 @@ const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_sec
 /// If the server cannot be reached, does not take the nick or is lost; if there
 /// is no nick; if the output or the log cannot be written.
 pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
-    let log = config.log.as_deref().map(|path| open_log(path, texts)).transpose()?;
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
     let desk = Desk::sit(config, interrupts.trigger(), &texts.client);
     if let Some(editor) = &desk.editor {
         editor.restore_on_panic();
     }
-    let status = smol::block_on(chat(config, texts, &desk, log, &mut interrupts));
+    let status = smol::block_on(chat(config, texts, &desk, &mut interrupts));
     // Whatever else is said is said on a terminal as it was found.
     if let Some(editor) = &desk.editor {
         editor.finish();
@@ -82,9 +84,10 @@ async fn chat(
     config: &Connect,
     texts: &'static Texts,
     desk: &Desk,
-    log: Option<Printer>,
     interrupts: &mut Interrupts,
 ) -> Result<u8, Error> {
+    let log = config.log.as_deref().map(|path| open_log(path, desk, interrupts, texts));
+    let log = log.transpose()?;
     let interrupted = async { Err(interrupts.next().await) };
     let arrive = async { Ok(arrive(config, texts, desk).await) };
     let (mut stream, place) = match or(interrupted, arrive).await {
@@ -136,14 +139,31 @@ async fn chat(
 }
 
 /// Opens the log, and writes to it on a thread of its own: a disk may hang.
-fn open_log(path: &std::path::Path, texts: &'static Texts) -> Result<Printer, Error> {
-    let mut log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
-    Ok(Printer::start(move |lines, _| {
-        if let Err(err) = log.append(lines) {
-            let why = plain_words(&err, &texts.error);
-            let what = (texts.server.log_failed)(&visible(&log.path().display().to_string()), &why);
-            writeln!(io::stderr(), "{}", (texts.server.warning)(&what)).ok(); // The chat goes on.
+fn open_log(
+    path: &Path,
+    desk: &Desk,
+    interrupts: &mut Interrupts,
+    texts: &'static Texts,
+) -> Result<Printer, Error> {
+    let log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
+    let log = Arc::new(log);
+    let editor = desk.editor.clone();
+    let complain = move |log: &LogFile, err: &io::Error| {
+        let why = plain_words(err, &texts.error);
+        let what = (texts.server.log_failed)(&visible(&log.path().display().to_string()), &why);
+        desk::remark(editor.as_ref(), &(texts.server.warning)(&what)); // The chat goes on.
+    };
+    let (rotated, is_rotated, told) = (log.clone(), logfile::is_rotated(), complain.clone());
+    interrupts.on_hang_up(move || {
+        let (rotated, told) = (rotated.clone(), told.clone());
+        let reopen = move || rotated.reopen().unwrap_or_else(|err| told(&rotated, &err));
+        is_rotated() && {
+            thread::spawn(reopen);
+            true
         }
+    });
+    Ok(Printer::start(move |lines, _| {
+        log.append(lines).unwrap_or_else(|err| complain(&log, &err));
         Ok(())
     }))
 }

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use rustyline::completion::Completer;
+use rustyline::config::BellStyle;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
@@ -154,6 +155,8 @@ impl Editor {
             // The highlighter is how we know what is on the screen.
             .color_mode(ColorMode::Forced)
             .keyseq_timeout(Some(KEY_SEQUENCE))
+            // When it rings is for the chat to say.
+            .bell_style(BellStyle::None)
             .build();
         let mut reader =
             rustyline::Editor::with_history(config, MemHistory::new()).map_err(io::Error::other)?;

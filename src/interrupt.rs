@@ -35,6 +35,7 @@ pub struct Interrupts {
     signals: imp::Interrupts,
     trigger: Trigger,
     pulled: Receiver<()>,
+    hung_up: Box<dyn FnMut() -> bool + Send>,
 }
 
 /// Interrupts as a signal would: a terminal with a line editor makes no signal of
@@ -57,7 +58,15 @@ impl Interrupts {
     pub fn watch() -> io::Result<Interrupts> {
         // Two are all that is ever waited for: the second ends at once.
         let (sender, pulled) = async_channel::bounded(2);
-        Ok(Interrupts { signals: imp::Interrupts::watch()?, trigger: Trigger(sender), pulled })
+        let signals = imp::Interrupts::watch()?;
+        let hung_up = Box::new(|| false);
+        Ok(Interrupts { signals, trigger: Trigger(sender), pulled, hung_up })
+    }
+
+    /// Lets somebody else look at each [hang-up](Interrupt::HungUp) first. If they
+    /// say that it was meant for them, it is no interrupt.
+    pub fn on_hang_up(&mut self, look: impl FnMut() -> bool + Send + 'static) {
+        self.hung_up = Box::new(look);
     }
 
     /// What [`next`](Interrupts::next) obeys beside signals.
@@ -67,13 +76,18 @@ impl Interrupts {
 
     /// Waits for the next one.
     pub async fn next(&mut self) -> Interrupt {
-        let pulled = async {
-            match self.pulled.recv().await {
-                Ok(()) => Interrupt::Interrupted,
-                Err(_) => future::pending().await,
+        loop {
+            let pulled = async {
+                match self.pulled.recv().await {
+                    Ok(()) => Interrupt::Interrupted,
+                    Err(_) => future::pending().await,
+                }
+            };
+            match or(self.signals.next(), pulled).await {
+                Interrupt::HungUp if (self.hung_up)() => (),
+                interrupt => return interrupt,
             }
-        };
-        or(self.signals.next(), pulled).await
+        }
     }
 }
 

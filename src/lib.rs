@@ -24,6 +24,7 @@ pub mod discover;
 pub mod discovery;
 pub mod editor;
 pub mod error;
+pub mod guess;
 pub mod interrupt;
 pub mod logfile;
 pub mod room;

@@ -1,16 +1,18 @@
 //! A file that lines are appended to.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A log that is open. What it cannot write is lost, and that is said once.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    file: File,
+    file: Mutex<File>,
     /// The last attempt to write has failed.
-    failing: bool,
+    failing: AtomicBool,
 }
 
 impl LogFile {
@@ -19,11 +21,11 @@ impl LogFile {
     /// # Errors
     /// If the system does not allow it.
     pub fn open(path: &Path) -> io::Result<LogFile> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(LogFile { path: path.into(), file: options.open(path)?, failing: false })
+        Ok(LogFile {
+            path: path.into(),
+            file: Mutex::new(open(path)?),
+            failing: AtomicBool::new(false),
+        })
     }
 
     /// Where it is.
@@ -31,13 +33,39 @@ impl LogFile {
         &self.path
     }
 
+    /// Opens the file of that name, which may be another one by now: somebody has
+    /// renamed the old one, and waits for it to be complete.
+    ///
+    /// # Errors
+    /// If the system does not allow it; then the old file is still written to.
+    pub fn reopen(&self) -> io::Result<()> {
+        let file = open(&self.path)?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        Ok(())
+    }
+
     /// Appends whole lines at once.
     ///
     /// # Errors
     /// The first time that it cannot; then not before it could again.
-    pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let result = self.file.write_all(lines);
-        let failed = std::mem::replace(&mut self.failing, result.is_err());
+    pub fn append(&self, lines: &[u8]) -> io::Result<()> {
+        let result = self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(lines);
+        let failed = self.failing.swap(result.is_err(), Ordering::Relaxed);
         if failed { Ok(()) } else { result }
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Whether a hang-up (SIGHUP) is meant for the log. It is not where it says that
+/// the terminal is gone.
+pub fn is_rotated() -> impl Fn() -> bool + Send + 'static {
+    let had_terminal = io::stdin().is_terminal();
+    move || !had_terminal || io::stdin().is_terminal()
 }

@@ -106,13 +106,15 @@ pub struct Cut {
     pub behind: u64,
 }
 
-/// Why a session was cut off: it is a slow consumer.
+/// Why a session was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// It is further behind than the room remembers.
     Behind,
     /// Its connection has taken nothing for too long.
     Stalled,
+    /// It has not said who it is, and its place is needed.
+    Evicted,
 }
 
 /// What the operator may want to see.
@@ -289,8 +291,13 @@ impl Room {
     pub fn ban(&mut self, id: SessionId) {
         match self.is_member(id) {
             true => self.kick(id, ""),
-            false => self.part(id, Event::Refused(Refusal::Banned)),
+            false => self.refuse(id, Refusal::Banned),
         }
+    }
+
+    /// Does not let a newcomer in.
+    pub fn refuse(&mut self, id: SessionId, why: Refusal) {
+        self.part(id, Event::Refused(why));
     }
 
     /// From now on `id` may talk, or not, whatever it is called.
@@ -326,6 +333,11 @@ impl Room {
     /// Whether `id` has a nick.
     pub fn is_member(&self, id: SessionId) -> bool {
         self.sessions[id.0].nick.is_some()
+    }
+
+    /// Whether `id` was told its last word.
+    pub fn is_leaving(&self, id: SessionId) -> bool {
+        self.sessions[id.0].leaving
     }
 
     /// Whether `id` is told what is said in public.

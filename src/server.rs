@@ -29,12 +29,14 @@ use crate::config;
 use crate::discovery::{self, Advert};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::logfile::{self, LogFile};
 use crate::room::Rules;
 use crate::texts::Texts;
 use crate::wire::sanitize;
 use console::{Console, Orders};
 use lobby::{Lobby, Sighting};
 use log::Log;
+use places::Neighbours;
 
 /// How many connections may wait to be accepted: a class that starts together
 /// must not wait for its SYN packets to be sent again.
@@ -42,6 +44,9 @@ const BACKLOG: i32 = 1024;
 /// How long to wait after an accept that failed, most likely for want of
 /// descriptors; doubled each time up to the second value.
 const ACCEPT_PAUSE: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
+/// How many descriptors are for other things than connections: the executor, the
+/// log, discovery, and those who are told that there is no place.
+const RESERVE: usize = 48;
 /// How much the kernel may hold back for one client, in bytes. With more, a
 /// reader who has stopped would be noticed megabytes later.
 const SEND_BUFFER: usize = 64 << 10;
@@ -81,18 +86,18 @@ struct Limits {
 /// If it cannot listen, open its log or watch for signals. Once it runs, nothing
 /// that a client does ends it.
 pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> {
-    // Each client is a descriptor. Where more cannot be had, accepting pauses.
-    rlimit::increase_nofile_limit(u64::MAX).ok();
+    // Each client is a descriptor. Where that cannot be known, accepting pauses when
+    // there are no more.
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
+    let capacity = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(RESERVE);
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
     let listeners = listen(&config.bind, config.port)?;
-    let log = config
-        .log
-        .as_deref()
-        .map(|path| Log::open(path, texts).map_err(|err| Error::Log(path.into(), err)));
+    let log = config.log.as_deref();
+    let log = log.map(|path| LogFile::open(path).map_err(|err| Error::Log(path.into(), err)));
     let log = log.transpose()?;
-    let interrupts = Interrupts::watch().map_err(Error::Signals)?;
+    let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
 
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let advert = config.announce.then(|| advert(config, &addresses));
@@ -107,13 +112,16 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
 
     let (sighted, sightings) = async_channel::bounded(SIGHTINGS);
     let (crowd, count) = async_channel::bounded(1);
-    let lobby = Arc::new(Lobby::new(rules(config), sighted.clone(), crowd));
+    let lobby = Arc::new(Lobby::new(rules(config), capacity, sighted.clone(), crowd));
     let (shown, open) = (console.clone(), Arc::downgrade(&lobby));
     let mut followers = vec![follower(move || shown.show(sightings, &open))];
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
-        let (lobby, id, console) = (lobby.clone(), lobby.observe(), console.clone());
-        followers.push(follower(move || log.follow(&lobby, id, &console)));
+        let (lobby, id) = (lobby.clone(), lobby.observe());
+        let log = Log::new(log, console.clone(), texts);
+        let (rotated, is_rotated) = (log.clone(), logfile::is_rotated());
+        interrupts.on_hang_up(move || is_rotated() && rotated.reopen_soon());
+        followers.push(follower(move || log.follow(&lobby, id)));
     }
     // The operator is not waited for, and keeps nothing from ending.
     let (taker, open) = (console.clone(), Arc::downgrade(&lobby));
@@ -249,6 +257,7 @@ async fn accept<'a>(
 ) {
     let [shortest, longest] = ACCEPT_PAUSE;
     let mut pause = shortest;
+    let mut neighbours = Neighbours::default();
     loop {
         let stop = async {
             stopped.recv().await.ok();
@@ -260,8 +269,9 @@ async fn accept<'a>(
                 pause = shortest;
                 groom(stream.get_ref());
                 let present = present.clone();
+                let place = neighbours.place(address.ip());
                 let serve = async move {
-                    connection::serve(lobby, stream, address, limits).await;
+                    connection::serve(lobby, stream, address, place, limits).await;
                     drop(present);
                 };
                 executor.spawn(serve).detach();

@@ -257,6 +257,8 @@ pub struct Client {
     pub room_full: &'static str,
     /// Why: the operator lets nobody in from here.
     pub banned: &'static str,
+    /// Why: too many connections come from here.
+    pub crowded: &'static str,
     /// Why: there was no nick in time.
     pub registration_timeout: &'static str,
     /// Why: the server said goodbye at once.
@@ -370,14 +372,18 @@ pub struct Server {
     pub notes_and_orders: &'static str,
     /// Somebody has another nick: the old and the new one.
     pub renamed: fn(&str, &str) -> String,
-    /// Somebody was cut off: who, where from, and what they left undone.
+    /// Somebody was cut off: who, where from, and why.
     pub cut: fn(&str, &str, &str) -> String,
     /// Who has no nick.
     pub guest: &'static str,
-    /// How many bytes somebody has not read.
+    /// Why: how many bytes behind somebody is.
     pub behind: fn(u64) -> String,
-    /// Somebody has read nothing for a while.
-    pub stalled: &'static str,
+    /// Why: somebody has read nothing for a while, and how many bytes wait.
+    pub stalled: fn(u64) -> String,
+    /// Why: somebody who has not said who they are was in the way.
+    pub evicted: &'static str,
+    /// So many were cut off in a short time that they are only counted.
+    pub more_cut: fn(usize) -> String,
     /// The end: how many people were here.
     pub stopped: fn(usize) -> String,
     /// What is not as it should be, though the chat goes on.

@@ -64,7 +64,7 @@ impl Desk {
         match &self.keys {
             Keys::Plain(lines) => lines.recv().await.ok(),
             Keys::Editor(typed) => match typed.recv().await {
-                Ok(Typed::Line(line)) => Some(line.into()),
+                Ok(Typed::Line(line)) => Some(clean(&line).into()),
                 Ok(Typed::End) | Err(_) => None,
             },
         }
@@ -72,10 +72,7 @@ impl Desk {
 
     /// Says something about the client itself, while nothing is being typed.
     pub fn remark(&self, text: &str) {
-        match &self.editor {
-            Some(editor) => editor.print(&format!("{text}\n")).ok(),
-            None => writeln!(io::stderr(), "{text}").ok(),
-        };
+        remark(self.editor.as_ref(), text);
     }
 
     /// Asks something, to which the next line is the answer. `draft` is in the line
@@ -100,6 +97,20 @@ impl Desk {
     }
 }
 
+/// What was pasted may hold anything; blanks and lines are all that is kept of it.
+fn clean(entered: &str) -> String {
+    let entered = entered.chars().map(|c| if c == '\t' { ' ' } else { c });
+    entered.filter(|&c| c == '\n' || !c.is_control()).collect()
+}
+
+/// Says something about the client itself, where it disturbs nothing. May block.
+pub fn remark(editor: Option<&Editor>, text: &str) {
+    match editor {
+        Some(editor) => editor.print(&format!("{text}\n")).ok(),
+        None => writeln!(io::stderr(), "{text}").ok(),
+    };
+}
+
 /// Whether to print in colour: if that is left open, on a terminal that can, unless
 /// the environment wants it nowhere (`NO_COLOR`, of any value) or everywhere
 /// (`CLICOLOR_FORCE`, but 0).
@@ -107,7 +118,11 @@ fn wants_colour(when: Color, terminal: bool, variable: impl Fn(&str) -> String) 
     match (when, variable("NO_COLOR").as_str(), variable("CLICOLOR_FORCE").as_str()) {
         (Color::Always, ..) => true,
         (Color::Never, ..) => false,
-        (Color::Auto, "", "" | "0") => terminal && variable("TERM") != "dumb",
+        (Color::Auto, "", "" | "0") => {
+            let term = variable("TERM");
+            // On Windows, terminals have no names.
+            terminal && term != "dumb" && (cfg!(windows) || !term.is_empty())
+        }
         (Color::Auto, "", _) => true,
         (Color::Auto, ..) => false,
     }
@@ -122,7 +137,7 @@ mod tests {
         use Color::{Always, Auto, Never};
         for (when, terminal, no_color, force, term, expected) in [
             (Auto, true, "", "", "xterm", true),
-            (Auto, true, "", "", "", true),
+            (Auto, true, "", "", "", cfg!(windows)),
             (Auto, true, "", "", "dumb", false),
             (Auto, true, "0", "", "xterm", false),
             (Auto, false, "", "", "xterm", false),

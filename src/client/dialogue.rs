@@ -88,8 +88,8 @@ enum Phase {
 enum Pending {
     /// This, said to all.
     Said(String),
-    /// The request for a nick.
-    Nick,
+    /// The request for this nick.
+    Nick(String),
     /// A question of the user's.
     Who,
     /// One of our own.
@@ -364,7 +364,9 @@ impl Dialogue {
                 None => hint(texts.no_reply),
             },
             Entry::Who => vec![self.question(Pending::Who, Command::Who)],
-            Entry::Nick(nick) => vec![self.question(Pending::Nick, Command::Nick(nick))],
+            Entry::Nick(nick) => {
+                vec![self.question(Pending::Nick(nick.into()), Command::Nick(nick))]
+            }
             Entry::Quit if self.phase == Phase::Away => vec![Act::End],
             Entry::Quit => self.quit(),
             Entry::Help => texts.help.lines().map(|line| Act::Hint(line.into())).collect(),
@@ -486,7 +488,7 @@ impl Dialogue {
     }
 
     fn welcomed(&mut self, nick: &str) -> Vec<Act> {
-        self.confirmed(|pending| *pending == Pending::Nick);
+        self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
         self.people.left(&mem::replace(&mut self.nick, nick.into()));
         self.people.came(nick);
         let returns = mem::take(&mut self.returning);
@@ -617,16 +619,22 @@ impl Dialogue {
         let refusal = Refusal::from_code(code);
         let why = words_for(code, self.texts);
         match (self.phase, refusal) {
-            (_, Some(Refusal::RoomFull | Refusal::Banned | Refusal::RegistrationTimeout)) => {
-                self.fail(Failure::Refused(why))
-            }
+            (
+                _,
+                Some(
+                    Refusal::RoomFull
+                    | Refusal::Banned
+                    | Refusal::Crowded
+                    | Refusal::RegistrationTimeout,
+                ),
+            ) => self.fail(Failure::Refused(why)),
             // The server may not know yet that our old connection is dead.
             (Phase::Registering, Some(Refusal::NickInUse)) if self.returning => {
                 self.fail(Failure::Refused(why))
             }
             (Phase::Registering, _) if self.asks() => {
                 self.phase = Phase::Nameless;
-                self.confirmed(|pending| *pending == Pending::Nick);
+                self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
                 let nick = mem::take(&mut self.nick);
                 let shown = visible(&nick);
                 if refusal != Some(Refusal::NickInUse) {
@@ -640,6 +648,16 @@ impl Dialogue {
             }
             (_, Some(Refusal::UserNotFound)) if self.manner == Manner::Editor => {
                 hint(&self.nobody())
+            }
+            (_, Some(Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast))
+                if self.manner == Manner::Editor =>
+            {
+                let hint = match self.confirmed(|pending| matches!(pending, Pending::Nick(_))) {
+                    Some(Pending::Nick(nick)) => (self.texts.nick_refused)(&visible(&nick), &why),
+                    _ => (self.texts.refused)(&why),
+                };
+                // It was waited for.
+                vec![Act::Hint(hint), Act::Prompt(self.nick.clone())]
             }
             _ => {
                 let text = Some(code.into());
@@ -707,7 +725,7 @@ impl Dialogue {
     fn register(&mut self, nick: &str) -> Vec<Act> {
         self.phase = Phase::Registering;
         self.nick = nick.to_string();
-        vec![self.question(Pending::Nick, Command::Nick(nick))]
+        vec![self.question(Pending::Nick(nick.into()), Command::Nick(nick))]
     }
 
     fn quit(&mut self) -> Vec<Act> {
@@ -836,6 +854,7 @@ pub fn words_for(code: &str, texts: &Client) -> String {
         Some(Refusal::Muted) => texts.muted,
         Some(Refusal::RoomFull) => texts.room_full,
         Some(Refusal::Banned) => texts.banned,
+        Some(Refusal::Crowded) => texts.crowded,
         Some(Refusal::RegistrationTimeout) => texts.registration_timeout,
         None => return visible(code).into_owned(),
     };

@@ -1,12 +1,10 @@
 //! What a typed line means. Pure.
 
 use crate::editor::{Argument, Command as Known};
+use crate::guess::{self, Unclear};
 use crate::texts::Client;
 use crate::wire::sanitize::is_blank;
 use crate::wire::{Command, Refusal};
-
-/// Two commands that differ in so many letters may be the same with a slip.
-const SLIPS: usize = 2;
 
 /// How often the terminal rings, as a word to be typed.
 pub const BELLS: [&str; 3] = ["never", "me", "all"];
@@ -87,10 +85,6 @@ pub fn usage(word: &str, texts: &Client) -> String {
     row.map_or_else(String::new, |(known, arguments, _)| format!("{known} {}", arguments(texts)))
 }
 
-fn words() -> impl Iterator<Item = &'static str> {
-    COMMANDS.into_iter().map(|(word, ..)| word)
-}
-
 impl<'a> Entry<'a> {
     /// Reads one line, without its end.
     pub fn of(line: &'a str) -> Entry<'a> {
@@ -149,15 +143,13 @@ impl<'a> Entry<'a> {
         if word[1..].contains('/') {
             return Entry::Say(line.into());
         }
-        let known: Vec<&str> = match words().find(|known| *known == word) {
-            Some(exact) => vec![exact],
-            None => words().filter(|known| known.starts_with(word)).collect(),
-        };
-        let known = match known[..] {
-            [known] => known,
-            [] => return Entry::Slip(Slip::Unknown(word, guess(word))),
-            _ if word == "/" => return Entry::Slip(Slip::Unknown(word, None)),
-            _ => return Entry::Slip(Slip::Ambiguous(word, known)),
+        let known = match guess::command(word, COMMANDS.map(|(word, ..)| word)) {
+            Ok(known) => known,
+            Err(Unclear::Unknown(guess)) => return Entry::Slip(Slip::Unknown(word, guess)),
+            Err(Unclear::Ambiguous(_)) if word == "/" => {
+                return Entry::Slip(Slip::Unknown(word, None));
+            }
+            Err(Unclear::Ambiguous(words)) => return Entry::Slip(Slip::Ambiguous(word, words)),
         };
         let rest = rest.trim();
         let first = || rest.split_whitespace().next().map(|nick| nick.trim_start_matches('@'));
@@ -183,14 +175,6 @@ impl<'a> Entry<'a> {
             },
         }
     }
-}
-
-/// The command that was probably meant.
-fn guess(word: &str) -> Option<&'static str> {
-    // Of a short word, too little is left to guess from.
-    let most = SLIPS.min(word.chars().count().saturating_sub(2));
-    let slips = |known: &&str| strsim::damerau_levenshtein(known, &word.to_lowercase());
-    words().min_by_key(slips).filter(|known| slips(known) <= most)
 }
 
 /// Whether a line may be followed by another prompt.

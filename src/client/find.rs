@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use smol::Timer;
@@ -82,7 +83,19 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Err
         Timer::after(patience).await;
         Err(io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer"))
     };
-    let answer = smol::unblock(move || query.to_socket_addrs().map(Vec::from_iter));
+    // A thread of its own, since one of a pool would go on waking up for ever; and
+    // none for what needs no answer.
+    let answer = async {
+        if let Ok(ip) = host.parse() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let (sender, answer) = async_channel::bounded(1);
+        thread::spawn(move || {
+            let addresses = query.to_socket_addrs().map(Vec::from_iter);
+            sender.send_blocking(addresses).ok(); // Nobody may be waiting any more.
+        });
+        answer.recv().await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+    };
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
     let name =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };

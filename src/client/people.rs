@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::guess::nearest;
 use crate::wire::Nick;
 use crate::wire::sanitize::is_blank;
 
@@ -10,8 +11,6 @@ use crate::wire::sanitize::is_blank;
 const MAX_PEOPLE: usize = 20_000;
 /// The longest nick that is kept in mind, in bytes.
 const MAX_NICK: usize = 128;
-/// Two nicks that differ in so many letters may be the same with a slip.
-const SLIPS: usize = 2;
 
 /// The people in the room, by the keys of their nicks.
 #[derive(Debug, Default)]
@@ -93,16 +92,7 @@ impl People {
 
     /// Who is here whose nick is nearly that.
     pub fn close_to(&self, name: &str) -> Option<String> {
-        let name = Nick::key_of(name);
-        if name.len() > MAX_NICK {
-            return None;
-        }
-        // Whoever is called "jo" is not meant by "ana".
-        let most = SLIPS.min(name.chars().count().saturating_sub(1));
-        let slips = |key: &str| strsim::damerau_levenshtein(key, &name);
-        let near = self.here.iter().map(|(key, person)| (slips(key), person));
-        let (_, person) =
-            near.filter(|(slips, _)| *slips <= most).min_by_key(|(slips, _)| *slips)?;
+        let (_, person) = nearest(&Nick::key_of(name), &self.here, |(key, _)| key)?;
         Some(person.nick.clone())
     }
 

@@ -46,7 +46,7 @@ mod unix {
     use std::time::Duration;
 
     use nix::sys::signal::{self, raise};
-    use rustix::process::{Signal, getpgrp, kill_current_process_group};
+    use rustix::process::{Signal, getpgrp, getpid, kill_process};
     use rustix::termios::{
         LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize,
         tcsetattr,
@@ -99,9 +99,12 @@ mod unix {
             let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (Some(found), Ok(ours)) = (found, tcgetattr(io::stdin())) else { return };
             tcsetattr(io::stdin(), OptionalActions::Drain, &found).ok();
-            // The whole job, as the terminal itself would; but only the signal that
-            // this thread sends itself has certainly stopped it when it is back.
-            kill_current_process_group(Signal::TSTP).ok();
+            // The job is led by us, or by a script that waits for us. A signal to all
+            // of it could stop us twice: only the one that this thread sends itself
+            // has certainly done so when it is back.
+            if getpgrp() != getpid() {
+                kill_process(getpgrp(), Signal::TSTP).ok();
+            }
             raise(signal::Signal::SIGTSTP).ok();
             // A terminal that is gone is nobody's.
             while tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp()) {

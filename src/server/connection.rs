@@ -17,6 +17,7 @@ use crate::room::{Reason, SessionId};
 use crate::server::Limits;
 use crate::server::lobby::Lobby;
 use crate::server::pace::Pace;
+use crate::server::places::Place;
 use crate::wire::{LineBuffer, MAX_COMMAND};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room.
@@ -39,9 +40,15 @@ thread_local! {
 }
 
 /// Serves one client from greeting to goodbye.
-pub async fn serve(lobby: &Lobby, stream: Async<TcpStream>, address: SocketAddr, limits: Limits) {
+pub async fn serve(
+    lobby: &Lobby,
+    stream: Async<TcpStream>,
+    address: SocketAddr,
+    place: Option<Place>,
+    limits: Limits,
+) {
     let stream = Arc::new(stream);
-    let stay = Stay { lobby, id: lobby.enter(&stream, address) };
+    let stay = Stay { lobby, id: lobby.enter(&stream, address, place) };
     let ended = converse(&stay, &stream, limits).await;
     if ended.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::TimedOut) {
         lobby.with(|room, _| room.cut_off(stay.id, Reason::Stalled));

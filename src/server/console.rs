@@ -129,7 +129,8 @@ impl Console {
                     let who = cut.nick.map_or(texts.guest.to_string(), |nick| nick.to_string());
                     let what = match cut.reason {
                         Reason::Behind => (texts.behind)(cut.behind),
-                        Reason::Stalled => texts.stalled.to_string(),
+                        Reason::Stalled => (texts.stalled)(cut.behind),
+                        Reason::Evicted => texts.evicted.to_string(),
                     };
                     let text = (texts.cut)(&who, &address.ip().to_string(), &what);
                     self.complain(&format!("{time} ! {text}"));

@@ -1,5 +1,7 @@
 //! The room, shared by the connections of one server.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -9,9 +11,16 @@ use async_channel::Sender;
 use smol::Async;
 use socket2::SockRef;
 
-use crate::room::{Cut, News, Reading, Room, Rules, SessionId};
+use crate::room::{Cut, News, Reading, Reason, Room, Rules, SessionId};
 use crate::server::places::{Place, Places};
-use crate::wire::Nick;
+use crate::wire::{Nick, Refusal};
+
+/// How many connections may come from one place: a lab behind one terminal server
+/// fits, and nobody takes all that there are.
+const MAX_FROM_PLACE: usize = 64;
+/// How many connections there may be for a moment beyond the capacity: those who
+/// are told that there is none left, or are about to be gone.
+const SPARE: usize = 16;
 
 /// The room behind its lock, and a bell for each session.
 ///
@@ -40,6 +49,11 @@ pub struct House {
     /// and is there to stay if the person takes another nick; this is for those
     /// who come back.
     muted: Places,
+    /// How many connections come from each place.
+    crowds: BTreeMap<Place, usize>,
+    /// How many connections there are, and how many there may be.
+    connections: usize,
+    capacity: usize,
     /// Indexed by session.
     peers: Vec<Option<Peer>>,
 }
@@ -53,6 +67,8 @@ struct Peer {
     since: Instant,
     /// None for the log, which is no connection.
     line: Option<(Arc<Async<TcpStream>>, SocketAddr)>,
+    /// Where its connection is counted.
+    place: Option<Place>,
 }
 
 /// What the operator is shown, and whom it is about.
@@ -75,36 +91,61 @@ struct Aftermath {
 }
 
 impl Lobby {
-    /// An empty room with these rules.
-    pub fn new(rules: Rules, console: Sender<Sighting>, crowd: Sender<usize>) -> Lobby {
+    /// An empty room with these rules, with room for so many connections.
+    pub fn new(
+        rules: Rules,
+        capacity: usize,
+        console: Sender<Sighting>,
+        crowd: Sender<usize>,
+    ) -> Lobby {
         let house = House {
             room: Room::new(rules),
             banned: Places::default(),
             muted: Places::default(),
+            crowds: BTreeMap::new(),
+            connections: 0,
+            capacity,
             peers: Vec::new(),
         };
         Lobby { house: Mutex::new(house), opened: Instant::now(), console, crowd }
     }
 
-    /// Gives a new connection its session.
-    pub fn enter(&self, stream: &Arc<Async<TcpStream>>, address: SocketAddr) -> SessionId {
-        let mut house = self.lock();
-        let id = house.room.enter();
-        house.seat(id, Some((stream.clone(), address)));
-        if house.banned.hold(address.ip()) {
-            house.room.ban(id);
-        }
-        if house.muted.hold(address.ip()) {
-            house.room.mute(id, true);
-        }
-        id
+    /// Gives a new connection its session. It counts as one of those from `place`,
+    /// if that is one.
+    pub fn enter(
+        &self,
+        stream: &Arc<Async<TcpStream>>,
+        address: SocketAddr,
+        place: Option<Place>,
+    ) -> SessionId {
+        self.govern(|house| {
+            if house.connections >= house.capacity {
+                house.evict();
+            }
+            let id = house.room.enter();
+            house.seat(id, Some((stream.clone(), address)), place);
+            house.connections += 1;
+            let crowd =
+                place.map(|place| *house.crowds.entry(place).and_modify(|n| *n += 1).or_insert(1));
+            if house.banned.hold(address.ip()) {
+                house.room.ban(id);
+            } else if crowd > Some(MAX_FROM_PLACE) {
+                house.room.refuse(id, Refusal::Crowded);
+            } else if house.connections > house.capacity.saturating_add(SPARE) {
+                house.room.refuse(id, Refusal::RoomFull);
+            }
+            if house.muted.hold(address.ip()) {
+                house.room.mute(id, true);
+            }
+            id
+        })
     }
 
     /// Gives the log its session.
     pub fn observe(&self) -> SessionId {
         let mut house = self.lock();
         let id = house.room.observe();
-        house.seat(id, None);
+        house.seat(id, None, None);
         id
     }
 
@@ -155,7 +196,7 @@ impl Lobby {
         house.room.hang_up(id);
         let aftermath = house.settle();
         house.room.leave(id);
-        let peer = house.peers[id.index()].take();
+        let peer = house.vacate(id);
         drop(house);
         self.clear_up(aftermath);
         drop(peer);
@@ -244,10 +285,38 @@ impl House {
         ids.iter().filter_map(|&id| self.room.nick(id).cloned()).collect()
     }
 
-    fn seat(&mut self, id: SessionId, line: Option<(Arc<Async<TcpStream>>, SocketAddr)>) {
+    fn seat(
+        &mut self,
+        id: SessionId,
+        line: Option<(Arc<Async<TcpStream>>, SocketAddr)>,
+        place: Option<Place>,
+    ) {
         let seats = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(seats, || None);
-        self.peers[id.index()] = Some(Peer { id, bell: None, since: Instant::now(), line });
+        self.peers[id.index()] = Some(Peer { id, bell: None, since: Instant::now(), line, place });
+    }
+
+    fn vacate(&mut self, id: SessionId) -> Option<Peer> {
+        let peer = self.peers[id.index()].take()?;
+        self.connections -= usize::from(peer.line.is_some());
+        if let Some(Entry::Occupied(mut crowd)) = peer.place.map(|place| self.crowds.entry(place)) {
+            *crowd.get_mut() -= 1;
+            if *crowd.get() == 0 {
+                crowd.remove();
+            }
+        }
+        Some(peer)
+    }
+
+    /// Gives up on whoever has been here longest without saying who they are.
+    fn evict(&mut self) {
+        let guests = self.peers.iter().flatten().filter(|peer| {
+            peer.line.is_some() && !self.room.is_member(peer.id) && !self.room.is_leaving(peer.id)
+        });
+        let oldest = guests.min_by_key(|peer| peer.since).map(|peer| peer.id);
+        if let Some(id) = oldest {
+            self.room.cut_off(id, Reason::Evicted);
+        }
     }
 
     /// Asks the room what has to follow from what was just done to it.
@@ -275,5 +344,102 @@ impl House {
         let some = stirred.some.iter();
         aftermath.bells.extend(some.filter_map(|id| peers[id.index()].as_mut()?.bell.take()));
         aftermath
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use async_channel::Receiver;
+
+    use super::*;
+
+    /// A lobby for so many connections, and where what it does is seen.
+    struct Door {
+        lobby: Lobby,
+        listener: TcpListener,
+        sightings: Receiver<Sighting>,
+    }
+
+    impl Door {
+        fn open(capacity: usize) -> Door {
+            let (console, sightings) = async_channel::unbounded();
+            let crowd = async_channel::unbounded().0;
+            let lobby = Lobby::new(Rules::default(), capacity, console, crowd);
+            Door { lobby, listener: TcpListener::bind("127.0.0.1:0").unwrap(), sightings }
+        }
+
+        fn enters(&self, address: &str) -> SessionId {
+            let ip = address.parse().unwrap();
+            let stream = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+            let stream = Arc::new(Async::new(stream).unwrap());
+            self.lobby.enter(&stream, SocketAddr::new(ip, 50412), Place::of(ip, &[]))
+        }
+
+        /// The last thing that somebody was told.
+        fn last_word(&self, id: SessionId) -> String {
+            let mut out = Vec::new();
+            let mut cx = Context::from_waker(Waker::noop());
+            while self.lobby.poll_read(id, &mut out, &mut cx) == Poll::Ready(true) {}
+            let heard = String::from_utf8(out).unwrap();
+            heard.lines().next_back().unwrap_or_default().into()
+        }
+    }
+
+    const GREETING: &str = "New User. Please register with: NICK <your_nick>";
+
+    #[test]
+    fn one_place_gets_so_many_connections_and_this_machine_any_number() {
+        for (address, neighbour, other) in [
+            ("10.0.0.5", "10.0.0.5", "10.0.0.6"),
+            ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1"),
+        ] {
+            let door = Door::open(usize::MAX);
+            let first: Vec<SessionId> = (0..MAX_FROM_PLACE).map(|_| door.enters(address)).collect();
+            let one_more = door.enters(neighbour);
+            assert_eq!(door.last_word(first[MAX_FROM_PLACE - 1]), GREETING);
+            assert_eq!(door.last_word(one_more), "ERR too_many_connections");
+            assert_eq!(door.last_word(door.enters(other)), GREETING);
+            // One leaves, and the one who was refused.
+            door.lobby.leave(first[0]);
+            door.lobby.leave(one_more);
+            assert_eq!(door.last_word(door.enters(address)), GREETING);
+        }
+        let door = Door::open(usize::MAX);
+        for _ in 0..2 * MAX_FROM_PLACE {
+            assert_eq!(door.last_word(door.enters("127.0.0.1")), GREETING);
+        }
+    }
+
+    #[test]
+    fn when_there_are_no_more_sockets_the_oldest_guest_has_to_go_and_no_member() {
+        let door = Door::open(3);
+        let member = door.enters("10.0.0.1");
+        door.lobby.with(|room, now| room.hear(member, Ok(b"NICK ana"), now));
+        let oldest = door.enters("10.0.0.2");
+        let younger = door.enters("10.0.0.3");
+        assert!(matches!(door.sightings.try_recv(), Ok(Sighting::News(..))));
+        let newcomer = door.enters("10.0.0.4");
+        let cut = door.sightings.try_recv();
+        assert!(
+            matches!(&cut, Ok(Sighting::Cut(cut, _)) if cut.id == oldest && cut.reason == Reason::Evicted),
+            "{cut:?}"
+        );
+        door.lobby.leave(oldest);
+        assert_eq!(door.last_word(newcomer), GREETING);
+        assert_eq!(door.last_word(younger), GREETING);
+        assert_eq!(door.last_word(member), "OK welcome ana");
+    }
+
+    #[test]
+    fn where_there_are_members_only_a_newcomer_is_refused() {
+        let door = Door::open(1);
+        for number in 0..=SPARE {
+            let member = door.enters("10.0.0.1");
+            let line = format!("NICK n{number}");
+            door.lobby.with(|room, now| room.hear(member, Ok(line.as_bytes()), now));
+        }
+        assert_eq!(door.last_word(door.enters("10.0.0.2")), "ERR room_full");
     }
 }

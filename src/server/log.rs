@@ -6,7 +6,8 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use chrono::{Local, SecondsFormat};
 
@@ -18,26 +19,36 @@ use crate::server::lobby::Lobby;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
-/// A log to be kept.
+/// A log to be kept. Clones are the same one.
+#[derive(Clone)]
 pub struct Log {
-    file: LogFile,
+    file: Arc<LogFile>,
+    console: Console,
     texts: &'static Texts,
 }
 
 impl Log {
-    /// Opens the file.
-    pub fn open(path: &Path, texts: &'static Texts) -> io::Result<Log> {
-        Ok(Log { file: LogFile::open(path)?, texts })
+    /// A log in an open file. Whatever goes wrong with it is said on the console.
+    pub fn new(file: LogFile, console: Console, texts: &'static Texts) -> Log {
+        Log { file: Arc::new(file), console, texts }
+    }
+
+    /// Opens it anew, if another file has its name by now, on a thread of its own: a
+    /// disk may hang. `true`, since it will.
+    pub fn reopen_soon(&self) -> bool {
+        let log = self.clone();
+        thread::spawn(move || log.file.reopen().unwrap_or_else(|err| log.fail(&err)));
+        true
     }
 
     /// Writes down what a session hears until the room closes.
-    pub fn follow(mut self, lobby: &Lobby, mut id: SessionId, console: &Console) {
+    pub fn follow(self, lobby: &Lobby, mut id: SessionId) {
         let mut heard = Vec::new();
         loop {
             let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut heard, cx)));
             // Only whole lines: a batch may end in the middle of one.
             let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            self.write(&heard[..end], console);
+            self.write(&heard[..end]);
             heard.drain(..end);
             if !more {
                 let closed = lobby.with(|room, _| room.is_closed());
@@ -46,14 +57,14 @@ impl Log {
                     return;
                 }
                 // The disk was so slow that the transcript has gone on without us.
-                self.warn(&(self.texts.server.log_gap)(&self.path()), console);
+                self.warn(&(self.texts.server.log_gap)(&self.path()));
                 heard.clear();
                 id = lobby.observe();
             }
         }
     }
 
-    fn write(&mut self, lines: &[u8], console: &Console) {
+    fn write(&self, lines: &[u8]) {
         let now = Local::now().to_rfc3339_opts(SecondsFormat::Secs, false);
         let mut stamped = Vec::with_capacity(2 * lines.len());
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
@@ -62,14 +73,18 @@ impl Log {
             stamped.extend_from_slice(line);
         }
         if let Err(err) = self.file.append(&stamped) {
-            let why = plain(&err, &self.texts.error);
-            self.warn(&(self.texts.server.log_failed)(&self.path(), &why), console);
+            self.fail(&err);
         }
     }
 
+    fn fail(&self, err: &io::Error) {
+        let why = plain(err, &self.texts.error);
+        self.warn(&(self.texts.server.log_failed)(&self.path(), &why));
+    }
+
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
-    fn warn(&self, what: &str, console: &Console) {
-        console.complain(&(self.texts.server.warning)(what));
+    fn warn(&self, what: &str) {
+        self.console.complain(&(self.texts.server.warning)(what));
     }
 
     fn path(&self) -> String {

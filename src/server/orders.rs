@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::editor::{Argument, Command};
+use crate::guess::{self, Unclear};
 use crate::room::SessionId;
 use crate::server::console;
 use crate::server::lobby::{House, Lobby};
@@ -18,9 +19,6 @@ use crate::wire::sanitize::{is_blank, visible};
 
 /// The commands, in the order of `/help`. [`Operator::commands`] follows it.
 const COMMANDS: [&str; 6] = ["/who", "/say", "/kick", "/mute", "/ban", "/help"];
-
-/// How many slips of the keys make another word of the one that is meant.
-const SLIPS: usize = 2;
 
 /// What the operator may say: one line, one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +76,11 @@ impl<'a> Order<'a> {
             return Err(Slip::NotSaid);
         }
         let (word, rest) = split(line);
-        let command = recognise(word)?;
+        let command = match guess::command(&word.to_lowercase(), COMMANDS) {
+            Ok(command) => command,
+            Err(Unclear::Unknown(guess)) => return Err(Slip::Unknown(word, guess)),
+            Err(Unclear::Ambiguous(known)) => return Err(Slip::Ambiguous(word, known)),
+        };
         let (whom, reason) = split(rest);
         let nick = whom.strip_prefix('@').unwrap_or(whom);
         let named = !nick.is_empty();
@@ -100,35 +102,6 @@ impl<'a> Order<'a> {
 fn split(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim_start())
-}
-
-/// The one command that begins with this word.
-fn recognise(word: &str) -> Result<&'static str, Slip<'_>> {
-    let lower = word.to_lowercase();
-    let known: Vec<&str> =
-        COMMANDS.into_iter().filter(|command| command.starts_with(&lower)).collect();
-    match known[..] {
-        [command] => Ok(command),
-        [] => Err(Slip::Unknown(word, nearest(&lower, COMMANDS, |command| command.to_string()))),
-        _ => Err(Slip::Ambiguous(word, known)),
-    }
-}
-
-/// Which of these was meant by a word that is none of them. One that is too long
-/// or too short for it is not compared: what is typed may be of any length.
-fn nearest<T>(
-    word: &str,
-    of: impl IntoIterator<Item = T>,
-    key: impl Fn(&T) -> String,
-) -> Option<T> {
-    let length = word.chars().count();
-    let slips = |one: T| {
-        let key = key(&one);
-        let near = key.chars().count().abs_diff(length) <= SLIPS;
-        near.then(|| (strsim::damerau_levenshtein(word, &key), one))
-    };
-    let (slips, one) = of.into_iter().filter_map(slips).min_by_key(|(slips, _)| *slips)?;
-    (slips <= SLIPS).then_some(one)
 }
 
 /// An address in any form in which we show one: `192.168.1.23:50412` and
@@ -231,9 +204,9 @@ fn on(
     vec![match found {
         Some((id, nick)) => act(house, id, nick),
         None => {
-            let nicks = house.room.members().map(|(_, nick)| nick);
-            let guess = nearest(&Nick::key_of(name), nicks, |nick| nick.key().into());
-            (texts.nobody)(name, guess.map(Nick::as_str))
+            let keys = house.room.members().map(|(_, nick)| (nick.key(), nick));
+            let guess = guess::nearest(&Nick::key_of(name), keys, |(key, _)| key);
+            (texts.nobody)(name, guess.map(|(_, nick)| nick.as_str()))
         }
     }]
 }
@@ -387,14 +360,15 @@ mod tests {
         fn open() -> Desk {
             let (console, crowd) = (async_channel::unbounded().0, async_channel::unbounded().0);
             let rules = Rules { history: 9, ..Rules::default() };
-            let lobby = Lobby::new(rules, console, crowd);
+            let lobby = Lobby::new(rules, usize::MAX, console, crowd);
             Desk { lobby, door: TcpListener::bind("127.0.0.1:0").unwrap() }
         }
 
         fn enters(&self, address: &str) -> SessionId {
             let stream = TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
             let stream = Arc::new(Async::new(stream).unwrap());
-            self.lobby.enter(&stream, SocketAddr::new(address.parse().unwrap(), 50412))
+            let address = SocketAddr::new(address.parse().unwrap(), 50412);
+            self.lobby.enter(&stream, address, None)
         }
 
         /// Somebody comes, takes a nick, and has read what that is answered.

@@ -3,6 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use crate::server::console::interfaces;
+
+/// How long the addresses of this machine are taken for known.
+const KNOWN: Duration = Duration::from_secs(10);
 
 /// What stands for a person who may come back under any nick: their address.
 ///
@@ -58,6 +64,26 @@ impl fmt::Display for Place {
             Place::Address(ip) => ip.fmt(f),
             Place::Network(network) => write!(f, "{network}/64"),
         }
+    }
+}
+
+/// Where those who connect are, seen from this machine.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    /// The addresses of this machine, and when that was looked up.
+    own: Vec<IpAddr>,
+    looked: Option<Instant>,
+}
+
+impl Neighbours {
+    /// The place of an address. The addresses of this machine may change.
+    pub fn place(&mut self, ip: IpAddr) -> Option<Place> {
+        let known = self.looked.is_some_and(|then| then.elapsed() < KNOWN);
+        if !known && !ip.to_canonical().is_loopback() {
+            self.own = interfaces();
+            self.looked = Some(Instant::now());
+        }
+        Place::of(ip, &self.own)
     }
 }
 

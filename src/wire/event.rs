@@ -81,12 +81,14 @@ pub enum Refusal {
     RoomFull,
     /// The operator lets nobody in from there; the connection is over.
     Banned,
+    /// Too many connections come from one address; this one is over.
+    Crowded,
     /// Nobody said who they were in time; the connection is over.
     RegistrationTimeout,
 }
 
 impl Refusal {
-    const ALL: [Refusal; 14] = [
+    const ALL: [Refusal; 15] = [
         Refusal::NickInUse,
         Refusal::InvalidNick,
         Refusal::UserNotFound,
@@ -100,6 +102,7 @@ impl Refusal {
         Refusal::Muted,
         Refusal::RoomFull,
         Refusal::Banned,
+        Refusal::Crowded,
         Refusal::RegistrationTimeout,
     ];
 
@@ -119,6 +122,7 @@ impl Refusal {
             Refusal::Muted => "muted",
             Refusal::RoomFull => "room_full",
             Refusal::Banned => "banned",
+            Refusal::Crowded => "too_many_connections",
             Refusal::RegistrationTimeout => "registration_timeout",
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
-    &["wire", "texts", "interrupt"],
+    &["wire", "texts", "guess", "interrupt"],
     &["room", "discovery", "config", "error", "editor", "logfile"],
     &["server", "client", "discover", "cli"],
     &["main"],
@@ -16,9 +16,10 @@ const FLOORS: [&[&str]; 4] = [
 const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 
 /// Modules that never wait: what they must not mention.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "wire",
     "texts",
+    "guess",
     "room",
     "editor/words",
     "client/dialogue",

@@ -12,6 +12,7 @@
 
 mod changes;
 mod found;
+mod person;
 mod strangers;
 mod trouble;
 

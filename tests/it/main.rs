@@ -27,3 +27,7 @@ mod script;
 mod sessions;
 mod shown;
 mod stuck;
+#[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
+mod terminal;
+#[cfg(unix)]
+mod tty;

@@ -1,0 +1,81 @@
+//! Somebody at a terminal, on a network.
+
+use super::{Host, on_a_lan};
+use crate::harness::minichat;
+use crate::tty::{Tty, draft, last};
+
+impl Host {
+    /// Starts the program there, in a terminal.
+    fn terminal(&self, arguments: &[&str]) -> Tty {
+        self.inside(|| Tty::launch(80, 24, minichat().args(arguments).env("USER", "pedro")))
+    }
+}
+
+#[test]
+fn whoever_is_cut_off_finds_the_server_by_its_name_wherever_it_is_then() {
+    on_a_lan(3, |lan| {
+        let [first, second, here] = [lan.host(1), lan.host(2), lan.host(3)];
+        let old = first.server(&["--name", "Sala 3"]);
+        for arguments in [&["--nick", "ana"][..], &["Sala 3", "--nick", "bia"]] {
+            let ana = here.terminal(&[&["connect"], arguments].concat());
+            let nick = arguments.last().expect("the nick is the last of them");
+            let prompt = format!("{nick}>");
+            ana.wait("the prompt", |screen| last(screen) == prompt);
+            drop(ana);
+        }
+        let ana = here.terminal(&["connect", "--auto", "--nick", "ana"]);
+        ana.wait("the prompt", |screen| last(screen) == "ana>");
+        ana.send("a draft");
+        drop(old);
+        ana.wait("the notice", |screen| screen.contains("connection lost"));
+
+        // Another port of the same host, and then another host.
+        let other = first.server(&["--name", "Sala 3", "--port", "9007"]);
+        ana.wait("the way back", |screen| screen.contains("back, as ana"));
+        drop(other);
+        ana.wait("the notice", |screen| screen.matches("connection lost").count() == 2);
+        let mut third = second.server(&["--name", "Sala 3", "--port", "9008"]);
+        ana.wait("the way back", |screen| screen.matches("back, as ana").count() == 2);
+        assert_eq!(draft(&ana.screen(), "ana>").as_deref(), Some("a draft"));
+        third.stdout.find(" + ana 10.77.0.3 ");
+        // The same client is there, and what it was typing is said there.
+        let mut peer = second.minichat(&["connect", "127.0.0.1:9008", "--nick", "joao"]);
+        ana.wait("joao", |screen| screen.contains("+ joao joined"));
+        ana.send("\r");
+        peer.stdout.find("\tmessage\tana\ta draft");
+    });
+}
+
+#[test]
+fn of_several_servers_a_person_chooses_one() {
+    on_a_lan(2, |lan| {
+        let [there, here] = [lan.host(1), lan.host(2)];
+        let _arte = there.server(&["--name", "Arte", "--port", "9001"]);
+        let _redes = there.server(&["--name", "Redes", "--port", "9002"]);
+        here.sees(&["Arte", "Redes"]);
+        for (answers, joined) in [("\r", "Arte"), ("2\r", "Redes"), ("7\rx\r2\r", "Redes")] {
+            let ana = here.terminal(&["connect", "--nick", "ana"]);
+            ana.wait("the question", |screen| last(screen) == "Which one? [1]");
+            let list = ana.screen();
+            assert!(list.contains("  1  Arte  10.77.0.1:9001"), "{list}");
+            assert!(list.contains("  2  Redes  10.77.0.1:9002"), "{list}");
+            ana.send(answers);
+            ana.wait("the prompt", |screen| last(screen) == "ana>");
+            assert!(ana.screen().contains(&format!("joining {joined} (10.77.0.1:900")));
+        }
+        let mut ana = here.terminal(&["connect"]);
+        ana.wait("the question", |screen| last(screen) == "Which one? [1]");
+        ana.send("\x03");
+        assert_eq!(ana.wait_exit(), Some(130));
+    });
+}
+
+#[test]
+fn while_somebody_waits_for_a_server_ctrl_c_ends_that() {
+    on_a_lan(1, |lan| {
+        let mut ana = lan.host(1).terminal(&["connect", "--timeout", "60"]);
+        ana.wait("the search", |screen| screen.contains("Looking for a server..."));
+        ana.send("\x03");
+        assert_eq!(ana.wait_exit(), Some(130));
+    });
+}
