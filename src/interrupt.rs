@@ -11,9 +11,10 @@ use smol::future::or;
 pub enum Interrupt {
     /// Ctrl-C (SIGINT), or Ctrl-Break.
     Interrupted,
-    /// `kill` (SIGTERM); on Windows, the user logs off or the machine shuts down.
+    /// `kill` (SIGTERM); on Windows, the window is closed, the user logs off or the
+    /// machine shuts down.
     Terminated,
-    /// The terminal is gone (SIGHUP); on Windows, its window was closed.
+    /// The terminal is gone (SIGHUP). On Windows it cannot go alone.
     HungUp,
 }
 
@@ -131,12 +132,15 @@ mod imp {
     use super::Interrupt;
 
     /// Windows asks by calling a handler, in a thread that it makes for that. When
-    /// the window is closed, at the latest 5 s later it ends the program; but if the
-    /// handler returns, at once. So that handler must tell us and stay where it is
-    /// until `main` is done, and that is what tokio's does, alone of those in crates
-    /// that are well kept. It needs none of tokio's runtime.
+    /// the window is closed, the program has 5 s to end; but if the handler returns,
+    /// it is ended at once. So the handler has to pass the word on and stay where it
+    /// is until `main` is done, and tokio's does. It needs no runtime.
     ///
-    /// Everything that we do to stop is bounded to less than that.
+    /// All that we do to stop is bounded to less than that.
+    ///
+    /// That the user logs off or the machine shuts down is not told to a program
+    /// with user32.dll in it, which the line editor needs to paste. It ends like one
+    /// that is killed then: the others miss a goodbye, and nothing else.
     pub struct Interrupts {
         ctrl_c: CtrlC,
         ctrl_break: CtrlBreak,
@@ -157,23 +161,25 @@ mod imp {
         }
 
         pub async fn next(&mut self) -> Interrupt {
-            let keys = or(
-                told(self.ctrl_c.recv(), Interrupt::Interrupted),
-                told(self.ctrl_break.recv(), Interrupt::Interrupted),
-            );
-            let session = or(
-                told(self.logoff.recv(), Interrupt::Terminated),
-                told(self.shutdown.recv(), Interrupt::Terminated),
-            );
-            or(or(keys, told(self.close.recv(), Interrupt::HungUp)), session).await
+            let keys = or(told(self.ctrl_c.recv()), told(self.ctrl_break.recv()));
+            let session = or(told(self.logoff.recv()), told(self.shutdown.recv()));
+            let interrupted = async {
+                keys.await;
+                Interrupt::Interrupted
+            };
+            let terminated = async {
+                or(told(self.close.recv()), session).await;
+                Interrupt::Terminated
+            };
+            or(interrupted, terminated).await
         }
     }
 
-    async fn told(event: impl Future<Output = Option<()>>, interrupt: Interrupt) -> Interrupt {
-        match event.await {
-            Some(()) => interrupt,
-            // It cannot be heard any more; the program can still be ended.
-            None => future::pending().await,
+    /// Waits for it; for ever, if it cannot be heard any more. The program can still
+    /// be ended.
+    async fn told(event: impl Future<Output = Option<()>>) {
+        if event.await.is_none() {
+            future::pending().await
         }
     }
 }
