@@ -10,11 +10,14 @@ use crate::wire::Nick;
 /// How many bytes to give a listener at a time; also how much of a room's
 /// memory one listener can borrow.
 const BATCH: usize = 32 << 10;
-/// Whoever has so many bytes yet to read is well behind...
+/// Whoever has so many bytes yet to read is well behind, and the others have to
+/// slow down...
 pub(super) const STRAIN: usize = 256 << 10;
-/// ...and reads, if it took some of them so recently. That is also how long one
-/// who stops reading can make the others wait, once.
-const READS: Duration = Duration::from_millis(50);
+/// ...so much that it takes them this long...
+const GRACE: Duration = Duration::from_secs(1);
+/// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever does
+/// read is never cut off; one who has stopped is soon, and nobody waits for long.
+const DANGER: usize = (1 << 20) - (128 << 10);
 /// How often one may rename oneself...
 pub(super) const MAX_RENAMES: usize = 5;
 /// ...in this long. Each rename is two lines for everybody else.
@@ -92,11 +95,21 @@ impl Session {
         self.hears.end.min(head).saturating_sub(self.hears.start)
     }
 
-    /// Whether it is well behind, and reads nevertheless.
-    pub fn struggles(&self, head: u64, now: Duration) -> bool {
-        // History is behind by its nature.
-        let talk = self.hears.start >= self.hushed && self.behind(head) > STRAIN as u64;
-        (talk || self.note_bytes > STRAIN) && now.saturating_sub(self.read_at) < READS
+    /// How far the talk may get for now without leaving behind one who reads.
+    pub fn limit(&self, now: Duration) -> u64 {
+        let silent = now.saturating_sub(self.read_at);
+        if silent >= GRACE {
+            return u64::MAX; // It does not read.
+        }
+        let slack =
+            STRAIN + (DANGER - STRAIN) * silent.as_millis() as usize / GRACE.as_millis() as usize;
+        let limit = self.hears.start + slack as u64;
+        match self.note_bytes > slack {
+            true => 0,
+            // History is behind by its nature, and one who leaves hears no more.
+            false if self.hears.start < self.hushed || self.hears.end <= limit => u64::MAX,
+            false => limit,
+        }
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from
