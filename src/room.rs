@@ -200,6 +200,27 @@ impl Room {
         self.sessions[id.0].read(&self.transcript, out, now)
     }
 
+    /// Takes the talk between two places for read, if it is all that is next for
+    /// `id`: somebody else has just read the same.
+    pub fn skip(&mut self, id: SessionId, (from, to): (u64, u64), now: Duration) -> bool {
+        self.sessions[id.0].skip(from..to, now)
+    }
+
+    /// How far `id` has read, if nothing but talk is next.
+    pub fn place(&self, id: SessionId) -> Option<u64> {
+        self.sessions[id.0].place()
+    }
+
+    /// Whether `id` has something to read.
+    pub fn has_news_for(&self, id: SessionId) -> bool {
+        self.sessions[id.0].has_news(self.transcript.head())
+    }
+
+    /// How many bytes have been said in public so far.
+    pub fn talk(&self) -> u64 {
+        self.transcript.head()
+    }
+
     /// Whether somebody who does read is in danger of being cut off, because the
     /// others talk faster than that. Whoever is about to talk had better wait.
     pub fn is_strained(&mut self, now: Duration) -> bool {
@@ -364,6 +385,11 @@ impl Room {
     /// Who has something new to read since the last time this was asked.
     pub fn take_stirred(&mut self) -> Stirred {
         mem::take(&mut self.stirred)
+    }
+
+    /// Of that, whether everyone is to be rung, which is left to the caller then.
+    pub fn take_talk(&mut self) -> bool {
+        mem::take(&mut self.stirred.all)
     }
 
     /// Who was let go since the last time this was asked.

@@ -194,7 +194,8 @@ fn follower(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
 /// Runs a future, and what it spawns, on an executor with a thread for each core.
 fn on_all_cores<'a, T, F>(work: impl FnOnce(Arc<Executor<'a>>) -> F) -> T
 where
-    F: Future<Output = T>,
+    T: Send + 'a,
+    F: Future<Output = T> + Send + 'a,
 {
     let executor = Arc::new(Executor::new());
     let (over, waiting) = async_channel::bounded::<Never>(1);
@@ -202,7 +203,10 @@ where
         for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| smol::block_on(executor.run(waiting.recv())).ok());
         }
-        let result = smol::block_on(executor.run(work(executor.clone())));
+        // As a task: what runs the executor is looked at each time that anything
+        // happens, and to look for signals is a system call.
+        let work = executor.spawn(work(executor.clone()));
+        let result = smol::block_on(executor.run(work));
         drop(over);
         result
     })

@@ -187,6 +187,27 @@ impl Session {
         }
     }
 
+    /// How far it has read, if nothing but talk is next.
+    pub fn place(&self) -> Option<u64> {
+        let talk = self.notes.is_empty() && self.hears.start >= self.hushed && self.listens();
+        talk.then_some(self.hears.start)
+    }
+
+    /// Takes a stretch of talk for read, if it is what is next.
+    pub fn skip(&mut self, talk: Range<u64>, now: Duration) -> bool {
+        let next = self.place() == Some(talk.start);
+        if next {
+            self.hears.start = talk.end;
+            self.read_at = now;
+        }
+        next
+    }
+
+    /// Whether there is something to read, or nothing ever again.
+    pub fn has_news(&self, head: u64) -> bool {
+        self.behind(head) > 0 || !self.notes.is_empty() || self.leaving
+    }
+
     /// Whether one more rename at this time is within measure.
     pub fn may_rename(&mut self, now: Duration) -> bool {
         self.renames.retain(|&then| now.saturating_sub(then) < RENAME_WINDOW);

@@ -18,7 +18,7 @@ use smol::{Async, Timer};
 
 use crate::room::{Reason, SessionId};
 use crate::server::Limits;
-use crate::server::lobby::Lobby;
+use crate::server::lobby::{Lobby, Round, Untold};
 use crate::server::pace::Pace;
 use crate::server::places::Place;
 use crate::wire::{LineBuffer, MAX_COMMAND};
@@ -40,6 +40,7 @@ thread_local! {
     // An idle connection owns no buffers: these are borrowed for one turn.
     static INBOX: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
     static OUTBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static ROUND: RefCell<Round> = RefCell::default();
 }
 
 /// Serves one client from greeting to goodbye.
@@ -125,6 +126,7 @@ async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) ->
                 // A client that is always readable must not keep the thread, and
                 // others who are ready to talk come before what this one hears.
                 yield_now().await;
+                ear.spread(lobby);
             }
             Turn::Expire => {
                 deadline = None;
@@ -218,6 +220,8 @@ struct Ear {
     wait: Option<Timer>,
     /// How often that line was held for the sake of others.
     held: u32,
+    /// Whether the others have yet to hear that.
+    untold: Untold,
 }
 
 impl Ear {
@@ -232,6 +236,15 @@ impl Ear {
             listened: false,
             wait: None,
             held: 0,
+            untold: Untold::default(),
+        }
+    }
+
+    /// Tells the others what was said.
+    fn spread(&mut self, lobby: &Lobby) {
+        if self.untold.all {
+            let untold = mem::take(&mut self.untold);
+            ROUND.with_borrow_mut(|round| lobby.tell(untold, round));
         }
     }
 
@@ -281,7 +294,7 @@ impl Ear {
 
     /// Hears lines for as long as the pace and the room's patience allow.
     fn hear(&mut self, lobby: &Lobby, id: SessionId, mut bytes: &[u8]) {
-        lobby.with(|room, now| {
+        let ((), untold) = lobby.with_quietly(|room, now| {
             let moment = Instant::now();
             loop {
                 self.patience = room.has_patience_with(id);
@@ -303,6 +316,7 @@ impl Ear {
             }
             self.member = room.is_member(id);
         });
+        self.untold.add(untold);
         self.backlog = bytes.to_vec();
     }
 }

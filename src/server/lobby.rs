@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::io::Write;
+use std::mem;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -22,6 +25,11 @@ const MAX_FROM_PLACE: usize = 64;
 /// are told that there is none left, or are about to be gone.
 const SPARE: usize = 16;
 
+/// How many are told something at a time, and how many bytes that is: the lock is
+/// free while they are sent.
+const ROUND: usize = 64;
+const ROUND_BYTES: usize = 64 << 10;
+
 /// The room behind its lock, and a bell for each session.
 ///
 /// This is the only lock in the server. It is never held across an `.await` or
@@ -29,7 +37,9 @@ const SPARE: usize = 16;
 /// the lines of one read, all the bytes of one write.
 ///
 /// Every access to the room ends by ringing whom the room says was stirred and
-/// shutting off whom it says was cut; nobody else touches the room.
+/// shutting off whom it says was cut; nobody else touches the room. Those who have
+/// nothing to do but to wait need not be rung: whoever has said something may
+/// [tell](Lobby::tell) them what they have missed.
 pub struct Lobby {
     house: Mutex<House>,
     opened: Instant,
@@ -63,6 +73,10 @@ struct Peer {
     id: SessionId,
     /// Rings when there is something to read; none while nobody can be waiting.
     bell: Option<Waker>,
+    /// Somebody else is telling it something, and its own task has to wait.
+    told: bool,
+    /// What that one could not send.
+    unsent: Vec<u8>,
     /// When it came.
     since: Instant,
     /// None for the log, which is no connection.
@@ -80,6 +94,61 @@ pub enum Sighting {
     Cut(Cut, SocketAddr),
     /// The server has stopped, when so many people were here.
     Stopped(usize),
+}
+
+/// Whether those who listen have yet to be told or rung.
+#[derive(Clone, Copy, Default)]
+pub struct Untold {
+    /// They have.
+    pub all: bool,
+    /// How much had been said then.
+    said: u64,
+}
+
+impl Untold {
+    /// Takes what came later to what was there.
+    pub fn add(&mut self, later: Untold) {
+        *self = Untold { all: self.all || later.all, said: later.said };
+    }
+}
+
+/// Some of those who only waited, and what they are told.
+#[derive(Default)]
+pub struct Round {
+    /// What is told, one after the other.
+    bytes: Vec<u8>,
+    told: Vec<Told>,
+    /// Who has to be rung instead.
+    bells: Vec<Waker>,
+    /// The stretch of the talk that was copied last, and where in `bytes` it is.
+    last: Option<(u64, u64)>,
+    last_bytes: Range<usize>,
+}
+
+/// One who is told something.
+struct Told {
+    id: SessionId,
+    line: Arc<Async<TcpStream>>,
+    bytes: Range<usize>,
+    sent: usize,
+}
+
+impl Round {
+    fn has_room(&self) -> bool {
+        self.told.len() < ROUND && self.bytes.len() < ROUND_BYTES
+    }
+
+    fn ring(&mut self) {
+        self.bells.drain(..).for_each(Waker::wake);
+    }
+
+    /// Sends as much as the kernel takes. Whatever else comes of it is for the task
+    /// to find out, which tries the rest.
+    fn send(&mut self) {
+        for told in &mut self.told {
+            told.sent = told.line.get_ref().write(&self.bytes[told.bytes.clone()]).unwrap_or(0);
+        }
+    }
 }
 
 /// What has to be done after the lock is free.
@@ -170,17 +239,67 @@ impl Lobby {
     pub fn poll_read(&self, id: SessionId, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut house = self.lock();
         let House { room, peers, .. } = &mut *house;
-        match room.read(id, out, self.opened.elapsed()) {
+        let peer = peers[id.index()].as_mut().expect("it is waiting here");
+        if !peer.unsent.is_empty() {
+            out.append(&mut mem::take(&mut peer.unsent));
+            return Poll::Ready(true);
+        }
+        let reading = match peer.told {
+            true => Reading::Nothing,
+            false => room.read(id, out, self.opened.elapsed()),
+        };
+        match reading {
             Reading::Some => Poll::Ready(true),
             Reading::Over => Poll::Ready(false),
             Reading::Nothing => {
-                let peer = peers[id.index()].as_mut().expect("it is waiting here");
                 match &mut peer.bell {
                     Some(bell) => bell.clone_from(cx.waker()),
                     bell => *bell = Some(cx.waker().clone()),
                 }
                 Poll::Pending
             }
+        }
+    }
+
+    /// Does the same as [`with`](Lobby::with), but rings nobody who only waits: the
+    /// caller [tells](Lobby::tell) them.
+    pub fn with_quietly<T>(&self, work: impl FnOnce(&mut Room, Duration) -> T) -> (T, Untold) {
+        let mut house = self.lock();
+        let result = work(&mut house.room, self.opened.elapsed());
+        // Of talk alone: to tell one person takes longer than to ring.
+        let untold = Untold { all: house.room.take_talk(), said: house.room.talk() };
+        let aftermath = house.settle();
+        drop(house);
+        self.clear_up(aftermath);
+        (result, untold)
+    }
+
+    /// Tells those who listen what they have missed, as far as they do nothing but
+    /// wait and their kernels take it at once. All others are rung.
+    ///
+    /// For somebody who waits this saves a turn of their task; and whoever waits at
+    /// the same place hears the same bytes. Where others talk at the same time, it
+    /// would only tear apart what can be heard by one send: then all are rung.
+    pub fn tell(&self, untold: Untold, round: &mut Round) {
+        let mut next = 0;
+        loop {
+            let mut house = self.lock();
+            house.release(round);
+            if house.room.talk() != untold.said {
+                house.ring_listeners(&mut round.bells);
+                next = usize::MAX;
+            }
+            let now = self.opened.elapsed();
+            while next < house.peers.len() && round.has_room() {
+                house.claim(next, round, now);
+                next += 1;
+            }
+            drop(house);
+            round.ring();
+            if round.told.is_empty() {
+                return;
+            }
+            round.send();
         }
     }
 
@@ -285,6 +404,57 @@ impl House {
         ids.iter().filter_map(|&id| self.room.nick(id).cloned()).collect()
     }
 
+    /// Takes the bells of all who wait for talk.
+    fn ring_listeners(&mut self, bells: &mut Vec<Waker>) {
+        let waiting = self.peers.iter_mut().flatten().filter(|peer| peer.bell.is_some());
+        let listeners = waiting.filter(|peer| self.room.listens(peer.id));
+        bells.extend(listeners.filter_map(|peer| peer.bell.take()));
+    }
+
+    /// Takes note of what a listener who only waits has to be told.
+    fn claim(&mut self, index: usize, round: &mut Round, now: Duration) {
+        let Some(peer) = &mut self.peers[index] else { return };
+        // A task that is at work will find everything by itself.
+        if peer.told || peer.bell.is_none() || !self.room.listens(peer.id) {
+            return;
+        }
+        let id = peer.id;
+        let Some((line, _)) = &peer.line else {
+            return round.bells.extend(peer.bell.take());
+        };
+        if !round.last.is_some_and(|talk| self.room.skip(id, talk, now)) {
+            let (place, start) = (self.room.place(id), round.bytes.len());
+            match self.room.read(id, &mut round.bytes, now) {
+                Reading::Some => (),
+                Reading::Nothing => return,
+                Reading::Over => return round.bells.extend(peer.bell.take()),
+            }
+            round.last = place.zip(self.room.place(id));
+            round.last_bytes = start..round.bytes.len();
+        }
+        peer.told = true;
+        round.told.push(Told { id, line: line.clone(), bytes: round.last_bytes.clone(), sent: 0 });
+    }
+
+    /// Gives back those who were told something.
+    fn release(&mut self, round: &mut Round) {
+        for told in round.told.drain(..) {
+            // Somebody else may have its place by now.
+            let same = |peer: &&mut Peer| {
+                peer.line.as_ref().is_some_and(|(line, _)| Arc::ptr_eq(line, &told.line))
+            };
+            let Some(peer) = self.peers[told.id.index()].as_mut().filter(same) else { continue };
+            peer.told = false;
+            peer.unsent.extend_from_slice(&round.bytes[told.bytes][told.sent..]);
+            // There is more to tell, or it would not all go.
+            if !peer.unsent.is_empty() || self.room.has_news_for(told.id) {
+                round.bells.extend(peer.bell.take());
+            }
+        }
+        round.bytes.clear();
+        round.last = None;
+    }
+
     fn seat(
         &mut self,
         id: SessionId,
@@ -293,7 +463,15 @@ impl House {
     ) {
         let seats = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(seats, || None);
-        self.peers[id.index()] = Some(Peer { id, bell: None, since: Instant::now(), line, place });
+        self.peers[id.index()] = Some(Peer {
+            id,
+            bell: None,
+            told: false,
+            unsent: Vec::new(),
+            since: Instant::now(),
+            line,
+            place,
+        });
     }
 
     fn vacate(&mut self, id: SessionId) -> Option<Peer> {
@@ -336,13 +514,11 @@ impl House {
             }
         }
         let stirred = room.take_stirred();
-        if stirred.all {
-            let waiting = peers.iter_mut().flatten().filter(|peer| peer.bell.is_some());
-            let listeners = waiting.filter(|peer| room.listens(peer.id));
-            aftermath.bells.extend(listeners.filter_map(|peer| peer.bell.take()));
-        }
         let some = stirred.some.iter();
         aftermath.bells.extend(some.filter_map(|id| peers[id.index()].as_mut()?.bell.take()));
+        if stirred.all {
+            self.ring_listeners(&mut aftermath.bells);
+        }
         aftermath
     }
 }
