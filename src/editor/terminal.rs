@@ -134,22 +134,41 @@ mod unix {
 #[cfg(windows)]
 mod windows {
     use std::io;
+    use std::sync::Mutex;
+    use std::sync::PoisonError;
 
-    /// On Windows the editor itself sets the console up. Where the program ends while
-    /// it reads, the console is left to the shell, which sets it up for itself.
-    pub struct Terminal;
+    use winapi_util::HandleRef;
+    use winapi_util::console::{mode, set_mode};
+
+    /// What is typed is handed over in whole lines (`ENABLE_LINE_INPUT`).
+    const LINES: u32 = 0x2;
+    /// It is shown meanwhile (`ENABLE_ECHO_INPUT`).
+    const ECHO: u32 = 0x4;
+
+    /// The mode of the console's input that we found, until it is restored. That of
+    /// its output stays as it is in the editor: what is said last may be in colour.
+    pub struct Terminal(Mutex<Option<u32>>);
 
     impl Terminal {
         pub fn is_ours() -> bool {
             true
         }
 
+        /// As elsewhere. The editor restores this mode behind each line, and none if
+        /// the program ends within one.
         pub fn quiet() -> io::Result<Terminal> {
-            Ok(Terminal)
+            let found = mode(HandleRef::stdin())?;
+            set_mode(HandleRef::stdin(), found & !(LINES | ECHO))?;
+            Ok(Terminal(Mutex::new(Some(found))))
         }
 
         pub fn restore(&self) -> bool {
-            false
+            let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(found) = found {
+                // The window may be closed.
+                set_mode(HandleRef::stdin(), found).ok();
+            }
+            found.is_some()
         }
 
         pub fn discard_input(&self) {}

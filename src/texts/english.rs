@@ -1,3 +1,5 @@
+use std::io::ErrorKind;
+
 use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
 
 /// English.
@@ -259,7 +261,15 @@ All else is said to all; //TEXT says /TEXT",
             format!("cannot look for servers: {why}\nIs the system out of memory or descriptors?")
         },
 
-        system: |_, _| None,
+        // On Windows these are whole sentences, and in its own language.
+        system: |kind, _| match kind {
+            ErrorKind::ConnectionRefused => Some("connection refused"),
+            ErrorKind::ConnectionReset => Some("connection reset by peer"),
+            ErrorKind::HostUnreachable => Some("no route to host"),
+            ErrorKind::NetworkUnreachable => Some("network is unreachable"),
+            ErrorKind::PermissionDenied => Some("permission denied"),
+            _ => None,
+        },
     },
     operator: Operator {
         ends: "Ctrl-C stops the server.",
