@@ -51,6 +51,8 @@ enum Command {
     Discover(Discover),
     #[options(help = "join a chat; so does no command at all")]
     Connect(Connect),
+    #[options(help = "print what makes a shell complete with TAB")]
+    Completions(Completions),
 }
 
 #[derive(Debug, Options)]
@@ -197,8 +199,24 @@ struct Connect {
     host: Vec<String>,
 }
 
+#[derive(Debug, Options)]
+struct Completions {
+    #[options(help = "print this help and exit")]
+    help: bool,
+    #[options(free, help = "bash, zsh, fish or powershell")]
+    shell: Option<String>,
+}
+
 /// The names of the commands.
-const COMMANDS: [&str; 3] = ["server", "discover", "connect"];
+const COMMANDS: [&str; 4] = ["server", "discover", "connect", "completions"];
+
+/// The shells that complete, and what teaches them to.
+const SHELLS: [(&str, &str); 4] = [
+    ("bash", include_str!("../completions/minichat.bash")),
+    ("zsh", include_str!("../completions/_minichat")),
+    ("fish", include_str!("../completions/minichat.fish")),
+    ("powershell", include_str!("../completions/_minichat.ps1")),
+];
 
 /// Reads the arguments, without the program's own name.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> Asked {
@@ -232,6 +250,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> As
         Some(Command::Server(options)) => ("server", server(options, texts)),
         Some(Command::Discover(options)) => ("discover", discover(options, texts)),
         Some(Command::Connect(options)) => ("connect", connect(options, texts)),
+        Some(Command::Completions(options)) => ("completions", completions(options, texts)),
         None => ("", connect(Connect::default(), texts)),
     };
     asked.unwrap_or_else(|what| wrong(command, what, texts))
@@ -315,6 +334,14 @@ fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
         color: options.color.unwrap_or_default(),
         reconnect: !options.no_reconnect,
     }))
+}
+
+fn completions(options: Completions, texts: &CommandLine) -> Result<Asked, String> {
+    let names = SHELLS.map(|(name, _)| name).join(", ");
+    let Some(shell) = options.shell else { return Err((texts.no_shell)(&names)) };
+    let known = SHELLS.into_iter().find(|(name, _)| *name == shell);
+    let (_, script) = known.ok_or_else(|| (texts.no_choice)(&shell, &names))?;
+    Ok(Asked::Print(script.into()))
 }
 
 /// Reads `HOST`, `HOST:PORT`, `HOST PORT` or the name of a server, where an IPv6
@@ -638,7 +665,9 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        for line in ["-h", "--help", "server --help", "discover --help", "connect -h"] {
+        for line in
+            ["-h", "--help", "server --help", "discover --help", "connect -h", "completions -h"]
+        {
             let Asked::Print(text) = parse(line) else { panic!("{line}") };
             assert!(text.starts_with("Usage: minichat"));
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -652,7 +681,13 @@ mod tests {
 
     #[test]
     fn all_help_is_there_in_portuguese_and_no_more() {
-        let all = [Args::usage(), Server::usage(), Discover::usage(), Connect::usage()];
+        let all = [
+            Args::usage(),
+            Server::usage(),
+            Discover::usage(),
+            Connect::usage(),
+            Completions::usage(),
+        ];
         let all = all.into_iter().chain(Args::command_list());
         let lines = all.flat_map(str::lines).filter(|line| line.starts_with(' '));
         let english: BTreeSet<&str> = lines
@@ -665,6 +700,20 @@ mod tests {
         for (english, told) in helps {
             assert!(english != told && !told.contains("  "), "{told}");
         }
+    }
+
+    #[test]
+    fn a_shell_is_taught_by_a_script_of_its_own() {
+        let scripts: BTreeSet<&str> = SHELLS.into_iter().map(|(_, script)| script).collect();
+        assert_eq!(scripts.len(), SHELLS.len());
+        for (shell, script) in SHELLS {
+            assert_eq!(parse(&format!("completions {shell}")), Asked::Print(script.into()));
+            assert!(script.ends_with('\n') && !script.contains('\r'), "{shell}");
+        }
+        let help = "\nTry `minichat completions --help`";
+        let shells = "bash, zsh, fish, powershell";
+        check_wrong("completions csh", &format!("`csh` is none of {shells}{help}"));
+        check_wrong("completions", &format!("which shell? One of {shells}{help}"));
     }
 
     #[test]

@@ -571,7 +571,11 @@ impl<'a> Conversation<'a> {
                     }
                     _ => self.desk.remark(&format!("* {text}")),
                 },
-                Act::Ring => self.unprinted.push(b'\x07'),
+                Act::Ring => {
+                    // Within the last line: behind it would be one more.
+                    let end = self.unprinted.len().saturating_sub(1);
+                    self.unprinted.insert(end, b'\x07');
+                }
                 Act::AskNick { proposal, draft } => {
                     self.asking = true;
                     self.desk.ask(&(self.texts.client.nickname)(&proposal), &draft);
@@ -583,7 +587,13 @@ impl<'a> Conversation<'a> {
                     return Some(Ending::Failed(self.explain(Failure::Lost)));
                 }
                 Act::End => return Some(Ending::Done),
-                Act::Fail(Failure::Lost) if self.comes_back() => return Some(Ending::Away(None)),
+                Act::Fail(Failure::Lost) | Act::Stopped if self.comes_back() => {
+                    return Some(Ending::Away(None));
+                }
+                Act::Stopped => {
+                    self.show(&Record { kind: Kind::Bye, ..Record::default() });
+                    return Some(Ending::Done);
+                }
                 Act::Fail(Failure::Refused(why)) if self.comes_back() => {
                     return Some(Ending::Away(Some(why)));
                 }

@@ -5,8 +5,8 @@
 //! over and empties the editor, and what is to be shown goes through rustyline's
 //! external printer. A question has a `readline()` of its own, with an answer.
 //!
-//! Two threads besides the caller's: one in which rustyline reads and paints, and
-//! whichever one calls [`print`](Editor::print).
+//! rustyline reads and paints in a thread of its own. Whoever calls
+//! [`print`](Editor::print) may have to wait for it.
 
 mod terminal;
 mod words;
@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::panic;
 use std::process;
+use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,8 +50,7 @@ use words::{Hint, History, Words};
 const KEY_SEQUENCE: u16 = 50;
 /// How long a line that may change the prompt is waited for the next one.
 const NEW_PROMPT: Duration = Duration::from_secs(1);
-/// How long to wait for something to appear on the screen. It takes this long
-/// only if the editor has ended with an error just then.
+/// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
 /// How long the last lines may take to be shown.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -68,6 +68,8 @@ pub struct Purpose {
     pub changes_prompt: fn(&str) -> bool,
     /// What Ctrl-C pulls where there is nothing to clear.
     pub interrupt: Trigger,
+    /// What is said when bytes that are no text were typed or pasted.
+    pub garbled: &'static str,
 }
 
 /// Something that the user did.
@@ -125,6 +127,8 @@ struct State {
     phase: Phase,
     /// What was given to rustyline and is not yet on the screen.
     in_flight: Option<String>,
+    /// Perhaps that is there already: a `readline()` ended with an error.
+    doubt: bool,
     /// The next painting is because of a key.
     keyed: bool,
     /// How wide the terminal was when that was last looked at.
@@ -172,6 +176,7 @@ impl Editor {
             next_prompt: None,
             phase: Phase::Idle,
             in_flight: None,
+            doubt: false,
             keyed: false,
             columns: Terminal::columns(),
         };
@@ -193,10 +198,9 @@ impl Editor {
     /// question, or what follows one, begins at once.
     pub fn set_prompt(&self, prompt: Prompt) {
         let mut state = self.desk.lock();
-        if state.prompt != prompt || state.phase != Phase::Reading {
-            state.next_prompt = Some(prompt);
-            self.desk.changed.notify_all();
-        }
+        let news = state.prompt != prompt || state.phase != Phase::Reading;
+        state.next_prompt = news.then_some(prompt);
+        self.desk.changed.notify_all();
     }
 
     /// The nicks to complete, whoever spoke last first.
@@ -214,22 +218,27 @@ impl Editor {
         loop {
             state = match (state.phase, &state.in_flight) {
                 (Phase::Reading, None) => break,
-                (Phase::Idle, None) | (Phase::Closed, _) => return write_out(lines),
-                (Phase::Ending, None) => self.desk.wait(state),
+                (Phase::Idle, None) | (Phase::Closed, _) => {
+                    drop(state);
+                    return write_out(lines);
+                }
+                (Phase::Ending, _) => self.desk.wait(state),
                 (_, Some(_)) => {
-                    let (mut state, timeout) = self
-                        .desk
-                        .changed
-                        .wait_timeout(state, APPEARS)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && state.phase == Phase::Reading {
-                        state.in_flight = None;
+                    let (mut state, timeout) = self.desk.wait_for(state, APPEARS);
+                    match (timeout, state.phase) {
+                        // Nobody reads, and perhaps nobody will again.
+                        (true, Phase::Idle) => {
+                            drop(state);
+                            return write_out(lines);
+                        }
+                        (true, Phase::Reading) if state.doubt => state.in_flight = None,
+                        _ => (),
                     }
                     state
                 }
             };
         }
-        // This cannot block: nothing else is in flight.
+        // This does not block: what was in flight before has been taken.
         let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
         printer.print(lines.to_string()).map_err(io::Error::other)?;
         state.in_flight = Some(lines.to_string());
@@ -238,28 +247,35 @@ impl Editor {
 
     /// Gives the terminal back as it was found, after what was printed is shown.
     /// From now on, [`print`](Editor::print) just writes.
+    ///
+    /// A terminal that takes no output is not waited for.
     pub fn finish(&self) {
         let deadline = Instant::now() + LAST_LINES;
         let mut state = self.desk.lock();
-        while state.phase == Phase::Reading && state.in_flight.is_some() {
+        while state.phase == Phase::Ending
+            || state.phase == Phase::Reading && state.in_flight.is_some()
+        {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
-            (state, _) =
-                self.desk.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            (state, _) = self.desk.wait_for(state, left);
         }
-        if state.phase == Phase::Closed {
+        let before = mem::replace(&mut state.phase, Phase::Closed);
+        if before == Phase::Closed {
             return;
         }
-        let reading = mem::replace(&mut state.phase, Phase::Closed) == Phase::Reading;
         let late = state.in_flight.take().unwrap_or_default();
-        self.desk.terminal.restore();
-        let end = match (reading, state.line.is_empty()) {
-            (false, _) => "",
+        let end = match (before, state.line.is_empty()) {
+            (Phase::Idle, _) => "",
             // An empty prompt is no loss.
-            (true, true) => "\r\x1b[J\x1b[?2004l",
-            (true, false) => "\x1b[?2004l\r\n",
+            (_, true) => "\r\x1b[J\x1b[?2004l",
+            (_, false) => "\x1b[?2004l\r\n",
         };
-        write_out(&format!("{end}{late}")).ok(); // The terminal may be gone.
         self.desk.changed.notify_all();
+        drop(state);
+        self.desk.terminal.restore();
+        let (written, over) = mpsc::channel();
+        let last = format!("{end}{late}");
+        thread::spawn(move || written.send(write_out(&last)));
+        over.recv_timeout(LAST_LINES).ok(); // The terminal may be gone.
     }
 
     /// From now on, a panic in any thread restores the terminal and ends the
@@ -267,7 +283,7 @@ impl Editor {
     pub fn restore_on_panic(&self) {
         let (desk, report) = (self.desk.clone(), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
-            // No lock is taken: whoever panics may hold it.
+            // The state is left alone: whoever panics may hold it.
             if desk.terminal.restore() {
                 write_out("\x1b[?2004l\r\n").ok();
             }
@@ -292,6 +308,17 @@ impl Desk {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for a change, but not for longer than this; whether it took that long.
+    fn wait_for<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        limit: Duration,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let waited = self.changed.wait_timeout(state, limit);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state, timeout.timed_out())
+    }
+
     fn tell(&self, typed: Typed) {
         self.typed.try_send(typed).ok(); // Nobody may be listening any more.
     }
@@ -313,7 +340,7 @@ impl Desk {
                     if left.is_zero() {
                         return again.take().expect("it was just there");
                     }
-                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.wait_for(state, left).0
                 }
             };
         }
@@ -331,6 +358,12 @@ impl Desk {
             return clear;
         }
         state.history.push(line);
+        // It was asked for meanwhile, and this is the answer.
+        if state.next_prompt.as_ref().is_some_and(|next| next.question) {
+            state.next_prompt = None;
+            state.phase = Phase::Ending;
+            return Cmd::AcceptLine;
+        }
         if (self.purpose.changes_prompt)(line) || state.next_prompt.is_some() {
             state.phase = Phase::Ending;
             return Cmd::AcceptLine;
@@ -394,6 +427,8 @@ fn read(mut reader: Reader, desk: &Desk) {
             return;
         }
         state.phase = Phase::Idle;
+        // While it ended, something may have been written past it.
+        state.doubt = read.is_err() && state.in_flight.is_some();
         let line = mem::take(&mut state.line);
         desk.changed.notify_all();
         drop(state);
@@ -404,11 +439,13 @@ fn read(mut reader: Reader, desk: &Desk) {
                 let again = (!prompt.question).then_some(prompt);
                 desk.next_prompt(again)
             }
-            // Bytes that are no text are left out; what was typed is not.
+            // What else came with it may be half of a paste, and is no command.
             Err(ReadlineError::Io(err)) if err.kind() == io::ErrorKind::InvalidData => {
+                desk.terminal.discard_input();
+                write_out(&format!("\r\n{}\n", desk.purpose.garbled)).ok();
                 Prompt { draft: line, ..prompt }
             }
-            // A signal from elsewhere.
+            // A signal, not a key.
             Err(ReadlineError::Interrupted) => return desk.purpose.interrupt.pull(),
             Err(_) => return desk.tell(Typed::End),
         };
@@ -446,7 +483,8 @@ fn bind_keys(reader: &mut Reader, desk: &Arc<Desk>) {
         desk.lock().back = true;
         Some(Cmd::Complete)
     });
-    bind(&[KeyEvent::ctrl('C')], |desk, context| Some(desk.interrupt(context.line())));
+    let leave = [KeyEvent::ctrl('C'), KeyEvent::ctrl('\\')];
+    bind(&leave, |desk, context| Some(desk.interrupt(context.line())));
     bind(&[KeyEvent::ctrl('D')], |desk, context| match context.line() {
         "" => {
             desk.tell(Typed::End);
@@ -596,6 +634,7 @@ impl Highlighter for Guide {
         let mut state = self.0.lock();
         if !mem::take(&mut state.keyed) {
             state.in_flight = None;
+            state.doubt = false;
         }
         if state.phase == Phase::Idle {
             state.phase = Phase::Reading;

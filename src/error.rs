@@ -124,6 +124,7 @@ pub(crate) fn plain(err: &io::Error, texts: &Errors) -> String {
     let text = err.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
+    let text = text.trim_end_matches('.'); // Windows ends what it says.
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_lowercase().to_string());
     let text = first.unwrap_or_default() + letters.as_str();

@@ -27,7 +27,14 @@ pub fn command(
     let begun: Vec<&str> = all().filter(|known| known.starts_with(word)).collect();
     match begun[..] {
         [only] => Ok(only),
-        [] => Err(Unclear::Unknown(nearest(&word.to_lowercase(), all(), |known| known))),
+        [] => {
+            // The slash is never wrong.
+            let bare = word.to_lowercase();
+            let bare = bare.strip_prefix('/').unwrap_or(&bare);
+            let key =
+                |known: &&'static str| -> &'static str { known.strip_prefix('/').unwrap_or(known) };
+            Err(Unclear::Unknown(nearest(bare, all(), |known| key(known))))
+        }
         _ => Err(Unclear::Ambiguous(begun)),
     }
 }
@@ -40,8 +47,8 @@ pub fn nearest<T>(
     key: impl for<'a> Fn(&'a T) -> &'a str,
 ) -> Option<T> {
     let length = word.chars().count();
-    // Whoever is called "jo" is not meant by "ana".
-    let most = SLIPS.min(length.saturating_sub(1));
+    // Of a short word, little would be left to guess from.
+    let most = SLIPS.min(length / 2);
     let slips = |one: T| {
         let near = key(&one).chars().count().abs_diff(length) <= most;
         near.then(|| (strsim::damerau_levenshtein(word, key(&one)), one))

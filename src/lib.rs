@@ -3,10 +3,12 @@
 //! The house has four floors, and each knows only the ones below it:
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
-//!    [`texts`], the words for people; [`interrupt`], being asked to stop;
+//!    [`texts`], the words for people; [`guess`], what was meant by a word;
+//!    [`interrupt`], being asked to stop;
 //! 2. [`room`], who is here and what has been said, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
-//!    user asked for; [`error`], why the program stopped;
+//!    user asked for; [`error`], why the program stopped; [`editor`], the line at
+//!    the bottom of the terminal; [`logfile`], a file that lines are appended to;
 //! 3. [`server`], the sockets, the tasks and the one lock; [`client`], a line
 //!    client; [`discover`], the list of servers; [`cli`], the command line. They
 //!    do not know each other;

@@ -1,7 +1,7 @@
 //! A file that lines are appended to.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -66,6 +66,8 @@ fn open(path: &Path) -> io::Result<File> {
 /// Whether a hang-up (SIGHUP) is meant for the log. It is not where it says that
 /// the terminal is gone.
 pub fn is_rotated() -> impl Fn() -> bool + Send + 'static {
-    let had_terminal = io::stdin().is_terminal();
-    move || !had_terminal || io::stdin().is_terminal()
+    // Whatever standard input is, that is the terminal which hangs up.
+    let has_terminal = || File::open("/dev/tty").is_ok();
+    let had_terminal = has_terminal();
+    move || !had_terminal || has_terminal()
 }

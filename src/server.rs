@@ -26,7 +26,7 @@ use smol::{Async, Executor, Timer};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config;
-use crate::discovery::{self, Advert};
+use crate::discovery::{self, Advert, Hidden};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::{self, LogFile};
@@ -102,6 +102,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let advert = config.announce.then(|| advert(config, &addresses));
     let (console, orders) = Console::open(config.quiet, interrupts.trigger(), texts);
+    let _restored = Restored(console.clone());
     if !config.quiet {
         // Whoever waits for the first line must not wait for the others.
         console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
@@ -118,7 +119,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
         let (lobby, id) = (lobby.clone(), lobby.observe());
-        let log = Log::new(log, console.clone(), texts);
+        let log = Log::new(log, sighted.clone(), texts);
         let (rotated, is_rotated) = (log.clone(), logfile::is_rotated());
         interrupts.on_hang_up(move || is_rotated() && rotated.reopen_soon());
         followers.push(follower(move || log.follow(&lobby, id)));
@@ -131,7 +132,11 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let limits = Limits { rate: config.rate, registration: registration() };
     let presence = async {
         if let Some(advert) = advert {
-            discovery::advertise(advert, count, |why| console.warn_hidden(why)).await;
+            let warn = |why: Hidden| {
+                let what = (texts.server.hidden)(why.tell(texts));
+                sighted.try_send(Sighting::Warning(what)).ok(); // Nobody may be looking.
+            };
+            discovery::advertise(advert, count, warn).await;
         }
     };
     let (count, at_once) =
@@ -147,8 +152,16 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         // A terminal that is held or a disk that hangs is not waited for.
         done.recv_timeout(Duration::from_millis(500)).ok();
     }
-    console.finish();
     Ok(())
+}
+
+/// Gives the terminal back, however the server ends.
+struct Restored(Console);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 fn advert(config: &config::Server, listening: &[SocketAddr]) -> Advert {

@@ -72,6 +72,8 @@ pub struct CommandLine {
     pub no_time: fn(&str, u32) -> String,
     /// It is none of a few words: the value, and those.
     pub no_choice: fn(&str, &str) -> String,
+    /// No shell is given: those that there are.
+    pub no_shell: fn(&str) -> String,
     /// There is nothing in a value.
     pub empty: &'static str,
     /// An argument is not text.
@@ -269,6 +271,8 @@ pub struct Client {
     pub in_pieces: fn(usize) -> String,
     /// A line of the server's was too long.
     pub left_out: &'static str,
+    /// What was typed or pasted is not text, and forgotten.
+    pub garbled: &'static str,
     /// Nothing was sent: no nick is so long.
     pub long_nick: &'static str,
     /// Nothing was sent: how to tell one person.
@@ -309,6 +313,10 @@ pub struct Client {
     pub offline: &'static str,
     /// The connection broke before this came back.
     pub unheard: fn(&str) -> String,
+    /// The server is there again, but somebody has this nick.
+    pub held: fn(&str) -> String,
+    /// Nobody can do that to themselves.
+    pub oneself: &'static str,
     /// The server is there again but says no, and why.
     pub not_yet: fn(&str) -> String,
 }

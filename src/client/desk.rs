@@ -46,6 +46,7 @@ impl Desk {
             colour,
             changes_prompt: entry::renames,
             interrupt,
+            garbled: texts.garbled,
         };
         // If the terminal does not take part, a plain one is better than none.
         let editor = (config.format == Format::Text && editor::is_capable())
@@ -70,7 +71,7 @@ impl Desk {
         }
     }
 
-    /// Says something about the client itself, while nothing is being typed.
+    /// Says something about the client itself, where it disturbs nothing.
     pub fn remark(&self, text: &str) {
         remark(self.editor.as_ref(), text);
     }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use crate::client::doorway::{Doorway, Group, Way};
 use crate::client::entry::{self, Entry, Slip};
-use crate::client::people::{Meant, People};
+use crate::client::people::{MAX_NICK, Meant, People};
 use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::sanitize::{strip, visible};
 use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope, pieces};
 
+/// Who speaks when the server itself has something to say.
+const SERVER: &str = "server";
 /// How many own messages may wait for their echo. An old server may send none.
 const MAX_UNCONFIRMED: usize = 10_000;
 /// How many own direct messages are kept in mind, in case the server knows no
@@ -48,12 +50,14 @@ pub struct Dialogue {
     /// Who comes and goes is not shown.
     quiet: bool,
     bell: Bell,
-    /// Who wrote to us alone last, or whom we wrote to.
+    /// Who wrote to us alone last.
     correspondent: Option<String>,
     /// So many messages to come were said before we came.
     history: usize,
     /// We had a nick when the connection was lost.
     returning: bool,
+    /// The last thing that was heard came from the server itself, for all.
+    announced: bool,
 }
 
 /// With whom the client has to do.
@@ -117,6 +121,8 @@ pub enum Act {
     Prompt(String),
     /// Clear the screen.
     Clear,
+    /// Stop, unless we come back: the server has said goodbye to all.
+    Stopped,
     /// Stop: all is well.
     End,
     /// Stop: it did not work.
@@ -211,6 +217,7 @@ impl Dialogue {
             correspondent: None,
             history: 0,
             returning: false,
+            announced: false,
         }
     }
 
@@ -320,7 +327,7 @@ impl Dialogue {
             Some(Command::Quit) => return self.quit(),
             _ if line.trim().is_empty() && !self.asks() => return Vec::new(),
             _ if !self.asks() => return vec![Act::Fail(Failure::NoNick)],
-            _ if line == "/quit" => return self.quit(),
+            _ if line == "/quit" || entry::leaves_elsewhere(line) => return self.quit(),
             _ => (),
         }
         match line.trim() {
@@ -352,6 +359,11 @@ impl Dialogue {
                 | Entry::Clear
                 | Entry::Quit
         );
+        if let (Entry::Nick(nick), Phase::Away) = (&entry, self.phase) {
+            // It is asked for when the server is there again.
+            self.nick = nick.to_string();
+            return vec![Act::Prompt(self.nick.clone())];
+        }
         if talks && self.phase == Phase::Away {
             return hint(texts.offline);
         }
@@ -405,8 +417,21 @@ impl Dialogue {
         if self.ignored.len() < known {
             return hint(&(self.texts.heeding)(&visible(nick)));
         }
-        self.ignored.push((key, visible(nick).into()));
-        hint(&(self.texts.ignoring)(&visible(nick)))
+        if key == *Nick::key_of(&self.nick) {
+            return hint(self.texts.oneself);
+        }
+        match self.people.meant(nick) {
+            Meant::Nick(nick) => {
+                let shown = visible(&nick).into_owned();
+                let acts = hint(&(self.texts.ignoring)(&shown));
+                self.ignored.push((key, shown));
+                acts
+            }
+            Meant::Nobody(guess) => {
+                let guess = guess.filter(|guess| *guess != self.nick);
+                hint(&(self.texts.nobody)(&visible(nick), guess.as_deref()))
+            }
+        }
     }
 
     fn ignores(&self, nick: &str) -> bool {
@@ -433,6 +458,7 @@ impl Dialogue {
             let ends = (event == Event::Bye).then_some(Act::End);
             return [Act::ShowRaw(line.to_string())].into_iter().chain(ends).collect();
         }
+        let announced = mem::take(&mut self.announced);
         match event {
             // We know what we have to do.
             Event::Greeting => Vec::new(),
@@ -452,10 +478,12 @@ impl Dialogue {
             // One without confirmation does not say this either.
             Event::Sent(Some(_)) => Vec::new(),
             Event::Joined(nick) => {
+                let nick = bounded(nick);
                 self.people.came(nick);
                 self.passed(Way::In, nick, now)
             }
             Event::Left(nick) => {
+                let nick = bounded(nick);
                 self.people.left(nick);
                 self.passed(Way::Out, nick, now)
             }
@@ -472,6 +500,8 @@ impl Dialogue {
             Event::Failed(words) => self.refused(words),
             Event::Bye => match self.phase {
                 Phase::Registering => self.fail(Failure::Refused(self.texts.said_goodbye.into())),
+                // It says so to all when it stops, and may come back.
+                Phase::Talking if announced => vec![Act::Stopped],
                 _ => {
                     let bye = Record { kind: Kind::Bye, ..Record::default() };
                     let mut acts = self.time_passed();
@@ -488,6 +518,7 @@ impl Dialogue {
     }
 
     fn welcomed(&mut self, nick: &str) -> Vec<Act> {
+        let nick = bounded(nick);
         self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
         self.people.left(&mem::replace(&mut self.nick, nick.into()));
         self.people.came(nick);
@@ -499,22 +530,24 @@ impl Dialogue {
                 Act::Show(Record { kind: Kind::Welcome, to, ..Record::default() })
             }
         };
-        let first = mem::replace(&mut self.phase, Phase::Talking) == Phase::Registering;
+        let first = self.phase == Phase::Registering;
+        if first {
+            self.phase = Phase::Talking;
+        }
         let mut acts = vec![welcome];
         match self.manner {
-            Manner::Editor => {
-                acts.push(Act::Prompt(nick.into()));
-                if first {
-                    acts.push(self.question(Pending::OwnWho, Command::Who));
-                }
-            }
+            Manner::Editor => acts.push(Act::Prompt(nick.into())),
             Manner::Plain if first => acts.push(Act::Hint(self.texts.welcome.into())),
             _ => (),
+        }
+        if first && self.asks() {
+            acts.push(self.question(Pending::OwnWho, Command::Who));
         }
         acts
     }
 
     fn spoken(&mut self, from: &str, text: &str) -> Vec<Act> {
+        self.announced = from == SERVER;
         let own = from == self.nick;
         let old = self.history > 0;
         self.history = self.history.saturating_sub(1);
@@ -606,7 +639,7 @@ impl Dialogue {
 
     /// The server is there again, but does not let us in, and why.
     pub fn not_yet(&mut self, why: &str) -> Vec<Act> {
-        hint(&(self.texts.not_yet)(&visible(why)))
+        hint(&(self.texts.not_yet)(why))
     }
 
     fn fail(&mut self, failure: Failure) -> Vec<Act> {
@@ -618,6 +651,20 @@ impl Dialogue {
     fn refused(&mut self, code: &str) -> Vec<Act> {
         let refusal = Refusal::from_code(code);
         let why = words_for(code, self.texts);
+        if matches!(
+            refusal,
+            Some(
+                Refusal::Muted
+                    | Refusal::EmptyMessage
+                    | Refusal::LineTooLong
+                    | Refusal::InvalidUtf8
+            )
+        ) {
+            // That was the answer to something that was said. It has no echo.
+            let echoes = self.echoes;
+            self.confirmed(|pending| matches!(pending, Pending::Said(_)));
+            self.echoes = echoes;
+        }
         match (self.phase, refusal) {
             (
                 _,
@@ -630,12 +677,13 @@ impl Dialogue {
             ) => self.fail(Failure::Refused(why)),
             // The server may not know yet that our old connection is dead.
             (Phase::Registering, Some(Refusal::NickInUse)) if self.returning => {
-                self.fail(Failure::Refused(why))
+                let held = (self.texts.held)(&visible(&self.nick));
+                self.fail(Failure::Refused(held))
             }
             (Phase::Registering, _) if self.asks() => {
                 self.phase = Phase::Nameless;
                 self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
-                let nick = mem::take(&mut self.nick);
+                let nick = self.nick.clone();
                 let shown = visible(&nick);
                 if refusal != Some(Refusal::NickInUse) {
                     return [hint(&(self.texts.nick_refused)(&shown, &why)), self.ask("")].concat();
@@ -646,9 +694,7 @@ impl Dialogue {
             (Phase::Registering, _) => {
                 vec![Act::Fail(Failure::Nick(mem::take(&mut self.nick), why))]
             }
-            (_, Some(Refusal::UserNotFound)) if self.manner == Manner::Editor => {
-                hint(&self.nobody())
-            }
+            (_, Some(Refusal::UserNotFound)) if self.asks() => hint(&self.nobody()),
             (_, Some(Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast))
                 if self.manner == Manner::Editor =>
             {
@@ -697,7 +743,14 @@ impl Dialogue {
     fn question(&mut self, pending: Pending, command: Command<'_>) -> Act {
         self.sent += 1;
         self.unconfirmed.push_back((self.sent, pending));
+        self.trim();
         Act::Send(command.to_string())
+    }
+
+    /// Waits for no more answers than can be borne in mind.
+    fn trim(&mut self) {
+        let surplus = self.unconfirmed.len().saturating_sub(MAX_UNCONFIRMED);
+        self.unconfirmed.drain(..surplus);
     }
 
     /// Whether there is somebody who types, and can be asked.
@@ -748,8 +801,7 @@ impl Dialogue {
             }
             self.unconfirmed.push_back((number, Pending::Said(heard.into_owned())));
         }
-        let surplus = self.unconfirmed.len().saturating_sub(MAX_UNCONFIRMED);
-        self.unconfirmed.drain(..surplus);
+        self.trim();
         acts.extend(self.send(&pieces, Command::Say));
         acts
     }
@@ -760,6 +812,7 @@ impl Dialogue {
             // A program reads what the server says to it.
             _ if !self.asks() => to.into(),
             Meant::Nobody(guess) => {
+                let guess = guess.filter(|guess| *guess != self.nick);
                 return hint(&(self.texts.nobody)(&visible(to), guess.as_deref()));
             }
         };
@@ -767,7 +820,6 @@ impl Dialogue {
         let Some(room) = room.filter(|&room| room >= 4) else {
             return hint(self.texts.long_nick);
         };
-        self.correspondent = Some(to.clone());
         self.whispers.push_back(to.clone());
         if self.whispers.len() > MAX_WHISPERS {
             self.whispers.pop_front();
@@ -813,6 +865,11 @@ fn said(kind: Kind, from: &str, text: &str) -> Record {
 
 fn notice(line: &str) -> Record {
     Record { text: Some(line.into()), ..Record::default() }
+}
+
+/// A nick of a length that our server, too, would accept.
+fn bounded(nick: &str) -> &str {
+    &nick[..nick.floor_char_boundary(MAX_NICK)]
 }
 
 /// Whether a text has this nick in it, as a word and in any case.
@@ -1029,11 +1086,13 @@ mod tests {
     #[test]
     fn who_is_ignored_is_not_shown_until_they_are_heeded_again() {
         let mut dialogue = talking_with("bia");
+        assert_eq!(dialogue.typed("/ignore ana"), hint("that is you"));
+        assert_eq!(dialogue.typed("/ignore biaa"), hint("biaa is not here. Did you mean bia?"));
         dialogue.typed("/ignore Bia");
         for line in ["FROM bia [all]: oi", "FROM bia [dm]: oi", "User bia left the chat."] {
             assert_eq!(hear(&mut dialogue, line), [], "{line}");
         }
-        assert_eq!(dialogue.typed("/ignore"), hint("ignored: Bia"));
+        assert_eq!(dialogue.typed("/ignore"), hint("ignored: bia"));
         dialogue.typed("/ignore bia");
         assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: oi")), ["message bia oi"]);
         assert_eq!(dialogue.typed("/ignore"), hint("nobody is ignored"));
@@ -1046,11 +1105,11 @@ mod tests {
         for number in 0..20 {
             acts.extend(hear(&mut dialogue, &format!("User n{number} joined.")));
         }
-        assert_eq!(acts.len(), 3);
+        assert_eq!(acts.len(), 1);
         assert!(dialogue.deadline().is_some());
         let acts = hear(&mut dialogue, "FROM n19 [all]: oi");
         assert!(
-            matches!(&acts[..], [Act::Crowd(Way::In, nicks), Act::Show(_)] if nicks.len() == 17)
+            matches!(&acts[..], [Act::Crowd(Way::In, nicks), Act::Show(_)] if nicks.len() == 19)
         );
         assert_eq!(dialogue.time_passed(), []);
         dialogue.typed("/quiet");
@@ -1063,8 +1122,9 @@ mod tests {
         check(&mut dialogue, "/r oi", &[]);
         hear(&mut dialogue, "FROM bia [dm]: psst");
         check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
+        // To whom one wrote oneself does not matter.
         check(&mut dialogue, "@caio oi", &["MSG @caio oi"]);
-        check(&mut dialogue, "/r oi", &["MSG @caio oi"]);
+        check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
     }
 
     #[test]
@@ -1210,6 +1270,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_stops_says_so_to_all_and_one_that_removes_us_does_not() {
+        let goodbye = "FROM server [all]: the server is stopping; goodbye";
+        let mut dialogue = talking_with("bia");
+        hear(&mut dialogue, goodbye);
+        assert_eq!(hear(&mut dialogue, "BYE"), [Act::Stopped]);
+        hear(&mut dialogue, goodbye);
+        hear(&mut dialogue, "FROM server [dm]: you were removed by the operator");
+        let acts = hear(&mut dialogue, "BYE");
+        assert!(matches!(&acts[..], [Act::Show(_), Act::End]), "{acts:?}");
+    }
+
+    #[test]
     fn while_the_old_connection_has_the_nick_the_new_one_waits() {
         let mut dialogue = talking_with("bia");
         dialogue.lost();
@@ -1218,6 +1290,9 @@ mod tests {
         assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]), "{acts:?}");
         // It is not said again that it was lost.
         assert_eq!(dialogue.lost(), []);
+        // Another nick is a way out.
+        assert_eq!(dialogue.typed("/nick ana2"), [Act::Prompt("ana2".into())]);
+        assert_eq!(sent(&dialogue.connected(None)), ["NICK ana2"]);
     }
 
     #[test]

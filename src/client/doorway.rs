@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// So many notices are told one by one...
-const FEW: usize = 3;
+/// So many notices are told at once...
+const FEW: usize = 1;
 /// ...in this long; the others are gathered, but no longer than this.
 const WINDOW: Duration = Duration::from_secs(5);
 /// Or until nobody came or went for so long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Or until they are so many: a server could make up any number.
+const MAX_GATHERED: usize = 1000;
 
 /// Which way somebody went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +57,8 @@ impl Doorway {
             Some((_, nicks)) => nicks.push(nick.into()),
             None => self.gathered.push((way, vec![nick.into()])),
         }
-        Vec::new()
+        let gathered: usize = self.gathered.iter().map(|(_, nicks)| nicks.len()).sum();
+        if gathered < MAX_GATHERED { Vec::new() } else { self.gathered() }
     }
 
     /// When those who are gathered have to be told of, if any are.
@@ -88,9 +91,7 @@ mod tests {
     fn a_few_are_told_one_by_one_and_many_together() {
         let mut doorway = Doorway::default();
         let now = Duration::from_secs(60);
-        for nick in ["a", "b", "c"] {
-            assert_eq!(doorway.passed(Way::In, nick, now), one(Way::In, nick));
-        }
+        assert_eq!(doorway.passed(Way::In, "a", now), one(Way::In, "a"));
         assert_eq!(doorway.deadline(), None);
         for nick in ["d", "e", "f"] {
             assert_eq!(doorway.passed(Way::In, nick, now), []);
@@ -116,6 +117,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_makes_people_up_fills_no_memory() {
+        let mut doorway = Doorway::default();
+        let passed: usize = (0..10 * MAX_GATHERED)
+            .map(|number| {
+                let groups = doorway.passed(Way::In, &number.to_string(), Duration::ZERO);
+                assert!(doorway.gathered.iter().all(|(_, nicks)| nicks.len() < MAX_GATHERED));
+                groups.iter().map(|(_, nicks)| nicks.len()).sum::<usize>()
+            })
+            .sum();
+        assert!(passed > 9 * MAX_GATHERED);
+    }
+
+    #[test]
     fn a_crowd_that_does_not_end_is_told_of_nevertheless() {
         let mut doorway = Doorway::default();
         let start = Duration::from_secs(60);
@@ -134,6 +148,7 @@ mod tests {
         }
         doorway.passed(Way::Out, "d", now);
         doorway.passed(Way::Out, "a", now);
-        assert_eq!(doorway.gathered(), [one(Way::In, "e"), one(Way::Out, "a")].concat());
+        let stayed = (Way::In, ["b", "c", "e"].map(String::from).to_vec());
+        assert_eq!(doorway.gathered(), [vec![stayed], one(Way::Out, "a")].concat());
     }
 }

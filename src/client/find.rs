@@ -19,8 +19,8 @@ use crate::wire::DEFAULT_PORT;
 const LOOK: Duration = Duration::from_secs(3);
 /// The servers are all known when somebody was found, this long after the first
 /// question, and this long after the last news.
-const COMPLETE: Duration = Duration::from_millis(150);
-const QUIET: Duration = Duration::from_millis(50);
+const COMPLETE: Duration = Duration::from_millis(400);
+const QUIET: Duration = Duration::from_millis(100);
 /// How long a name server may take, once a chat server of that name is found.
 const NAME_SERVER: Duration = Duration::from_millis(500);
 

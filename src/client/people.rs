@@ -10,7 +10,7 @@ use crate::wire::sanitize::is_blank;
 /// How many people are kept in mind; a server could make up any number.
 const MAX_PEOPLE: usize = 20_000;
 /// The longest nick that is kept in mind, in bytes.
-const MAX_NICK: usize = 128;
+pub const MAX_NICK: usize = 128;
 
 /// The people in the room, by the keys of their nicks.
 #[derive(Debug, Default)]
@@ -54,11 +54,8 @@ impl People {
             self.complete = false;
             return;
         }
-        let person = Person { nick: nick.into(), spoke: 0 };
-        let spoke = self.here.insert(Nick::key_of(nick).into(), person).map(|old| old.spoke);
-        if let Some(spoke) = spoke {
-            self.here.entry(Nick::key_of(nick).into()).and_modify(|person| person.spoke = spoke);
-        }
+        let unknown = || Person { nick: String::new(), spoke: 0 };
+        self.here.entry(Nick::key_of(nick).into()).or_insert_with(unknown).nick = nick.into();
         self.news = true;
     }
 
@@ -69,10 +66,11 @@ impl People {
 
     /// Somebody has said something.
     pub fn spoke(&mut self, nick: &str) {
-        self.clock += 1;
         if let Some(person) = self.here.get_mut(&*Nick::key_of(nick)) {
+            // Whoever goes on talking is first already.
+            self.news |= person.spoke < self.clock || self.clock == 0;
+            self.clock += u64::from(person.spoke < self.clock || self.clock == 0);
             person.spoke = self.clock;
-            self.news = true;
         }
     }
 

@@ -46,6 +46,8 @@ mod unix {
     use std::time::Duration;
 
     use nix::sys::signal::{self, raise};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::read;
     use rustix::process::{Signal, getpgrp, getpid, kill_process};
     use rustix::termios::{
         LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize,
@@ -73,7 +75,7 @@ mod unix {
             quiet.local_modes &= !(LocalModes::ECHO | LocalModes::ICANON);
             quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
             quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-            tcsetattr(io::stdin(), OptionalActions::Drain, &quiet)?;
+            tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
             Ok(Terminal(Mutex::new(Some(found))))
         }
 
@@ -83,9 +85,23 @@ mod unix {
             let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(found) = &found {
                 // There may be no terminal any more.
-                tcsetattr(io::stdin(), OptionalActions::Drain, found).ok();
+                tcsetattr(io::stdin(), OptionalActions::Now, found).ok();
             }
             found.is_some()
+        }
+
+        /// Reads what is there, and what follows within a moment, and forgets it.
+        pub fn discard_input(&self) {
+            let stdin = io::stdin();
+            let moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+            let mut bytes = [0; 4096];
+            loop {
+                let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
+                match poll(&mut waiting, Some(&moment)) {
+                    Ok(1..) if read(&stdin, &mut bytes).is_ok_and(|read| read > 0) => (),
+                    _ => return,
+                }
+            }
         }
 
         /// How many characters fit into a row.
@@ -98,7 +114,7 @@ mod unix {
         pub fn suspend(&self) {
             let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (Some(found), Ok(ours)) = (found, tcgetattr(io::stdin())) else { return };
-            tcsetattr(io::stdin(), OptionalActions::Drain, &found).ok();
+            tcsetattr(io::stdin(), OptionalActions::Now, &found).ok();
             // The job is led by us, or by a script that waits for us. A signal to all
             // of it could stop us twice: only the one that this thread sends itself
             // has certainly done so when it is back.
@@ -110,7 +126,7 @@ mod unix {
             while tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp()) {
                 thread::sleep(LOOK);
             }
-            tcsetattr(io::stdin(), OptionalActions::Drain, &ours).ok();
+            tcsetattr(io::stdin(), OptionalActions::Now, &ours).ok();
         }
     }
 }
@@ -118,22 +134,44 @@ mod unix {
 #[cfg(windows)]
 mod windows {
     use std::io;
+    use std::sync::Mutex;
+    use std::sync::PoisonError;
 
-    /// On Windows the editor itself sets the console up and restores it.
-    pub struct Terminal;
+    use winapi_util::HandleRef;
+    use winapi_util::console::{mode, set_mode};
+
+    /// What is typed is handed over in whole lines (`ENABLE_LINE_INPUT`).
+    const LINES: u32 = 0x2;
+    /// It is shown meanwhile (`ENABLE_ECHO_INPUT`).
+    const ECHO: u32 = 0x4;
+
+    /// The mode of the console's input that we found, until it is restored. That of
+    /// its output stays as it is in the editor: what is said last may be in colour.
+    pub struct Terminal(Mutex<Option<u32>>);
 
     impl Terminal {
         pub fn is_ours() -> bool {
             true
         }
 
+        /// As elsewhere. The editor restores this mode behind each line, and none if
+        /// the program ends within one.
         pub fn quiet() -> io::Result<Terminal> {
-            Ok(Terminal)
+            let found = mode(HandleRef::stdin())?;
+            set_mode(HandleRef::stdin(), found & !(LINES | ECHO))?;
+            Ok(Terminal(Mutex::new(Some(found))))
         }
 
         pub fn restore(&self) -> bool {
-            false
+            let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(found) = found {
+                // The window may be closed.
+                set_mode(HandleRef::stdin(), found).ok();
+            }
+            found.is_some()
         }
+
+        pub fn discard_input(&self) {}
 
         /// rustyline alone knows, and looks by itself.
         pub fn columns() -> usize {

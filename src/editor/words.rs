@@ -102,10 +102,11 @@ impl Words {
             return (start, known.map(|known| known.to_string()).collect());
         }
         let (at, stem) = word.strip_prefix('@').map_or(("", word), |stem| ("@", stem));
-        if at.is_empty() && stem.is_empty() && first != Some(Argument::Nick) {
+        // On an empty line, somebody is to be addressed.
+        let addressed = self.addresses && at.is_empty() && behind.is_empty();
+        if at.is_empty() && stem.is_empty() && first != Some(Argument::Nick) && !addressed {
             return (start, Vec::new());
         }
-        let addressed = self.addresses && at.is_empty() && behind.is_empty();
         let end = if addressed { ": " } else { " " };
         let stem = Nick::key_of(stem);
         let known = self.nicks.iter().filter(|nick| Nick::key_of(nick).starts_with(&*stem));
@@ -229,7 +230,8 @@ mod tests {
         check("/msg ", &["/msg joao ", "/msg Maria "]);
         check("/me ma", &["/me Maria "]);
         check("x\njo", &["x\njoao: "]);
-        for nothing in ["", "oi ", "zz", "/me "] {
+        check("", &["joao: ", "Maria: "]);
+        for nothing in ["oi ", "zz", "/me "] {
             check(nothing, &[nothing]);
         }
     }

@@ -2,14 +2,15 @@
 //! there.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Weak;
+use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use chrono::Local;
 use colored::Colorize;
 
-use crate::discovery::Hidden;
 use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
 use crate::room::{Deed, News, Reason};
@@ -54,6 +55,7 @@ impl Console {
             colour,
             changes_prompt: |_| false,
             interrupt,
+            garbled: texts.client.garbled,
         };
         let started = editor::is_capable().then(|| Editor::start(purpose()).ok()).flatten();
         match started {
@@ -101,19 +103,17 @@ impl Console {
         }
     }
 
-    /// Says that nobody will find the server by itself, and why.
-    pub fn warn_hidden(&self, why: Hidden) {
-        let texts = self.texts;
-        self.complain(&(texts.server.warning)(&(texts.server.hidden)(why.tell(texts))));
-    }
-
     /// Prints what is sighted until nobody is left who could see something.
     ///
     /// It has a thread of its own: a terminal that is held with Ctrl-S stops this
     /// one alone.
     pub fn show(&self, sightings: Receiver<Sighting>, lobby: &Weak<Lobby>) {
         let texts = &self.texts.server;
+        let mut brake = Brake::default();
         while let Ok(sighting) = sightings.recv_blocking() {
+            if let Some(kept) = brake.kept() {
+                self.complain(&format!("! {}", (texts.more_cut)(kept)));
+            }
             let time = Local::now().format("%H:%M:%S");
             match sighting {
                 Sighting::News(news, address) if !self.quiet => {
@@ -125,6 +125,8 @@ impl Console {
                     self.print(&((texts.stopped)(members) + "\n"));
                 }
                 Sighting::News(..) | Sighting::Stopped(_) => (),
+                Sighting::Warning(what) => self.complain(&(texts.warning)(&what)),
+                Sighting::Cut(..) if brake.holds() => (),
                 Sighting::Cut(cut, address) => {
                     let who = cut.nick.map_or(texts.guest.to_string(), |nick| nick.to_string());
                     let what = match cut.reason {
@@ -194,6 +196,34 @@ impl Console {
         let lines = order.into_iter().chain(replies);
         self.print(&lines.map(|line| line + "\n").collect::<String>());
         true
+    }
+}
+
+/// How many cuts are told in a second; more are counted.
+const CUTS: usize = 10;
+
+/// Keeps a crowd that is cut off from flooding the terminal.
+#[derive(Default)]
+struct Brake {
+    /// When the first of the last ones was told, and how many there were since.
+    since: Option<Instant>,
+    cuts: usize,
+}
+
+impl Brake {
+    /// Whether one more is too many to be told.
+    fn holds(&mut self) -> bool {
+        self.since.get_or_insert_with(Instant::now);
+        self.cuts += 1;
+        self.cuts > CUTS
+    }
+
+    /// How many were not told, once there is time for that.
+    fn kept(&mut self) -> Option<usize> {
+        self.since.filter(|since| since.elapsed() > Duration::from_secs(1))?;
+        let cuts = mem::take(&mut self.cuts);
+        self.since = None;
+        cuts.checked_sub(CUTS).filter(|&kept| kept > 0)
     }
 }
 

@@ -92,6 +92,8 @@ pub enum Sighting {
     News(News, SocketAddr),
     /// Somebody was cut off.
     Cut(Cut, SocketAddr),
+    /// Something is not as it should be, though the chat goes on.
+    Warning(String),
     /// The server has stopped, when so many people were here.
     Stopped(usize),
 }

@@ -9,13 +9,13 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use async_channel::Sender;
 use chrono::{Local, SecondsFormat};
 
 use crate::error::plain;
 use crate::logfile::LogFile;
 use crate::room::SessionId;
-use crate::server::console::Console;
-use crate::server::lobby::Lobby;
+use crate::server::lobby::{Lobby, Sighting};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
@@ -23,13 +23,14 @@ use crate::wire::sanitize::visible;
 #[derive(Clone)]
 pub struct Log {
     file: Arc<LogFile>,
-    console: Console,
+    /// Where it complains.
+    console: Sender<Sighting>,
     texts: &'static Texts,
 }
 
 impl Log {
     /// A log in an open file. Whatever goes wrong with it is said on the console.
-    pub fn new(file: LogFile, console: Console, texts: &'static Texts) -> Log {
+    pub fn new(file: LogFile, console: Sender<Sighting>, texts: &'static Texts) -> Log {
         Log { file: Arc::new(file), console, texts }
     }
 
@@ -84,7 +85,7 @@ impl Log {
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
     fn warn(&self, what: &str) {
-        self.console.complain(&(self.texts.server.warning)(what));
+        self.console.try_send(Sighting::Warning(what.into())).ok();
     }
 
     fn path(&self) -> String {

@@ -1,3 +1,5 @@
+use std::io::ErrorKind;
+
 use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
 
 /// English.
@@ -8,18 +10,18 @@ pub static ENGLISH: Texts = Texts {
         name: "NAME",
         maybe_nick: "[NICK]",
         help: "\
-/help              this help
-/who               who is here
-/msg NICK TEXT     tell one person; so does @NICK TEXT
-/r TEXT            answer whoever wrote to you alone
-/me TEXT           say what you do
-/nick NAME         take another nick
-/ignore [NICK]     show nothing of this person, or do again
-/quiet             show nobody come and go, or do again
-/bell never|me|all when to ring
-/clear             clear the screen
-/quit              leave; so does Ctrl-D
-anything else is said to all; //TEXT says /TEXT",
+/help          this help
+/who           who is here
+/msg NICK TEXT tell one person; so does @NICK TEXT
+/r TEXT        answer whoever wrote to you alone
+/me TEXT       say what you do
+/nick NAME     take another nick
+/ignore [NICK] hide this person, or show them again
+/quiet         hide who comes and goes, or show it
+/bell WHEN     ring: never, me, all
+/clear         clear the screen
+/quit          leave; so does Ctrl-D
+All else is said to all; //TEXT says /TEXT",
         looking: "Looking for a server...",
         joining: |server| format!("joining {server}"),
         welcome: "Messages are not encrypted. /help shows the commands.",
@@ -59,6 +61,7 @@ anything else is said to all; //TEXT says /TEXT",
         closed: "it closed the connection; is it a chat server?",
         in_pieces: |count| format!("that line was too long for one message; it went as {count}"),
         left_out: "the server sent a line that is too long; it is left out",
+        garbled: "* that was not UTF-8; what came with it is left out",
         long_nick: "nobody has such a long nick; nothing was sent",
         private: "to tell one person: @NICK TEXT; nothing was sent",
         message: "MSG TEXT; nothing was sent",
@@ -90,6 +93,12 @@ anything else is said to all; //TEXT says /TEXT",
         back: |nick| format!("back, as {nick}"),
         offline: "not connected; nothing was sent (the Up key brings it back)",
         unheard: |text| format!("perhaps nobody heard: {text}"),
+        held: |nick| {
+            format!(
+                "\"{nick}\" is still taken, perhaps by your own lost connection; /nick takes another"
+            )
+        },
+        oneself: "that is you",
         not_yet: |why| format!("the server is there, but {why}; trying again"),
     },
     cli: CommandLine {
@@ -97,6 +106,7 @@ anything else is said to all; //TEXT says /TEXT",
             "server" => "Usage: minichat server [OPTIONS]",
             "discover" => "Usage: minichat discover [OPTIONS]",
             "connect" => "Usage: minichat connect [OPTIONS] [HOST[:PORT] | HOST PORT | NAME]",
+            "completions" => "Usage: minichat completions SHELL",
             _ => "Usage: minichat [-h | -V]\n       minichat [COMMAND [OPTIONS]]",
         },
         arguments: "Positional arguments:",
@@ -119,6 +129,7 @@ anything else is said to all; //TEXT says /TEXT",
         no_number: |value, highest| format!("`{value}` is not a number from 0 to {highest}"),
         no_time: |value, most| format!("`{value}` is not a number of seconds up to {most}"),
         no_choice: |value, words| format!("`{value}` is none of {words}"),
+        no_shell: |words| format!("which shell? One of {words}"),
         empty: "it is empty",
         no_text: |word| format!("`{word}` is not UTF-8"),
         no_nick: |nick| format!("{nick:?} is not a nickname"),
@@ -250,7 +261,15 @@ anything else is said to all; //TEXT says /TEXT",
             format!("cannot look for servers: {why}\nIs the system out of memory or descriptors?")
         },
 
-        system: |_, _| None,
+        // On Windows these are whole sentences, and in its own language.
+        system: |kind, _| match kind {
+            ErrorKind::ConnectionRefused => Some("connection refused"),
+            ErrorKind::ConnectionReset => Some("connection reset by peer"),
+            ErrorKind::HostUnreachable => Some("no route to host"),
+            ErrorKind::NetworkUnreachable => Some("network is unreachable"),
+            ErrorKind::PermissionDenied => Some("permission denied"),
+            _ => None,
+        },
     },
     operator: Operator {
         ends: "Ctrl-C stops the server.",

@@ -12,16 +12,17 @@ pub static PORTUGUESE: Texts = Texts {
         help: "\
 /help              esta ajuda
 /who               quem está aqui
-/msg APELIDO TEXTO fala só com uma pessoa; @APELIDO TEXTO também
+/msg APELIDO TEXTO fala só com uma pessoa
+@APELIDO TEXTO     o mesmo
 /r TEXTO           responde a quem falou só com você
 /me TEXTO          diz o que você faz
 /nick NOME         troca de apelido
-/ignore [APELIDO]  não mostra mais esta pessoa, ou volta a mostrar
-/quiet             não mostra quem entra e sai, ou volta a mostrar
-/bell never|me|all quando tocar: nunca, por mim, sempre
+/ignore [APELIDO]  esconde esta pessoa, ou mostra
+/quiet             esconde quem entra e sai, ou mostra
+/bell QUANDO       tocar: never, me, all
 /clear             limpa a tela
 /quit              sai; Ctrl-D também
-o resto é dito a todos; //TEXTO diz /TEXTO",
+O resto é dito a todos; //TEXTO diz /TEXTO",
         looking: "Procurando um servidor...",
         joining: |server| format!("entrando em {server}"),
         welcome: "As mensagens não são criptografadas. /help mostra os comandos.",
@@ -48,8 +49,8 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
         nick_invalid: "um apelido tem de 1 a 32 letras, algarismos, '-', '_' ou '.'",
         user_not_found: "ninguém aqui tem esse apelido",
         malformed_dm: "uma mensagem direta precisa de um apelido e de um texto",
-        empty_message: "não havia nada a dizer",
-        not_registered: "ele quer primeiro um apelido",
+        empty_message: "não havia texto",
+        not_registered: "é preciso escolher um apelido primeiro",
         unknown_command: "ele não conhece esse comando",
         line_too_long: "a linha é longa demais",
         invalid_utf8: "o texto não é UTF-8",
@@ -63,20 +64,23 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
         closed: "ele fechou a conexão; é um servidor de chat?",
         in_pieces: |count| format!("essa linha era longa demais para uma mensagem; foi em {count}"),
         left_out: "o servidor mandou uma linha longa demais; ela foi omitida",
+        garbled: "* isso não era UTF-8; o que veio junto foi descartado",
         long_nick: "ninguém tem um apelido tão longo; nada foi enviado",
         private: "para falar com uma pessoa: @APELIDO TEXTO; nada foi enviado",
         message: "MSG TEXTO; nada foi enviado",
         usage: |usage| format!("{usage}; nada foi enviado"),
         unknown: |word, guess| match guess {
             Some(guess) => {
-                format!("não há comando {word}. Seria {guess}? Para enviar como texto: /{word}")
+                format!(
+                    "não há comando {word}. Você quis dizer {guess}? Para enviar como texto: /{word}"
+                )
             }
             None => format!("não há comando {word}: veja /help; para enviar como texto: /{word}"),
         },
         ambiguous: |word, words| format!("{word} pode ser {words}"),
         leave: "/quit sai; para enviar a palavra, digite um espaço antes",
         nobody: |nick, guess| match guess {
-            Some(guess) => format!("{nick} não está aqui. Seria {guess}?"),
+            Some(guess) => format!("{nick} não está aqui. Você quis dizer {guess}?"),
             None => format!("{nick} não está aqui; nada foi enviado"),
         },
         no_reply: "ninguém falou só com você ainda",
@@ -85,8 +89,8 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
         ignored: |nicks| format!("ignorados: {nicks}"),
         ignored_nobody: "ninguém é ignorado",
         quiet: |quiet| match quiet {
-            true => "quem entra e sai não é mais mostrado".into(),
-            false => "quem entra e sai volta a ser mostrado".into(),
+            true => "entradas e saídas não são mais mostradas".into(),
+            false => "entradas e saídas voltam a ser mostradas".into(),
         },
         bell: |when| format!("sinal sonoro: {when}"),
         no_screen: "aqui não há tela para limpar",
@@ -94,6 +98,12 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
         back: |nick| format!("de volta, como {nick}"),
         offline: "sem conexão; nada foi enviado (a seta para cima traz de volta)",
         unheard: |text| format!("talvez ninguém tenha lido: {text}"),
+        held: |nick| {
+            format!(
+                "\"{nick}\" ainda está em uso, talvez pela sua própria conexão perdida; /nick troca"
+            )
+        },
+        oneself: "é você",
         not_yet: |why| format!("o servidor está lá, mas {why}; tentando de novo"),
     },
     cli: CommandLine {
@@ -101,6 +111,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             "server" => "Uso: minichat server [OPÇÕES]",
             "discover" => "Uso: minichat discover [OPÇÕES]",
             "connect" => "Uso: minichat connect [OPÇÕES] [HOST[:PORTA] | HOST PORTA | NOME]",
+            "completions" => "Uso: minichat completions SHELL",
             _ => "Uso: minichat [-h | -V]\n     minichat [COMANDO [OPÇÕES]]",
         },
         arguments: "Argumentos:",
@@ -118,6 +129,10 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             (
                 "join a chat; so does no command at all",
                 "entra em um chat; é o padrão, sem comando algum",
+            ),
+            (
+                "print what makes a shell complete with TAB",
+                "mostra o que faz um shell completar com TAB",
             ),
             (
                 "TCP port to listen on, 0 for any free one (default: 9000)",
@@ -146,7 +161,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             ),
             (
                 "lines a second per user, 0 for no limit (default: 50)",
-                "linhas por segundo e usuário, 0 é sem limite (padrão: 50)",
+                "linhas por segundo por usuário, 0 é sem limite (padrão: 50)",
             ),
             ("do not announce the server on the network", "não anuncia o servidor na rede"),
             (
@@ -191,10 +206,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
                 "continua ouvindo depois do fim da entrada",
             ),
             ("append what is shown to FILE", "acrescenta a FILE o que é mostrado"),
-            (
-                "ring for: never, me, all (default: me)",
-                "tocar por: never (nunca), me (mim), all (padrão: me)",
-            ),
+            ("ring for: never, me, all (default: me)", "quando tocar: never, me, all (padrão: me)"),
             (
                 "colours: auto, always, never (default: auto)",
                 "cores: auto, always (sempre), never (padrão: auto)",
@@ -204,6 +216,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
                 "which server, and its port (default: find one; 9000)",
                 "qual servidor, e a porta (padrão: procura um; 9000)",
             ),
+            ("bash, zsh, fish or powershell", "bash, zsh, fish ou powershell"),
         ],
 
         unknown_option: |option| format!("opção desconhecida `{option}`"),
@@ -220,6 +233,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
         no_number: |value, highest| format!("`{value}` não é um número de 0 a {highest}"),
         no_time: |value, most| format!("`{value}` não é um número de segundos até {most}"),
         no_choice: |value, words| format!("`{value}` não é um destes: {words}"),
+        no_shell: |words| format!("qual shell? Um destes: {words}"),
         empty: "está vazio",
         no_text: |word| format!("`{word}` não é UTF-8"),
         no_nick: |nick| format!("{nick:?} não serve de apelido"),
@@ -318,7 +332,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
         },
         unknown_among: |title, others| {
             format!(
-                "nenhum servidor {title:?} encontrado, nem máquina com esse nome\nHá estes: {others}"
+                "nenhum servidor {title:?} encontrado, nem máquina com esse nome\nDisponíveis: {others}"
             )
         },
         several: |titles| {
@@ -341,7 +355,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             )
         },
         no_interface: |name, others| {
-            format!("não há interface de rede {name:?} ativa\nHá estas: {others}")
+            format!("não há interface de rede {name:?} ativa\nDisponíveis: {others}")
         },
         no_nick: "falta o apelido\nUse --nick APELIDO ou defina MINICHAT_NICK",
         nick: |nick, why| {
@@ -350,7 +364,7 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             )
         },
         refused: |server, why| {
-            format!("{server} não nos deixa entrar: {why}\nTente mais tarde, ou outro servidor")
+            format!("{server} não permite a entrada: {why}\nTente mais tarde, ou outro servidor")
         },
         output: |why| format!("não foi possível gravar a saída: {why}\nO disco está cheio?"),
         signals: |why| {
@@ -414,13 +428,13 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             ("", "esta ajuda"),
         ],
         unknown: |word, meant| match meant {
-            Some(meant) => format!("não há comando {word}; você quis dizer {meant}?"),
-            None => format!("não há comando {word}: veja /help; para dizê-lo a todos: /say {word}"),
+            Some(meant) => format!("não há comando {word}. Você quis dizer {meant}?"),
+            None => format!("não há comando {word}: veja /help; para dizer a todos: /say {word}"),
         },
         ambiguous: |word, commands| format!("{word} pode ser {commands}"),
-        not_said: "não foi dito a ninguém; para dizê-lo a todos: /say TEXTO",
+        not_said: "ninguém leu isso; para dizer a todos: /say TEXTO",
         nobody: |nick, meant| match meant {
-            Some(meant) => format!("ninguém aqui se chama {nick}; você quis dizer {meant}?"),
+            Some(meant) => format!("ninguém aqui se chama {nick}. Você quis dizer {meant}?"),
             None => format!("ninguém aqui se chama {nick}"),
         },
         empty: "não há ninguém aqui",
@@ -429,20 +443,24 @@ o resto é dito a todos; //TEXTO diz /TEXTO",
             format!("{nick} {address}, há {time}{muted}")
         },
         said: |people| match people {
-            0 => "não há ninguém aqui; quem chegar talvez o leia no histórico".into(),
+            0 => "não há ninguém aqui; quem chegar pode ler no histórico".into(),
             1 => "dito a 1 pessoa".into(),
             _ => format!("dito a {people} pessoas"),
         },
-        kicked: |nick| format!("fora: {nick}"),
+        kicked: |nick| format!("removido: {nick}"),
         muted: |nicks| format!("sem voz: {nicks}"),
-        unmuted: |nicks| format!("podem falar de novo: {nicks}"),
+        unmuted: |nicks| format!("pode falar de novo: {nicks}"),
         banned: |place, removed| match removed {
             "" => format!("banido: {place}; não havia ninguém de lá"),
-            _ => format!("banido: {place}; fora: {removed}"),
+            _ => format!("banido: {place}; removido: {removed}"),
         },
-        only_kicked: |nick| format!("fora: {nick}; não banido: todos nesta máquina o seriam"),
-        not_banned: |address| format!("{address} não foi banido: todos nesta máquina o seriam"),
-        lifted: |place| format!("já não está banido: {place}"),
+        only_kicked: |nick| {
+            format!("removido: {nick}; não banido: todos nesta máquina seriam banidos")
+        },
+        not_banned: |address| {
+            format!("{address} não foi banido: todos nesta máquina seriam banidos")
+        },
+        lifted: |place| format!("não está mais banido: {place}"),
         no_bans: "não há banidos",
     },
     server: Server {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::harness::{Output, Running, broken_pipe, minichat, run};
 
 /// The program's own, and its commands.
-const COMMANDS: [&str; 4] = ["", "server", "discover", "connect"];
+pub const COMMANDS: [&str; 5] = ["", "server", "discover", "connect", "completions"];
 
 /// What the binary makes of these words; blanks stand between them.
 #[track_caller]
@@ -68,7 +68,7 @@ fn every_option_that_help_tells_of_exists() {
     for command in COMMANDS {
         let help = help(command);
         let options = documented(&help);
-        assert!(options.len() >= 3, "{options:?}");
+        assert!(options.len() >= 2, "{options:?}");
         for (option, value) in options {
             // Help is only given if everything else is right.
             let value = match value {
@@ -163,6 +163,10 @@ fn what_is_wrong_is_named_with_a_way_out() {
         ("discover --first --watch", "--watch", "minichat discover --help"),
         ("discover --scan --watch", "--scan", "minichat discover --help"),
         ("discover here", "here", "minichat discover --help"),
+        // Shells that there are not.
+        ("completions", "shell", "minichat completions --help"),
+        ("completions csh", "csh", "minichat completions --help"),
+        ("completions bash zsh", "zsh", "minichat completions --help"),
     ] {
         let output = asked(line);
         assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{line}: {output:?}");

@@ -11,6 +11,7 @@
 //! is set.
 
 mod changes;
+mod completed;
 mod found;
 mod person;
 mod strangers;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use crate::cli::documented;
+use crate::cli::{COMMANDS, documented};
 use crate::harness::{
     GREETING, Output, Peer, Running, Server, StandIn, check_time, connect, events, minichat, run,
 };
@@ -74,7 +74,7 @@ fn the_server_tells_its_operator_and_nobody_else_in_portuguese() {
 
 #[test]
 fn help_tells_of_the_same_options_in_every_language() {
-    for command in ["", "server", "discover", "connect"] {
+    for command in COMMANDS {
         let arguments = || format!("{command} --help");
         let english = run(minichat().args(arguments().split_whitespace()), "");
         let portuguese = run(in_portuguese(minichat()).args(arguments().split_whitespace()), "");

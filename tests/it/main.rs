@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod crowd;
 mod dialects;
+mod documented;
 mod evening;
 mod floors;
 mod harness;
@@ -26,6 +27,8 @@ mod order;
 mod promises;
 mod script;
 mod sessions;
+#[cfg(unix)] // Elsewhere a shell of this name is another system's.
+mod shells;
 mod shown;
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
 mod soak;

@@ -137,15 +137,52 @@ fn the_terminal_is_as_it_was_also_when_nobody_was_let_in() {
 }
 
 #[test]
-fn a_server_that_stops_says_goodbye_and_so_does_the_client() {
-    let server = Server::start(&[]);
-    let mut tty = sit_down(server.address);
+fn a_server_that_stops_is_waited_for_unless_that_is_not_wanted() {
     let settings = fresh(SIZES[0]).settings();
-    tty.send("rascunho");
-    wait_for_draft(&tty, "rascunho");
+    let server = Server::start(&[]);
+    let port = server.address.port().to_string();
+    let mut leaves = start(server.address, SIZES[0], &["--nick", "bia", "--no-reconnect"], &[]);
+    leaves.wait("the prompt", |screen| last(screen) == "bia>");
+    let mut waits = sit_down(server.address);
+    waits.send("rascunho");
+    wait_for_draft(&waits, "rascunho");
     server.process.signal("TERM");
-    assert_eq!(tty.wait_exit(), Some(0));
-    left_as_found(&tty, &settings);
+    assert_eq!(leaves.wait_exit(), Some(0));
+    left_as_found(&leaves, &settings);
+    waits.wait("the notice", |screen| screen.contains("connection lost"));
+    drop(server);
+    let mut server = Server::start(&["--port", &port]);
+    waits.wait("the way back", |screen| screen.contains("back, as ana"));
+    wait_for_draft(&waits, "rascunho");
+    // Whoever is removed does not come back.
+    server.process.signal("TERM");
+    server.process.wait();
+    waits.wait("the notice", |screen| screen.matches("connection lost").count() == 2);
+    waits.send("\x03\x03");
+    assert_eq!(waits.wait_exit(), Some(130));
+    left_as_found(&waits, &settings);
+}
+
+#[test]
+fn a_key_that_waits_for_another_one_holds_up_the_chat_but_not_the_client() {
+    let server = Server::start(&[]);
+    let mut joao = server.member("joao");
+    let mut tty = sit_down(server.address);
+    joao.reads("User ana joined.");
+    // Alt and a digit: the editor waits for the key that it counts.
+    tty.send("\x1b1");
+    tty.wait("the count", |screen| screen.contains("(arg: 1)"));
+    for line in ["one", "two", "three"] {
+        joao.says(format!("MSG {line}"));
+        joao.reads(format!("FROM joao [all]: {line}"));
+        // Each is on its way by itself, for longer than anything may be in doubt.
+        std::thread::sleep(std::time::Duration::from_millis(700));
+    }
+    tty.send("x");
+    tty.wait("what was said meanwhile", |screen| screen.contains("joao  three"));
+    wait_for_draft(&tty, "x");
+    tty.process.signal("TERM");
+    assert_eq!(tty.wait_exit(), Some(143));
 }
 
 #[test]

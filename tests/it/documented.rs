@@ -1,0 +1,649 @@
+//! Help is the one source: man pages, completions and the README tell of the same
+//! commands and options, in the same words, and a test names what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use minichat::texts::{ENGLISH, Errors, PORTUGUESE, Texts};
+
+use crate::cli::{COMMANDS, documented};
+use crate::harness::{minichat, run};
+#[cfg(unix)]
+use crate::shells::{Tab, complete, is_installed, scratch, told, tool};
+
+/// What there is, and what is told about it: `-p, --port PORT`, or `server`.
+type Told = BTreeMap<String, String>;
+
+/// Where the man pages of each language are.
+const LANGUAGES: [(&str, &str, &Texts); 2] =
+    [("man", "C", &ENGLISH), ("man/pt_BR", "pt_BR.UTF-8", &PORTUGUESE)];
+
+/// A file of the project.
+#[track_caller]
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let text = fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+    text.replace("\r\n", "\n")
+}
+
+/// Lists everything in which two differ.
+#[track_caller]
+fn check(place: &str, expected: &Told, found: &Told) {
+    let mut faults = Vec::new();
+    for (name, text) in expected {
+        match found.get(name) {
+            None => faults.push(format!("`{name}` is missing: {text:?}")),
+            Some(other) if other != text => {
+                faults.push(format!("`{name}` is {text:?} in the help, and {other:?} here"));
+            }
+            Some(_) => (),
+        }
+    }
+    let surplus = found.keys().filter(|name| !expected.contains_key(*name));
+    faults.extend(surplus.map(|name| format!("`{name}` is not in the help")));
+    assert!(faults.is_empty(), "{place}:\n  {}", faults.join("\n  "));
+    assert!(!expected.is_empty(), "{place}: there is something to compare");
+}
+
+/// The help of a command, as it is printed.
+#[track_caller]
+fn help(command: &str, locale: &str) -> String {
+    let words = command.split_whitespace().chain(["--help"]);
+    let output = run(minichat().args(words).env("LC_ALL", locale), "");
+    assert_eq!((output.status, &*output.stderr), (Some(0), ""), "{command}");
+    output.stdout
+}
+
+/// The rows of a help, or of a list like it: a name, two blanks or more, a text.
+fn rows(list: &str) -> Told {
+    let rows = list.lines().filter_map(|line| line.strip_prefix("  ")?.rsplit_once("  "));
+    let rows = rows.map(|(name, text)| (name.trim().to_string(), text.to_string()));
+    rows.filter(|(name, _)| !name.is_empty()).collect()
+}
+
+/// The options of a command.
+#[track_caller]
+fn options(command: &str, locale: &str) -> Told {
+    let rows = rows(&help(command, locale)).into_iter();
+    rows.filter(|(name, _)| name.starts_with('-')).collect()
+}
+
+/// The commands.
+#[track_caller]
+fn commands(locale: &str) -> Told {
+    let rows = rows(&help("", locale)).into_iter();
+    rows.filter(|(name, _)| !name.starts_with('-')).collect()
+}
+
+/// Each name of each option with the text of all: `-p` and `--port`.
+fn one_by_one(options: &Told) -> Told {
+    let names = options.iter().flat_map(|(names, text)| {
+        names
+            .split(", ")
+            .map(move |name| (name.split(' ').next().unwrap_or(name).to_string(), text.clone()))
+    });
+    names.collect()
+}
+
+/// The words that an option of this name takes, as the help of `connect` says:
+/// `ring for: never, me, all (default: me)`.
+fn choices(option: &str) -> BTreeSet<String> {
+    let all = one_by_one(&options("connect", "C"));
+    let text = &all[option];
+    let (_, words) = text.split_once(": ").expect("there is a list");
+    let (words, _) = words.split_once(" (").expect("there is a default");
+    words.split(", ").map(String::from).collect()
+}
+
+/// The shells, as the help says: `bash, zsh, fish or powershell`.
+fn shells() -> BTreeSet<String> {
+    let words = rows(&help("completions", "C"))["shell"].replace(" or ", ", ");
+    words.split(", ").map(String::from).collect()
+}
+
+/// The text as a sentence, but for its end.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+mod pages {
+    //! A little of mdoc.
+
+    use super::{Told, read};
+
+    /// The lines of a section, by its name in either language.
+    pub fn section(page: &str, names: [&str; 2]) -> Vec<String> {
+        let text = read(page);
+        let begins = |line: &str| line.strip_prefix(".Sh ").map(|name| names.contains(&name));
+        let mut lines = Vec::new();
+        let mut inside = false;
+        for line in text.lines() {
+            inside = begins(line).unwrap_or(inside);
+            if inside {
+                lines.push(line.to_string());
+            }
+        }
+        assert!(!lines.is_empty(), "{page} has a section {names:?}");
+        lines
+    }
+
+    /// The items of lists, and the first line of text of each, without its full
+    /// stop.
+    pub fn items(lines: &[String]) -> Told {
+        let items = lines.iter().enumerate().filter_map(|(at, line)| {
+            let text = lines.get(at + 1).map_or("", String::as_str);
+            let text = text.strip_suffix('.').unwrap_or(text);
+            Some((plain(line.strip_prefix(".It ")?), unescaped(text)))
+        });
+        items.collect()
+    }
+
+    /// `Fl p , Fl -port Ar PORT` as people read it: `-p, --port PORT`.
+    fn plain(head: &str) -> String {
+        let (mut text, mut prefix, mut end) = (String::new(), "", "");
+        for word in head.split(' ') {
+            match word {
+                "Ar" | "Cm" | "Ic" => (),
+                "Fl" => prefix = "-",
+                "Op" => (prefix, end) = ("[", "]"),
+                "," => text += ",",
+                word => {
+                    let blank = if text.is_empty() { "" } else { " " };
+                    text += &format!("{blank}{prefix}{}", unescaped(word));
+                    prefix = "";
+                }
+            }
+        }
+        text + end
+    }
+
+    pub fn unescaped(text: &str) -> String {
+        text.replace(r"\(dq", "\"").replace(r"\&", "").replace(r"\-", "-")
+    }
+}
+
+/// The pages of a language, by their paths.
+fn man_pages(folder: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(path).expect("the pages are there");
+    let names = entries.map(|entry| entry.expect("it can be listed").file_name());
+    let names = names.map(|name| name.into_string().expect("a name in UTF-8"));
+    names.filter(|name| name.contains('.')).map(|name| format!("{folder}/{name}")).collect()
+}
+
+#[test]
+fn man_pages_tell_of_every_option_and_command_in_the_words_of_the_help() {
+    for (folder, locale, _) in LANGUAGES {
+        let sentences = |told: Told| -> Told {
+            told.into_iter().map(|(name, text)| (name, capital(&text))).collect()
+        };
+        for command in COMMANDS.into_iter().filter(|command| *command != "completions") {
+            let page = format!("{folder}/minichat-{command}.1").replace("-.1", ".1");
+            let found = pages::items(&pages::section(&page, ["OPTIONS", "OPÇÕES"]));
+            check(&page, &sentences(options(command, locale)), &found);
+        }
+        let page = format!("{folder}/minichat.1");
+        let found = pages::items(&pages::section(&page, ["COMMANDS", "COMANDOS"]));
+        let found = found
+            .into_iter()
+            .map(|(name, text)| (name.split(' ').next().unwrap_or_default().to_string(), text));
+        check(&page, &sentences(commands(locale)), &found.collect());
+    }
+}
+
+#[test]
+fn man_pages_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
+    for (folder, _, texts) in LANGUAGES {
+        let words = ["/who", "/say", "/kick", "/mute", "/ban", "/help"];
+        let orders = words.into_iter().zip(texts.operator.commands).map(|(word, (what, text))| {
+            (format!("{word} {what}").trim_end().to_string(), capital(text))
+        });
+        // The commands are in the first columns.
+        let lines = texts.client.help.lines().filter(|line| line.starts_with('/'));
+        let said = lines.map(|line| {
+            let (command, text) = line.split_at(19);
+            (command.trim_end().to_string(), capital(text))
+        });
+        let kinds: [(&str, Told); 2] = [("server", orders.collect()), ("connect", said.collect())];
+        for (command, expected) in kinds {
+            let page = format!("{folder}/minichat-{command}.1");
+            let found = pages::items(&pages::section(&page, ["COMMANDS", "COMANDOS"]));
+            check(&page, &expected, &found);
+        }
+    }
+}
+
+/// All that ends the program, in one line each, with words in the place of values.
+fn failures(texts: &Texts) -> Vec<String> {
+    // Whoever adds a message has to add it here, or it does not compile.
+    let Errors {
+        address_in_use,
+        port_denied,
+        no_such_address,
+        listen,
+        log,
+        resolve,
+        connect,
+        silent,
+        lost,
+        not_found,
+        unknown,
+        unknown_among,
+        several,
+        incompatible,
+        unversioned,
+        no_interface,
+        no_nick,
+        nick,
+        refused,
+        output,
+        signals,
+        search,
+        system: _,
+    } = &texts.error;
+    let all = [
+        address_in_use("ADDR", ""),
+        port_denied("ADDR"),
+        no_such_address("ADDR"),
+        listen("ADDR", "REASON"),
+        log("FILE", "REASON"),
+        resolve("HOST", "REASON"),
+        connect("SERVER", "", "REASON"),
+        silent("SERVER", 7.0).replace("7 s", "SECS s"),
+        lost("SERVER", ""),
+        not_found("INTERFACES", 7.0, "REASON")
+            .replace("7.0 s", "SECS s")
+            .replace("7,0 s", "SECS s"),
+        unknown("NAME"),
+        unknown_among("NAME", ""),
+        several("NAMES"),
+        incompatible("NAME", 7).replace(": 7", ": VERSION"),
+        unversioned("NAME"),
+        no_interface("NAME", ""),
+        no_nick.to_string(),
+        nick("NICK", "REASON"),
+        refused("SERVER", "REASON"),
+        output("REASON"),
+        signals("REASON"),
+        search("REASON"),
+    ];
+    let firsts = all.iter().filter_map(|message| message.lines().next());
+    firsts.map(String::from).collect()
+}
+
+#[test]
+fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
+    for (folder, _, texts) in LANGUAGES {
+        let (server, discovery, cli) = (&texts.server, &texts.discovery, &texts.cli);
+        let mut expected: BTreeSet<String> = failures(texts).into_iter().collect();
+        expected.extend([
+            (server.hidden)("REASON"),
+            (server.log_gap)("FILE"),
+            (server.log_failed)("FILE", "REASON"),
+            (server.cut)("NICK", "ADDR", "REASON"),
+        ]);
+        expected.extend([
+            (server.behind)(7).replace('7', "N"),
+            (server.stalled)(7).replace('7', "N"),
+            server.evicted.to_string(),
+            (server.more_cut)(7).replace('7', "N"),
+        ]);
+        let reasons = [
+            discovery.no_network,
+            discovery.elsewhere,
+            discovery.port_taken,
+            discovery.no_multicast,
+            discovery.blocked,
+        ];
+        expected.extend(reasons.map(String::from));
+        // What is wrong with a command line mostly explains itself.
+        let possible = [
+            (cli.unknown_command)("WORD"),
+            (cli.unknown_option)("WORD"),
+            (cli.missing_value)("WORD"),
+            (cli.no_choice)("WORD", "WORDS"),
+            (cli.no_text)("WORD"),
+        ];
+        let mut explained = BTreeSet::new();
+        for page in man_pages(folder).iter().filter(|page| page.ends_with(".1")) {
+            let lines = pages::section(page, ["DIAGNOSTICS", "DIAGNÓSTICOS"]);
+            let items = lines.iter().filter_map(|line| line.strip_prefix(".It "));
+            explained.extend(items.map(pages::unescaped));
+        }
+        let missing: Vec<_> = expected.difference(&explained).collect();
+        assert!(missing.is_empty(), "{folder} does not explain {missing:#?}");
+        let known = expected.into_iter().chain(possible).collect();
+        let surplus: Vec<_> = explained.difference(&known).collect();
+        assert!(surplus.is_empty(), "{folder} explains what nobody says: {surplus:#?}");
+    }
+}
+
+#[test]
+fn the_man_page_of_the_protocol_explains_every_code() {
+    let protocol = read("protocol.md");
+    let (_, table) = protocol.split_once("| `ERR` code |").expect("there is a table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let expected: BTreeSet<String> =
+        rows.filter_map(|row| row.split('`').nth(1)).map(String::from).collect();
+    let page = "man/minichat-protocol.7";
+    let lines = pages::section(page, ["DIAGNOSTICS"; 2]);
+    let items = lines.iter().filter_map(|line| line.strip_prefix(".It Li "));
+    assert_eq!(items.map(String::from).collect::<BTreeSet<_>>(), expected, "{page}");
+}
+
+#[test]
+fn every_man_page_is_of_this_version() {
+    for page in LANGUAGES.into_iter().flat_map(|(folder, ..)| man_pages(folder)) {
+        let version = format!("\n.Os minichat {}\n", env!("CARGO_PKG_VERSION"));
+        assert!(read(&page).contains(&version), "{page} is not of version{version}");
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere there are no man pages.
+fn man_pages_have_no_flaws() {
+    let Some(_) = tool("mandoc") else { return };
+    for page in LANGUAGES.into_iter().flat_map(|(folder, ..)| man_pages(folder)) {
+        let mut command = tool("mandoc").expect("it was there before");
+        let output = run(command.args(["-T", "lint", "-W", "warning", &page]), "");
+        let told = (output.status, &*output.stdout, &*output.stderr);
+        assert_eq!(told, (Some(0), "", ""), "{page}");
+    }
+}
+
+#[test]
+fn the_readme_lists_every_option_in_the_words_of_the_help() {
+    let readme = read("README.md");
+    let (_, list) = readme.split_once("### Options\n\n```text\n").expect("there is a list");
+    let (list, _) = list.split_once("```").expect("the list ends");
+    let mut found: BTreeMap<&str, Told> = BTreeMap::new();
+    for block in list.split("\n\n") {
+        let (head, list) = block.split_once('\n').expect("a command has options");
+        let command = head.strip_prefix("minichat ").expect("it begins with a command");
+        found.insert(command, rows(list));
+    }
+    for command in COMMANDS.into_iter().filter(|command| !command.is_empty()) {
+        let mut expected = options(command, "C");
+        // Everybody knows this one.
+        expected.remove("-h, --help");
+        match found.remove(command) {
+            Some(found) => check(&format!("README.md, {command}"), &expected, &found),
+            None => assert!(expected.is_empty(), "README.md has no options of {command}"),
+        }
+    }
+    assert!(found.is_empty(), "README.md has commands that there are not: {found:?}");
+}
+
+#[test]
+fn what_is_printed_for_a_shell_is_what_is_installed() {
+    let files = ["minichat.bash", "_minichat", "minichat.fish", "_minichat.ps1"];
+    let mut shells = shells();
+    for (shell, file) in ["bash", "zsh", "fish", "powershell"].into_iter().zip(files) {
+        let output = run(minichat().args(["completions", shell]), "");
+        assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+        assert_eq!(output.stdout, read(&format!("completions/{file}")), "{shell}");
+        assert!(shells.remove(shell), "help tells of {shell}");
+    }
+    assert!(shells.is_empty(), "{shells:?}");
+}
+
+/// A program that notes that it was run. To complete options, nobody is looked for,
+/// least of all on a network that is not the test's own.
+#[cfg(unix)]
+struct Nobody(PathBuf);
+
+#[cfg(unix)]
+impl Nobody {
+    fn of(shell: &str) -> Nobody {
+        use std::os::unix::fs::PermissionsExt;
+        let program = scratch(&format!("nobody-for-{shell}")).join("minichat");
+        fs::create_dir(program.parent().expect("it is in a folder")).expect("one can be made");
+        fs::write(&program, "#!/bin/sh\ntouch \"$0-ran\"\n").expect("a file can be made");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Nobody(program)
+    }
+
+    #[track_caller]
+    fn complete(&self, shell: &str, line: &str) -> Option<Tab> {
+        let tab = complete(shell, line, &self.0);
+        let ran = fs::exists(self.0.with_file_name("minichat-ran")).expect("one can look");
+        assert!(!ran, "{shell} looks for servers to complete: minichat {line}");
+        tab
+    }
+}
+
+/// What every shell must offer.
+#[cfg(unix)]
+#[track_caller]
+fn check_shell(shell: &str, nobody: &Nobody) {
+    let check_words = |line: &str, expected: &BTreeSet<String>| {
+        let Some(tab) = nobody.complete(shell, line) else { return };
+        let expected = expected.iter().map(String::as_str).collect();
+        assert_eq!(tab.names(), expected, "{shell}, minichat {line}");
+    };
+    check_words("", &commands("C").into_keys().collect());
+    check_words("completions ", &shells());
+    for option in ["--bell", "--color"] {
+        check_words(&format!("connect {option} "), &choices(option));
+    }
+    check_words("discover --timeout ", &BTreeSet::new());
+    check_words("connect 127.0.0.1 --nick ", &BTreeSet::new());
+    for option in ["server -l", "connect --log"] {
+        let Some(tab) = nobody.complete(shell, &format!("{option} LICEN")) else { return };
+        // bash itself knows best how to quote files.
+        let files = if shell == "bash" { "compopt -o default" } else { "LICENSE" };
+        assert_eq!(tab.names(), [files].into(), "{shell}, minichat {option}");
+    }
+}
+
+/// The same without the texts, for shells that do not show them to programs.
+#[cfg(unix)]
+#[track_caller]
+fn check_names(place: &str, command: &str, tab: &Tab) {
+    let name = |name: &str| (name.to_string(), String::new());
+    let expected = one_by_one(&options(command, "C"));
+    let expected = expected.keys().map(|option| name(option)).collect();
+    check(place, &expected, &tab.names().into_iter().map(name).collect());
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere a shell of this name is another system's.
+fn bash_completes_what_the_help_tells_of() {
+    let nobody = Nobody::of("bash");
+    check_shell("bash", &nobody);
+    for command in COMMANDS {
+        let Some(tab) = nobody.complete("bash", format!("{command} -").trim_start()) else {
+            return;
+        };
+        check_names(&format!("completions/minichat.bash, {command}"), command, &tab);
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere a shell of this name is another system's.
+fn fish_completes_what_the_help_tells_of() {
+    let nobody = Nobody::of("fish");
+    check_shell("fish", &nobody);
+    for command in COMMANDS {
+        let [Some(one), Some(two)] = ["-", "--"]
+            .map(|dashes| nobody.complete("fish", format!("{command} {dashes}").trim_start()))
+        else {
+            return;
+        };
+        let found = one.offers.into_iter().chain(two.offers).collect();
+        let expected = one_by_one(&options(command, "C"));
+        check(&format!("completions/minichat.fish, {command}"), &expected, &found);
+    }
+    let Some(tab) = nobody.complete("fish", "") else { return };
+    check("completions/minichat.fish", &commands("C"), &tab.offers.into_iter().collect());
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere a shell of this name is another system's.
+fn zsh_completes_what_the_help_tells_of() {
+    let nobody = Nobody::of("zsh");
+    check_shell("zsh", &nobody);
+    for command in COMMANDS {
+        let Some(tab) = nobody.complete("zsh", format!("{command} -").trim_start()) else { return };
+        check_names(&format!("completions/_minichat, {command}"), command, &tab);
+    }
+}
+
+#[test]
+fn the_texts_of_zsh_are_those_of_the_help() {
+    let script = read("completions/_minichat");
+    for command in COMMANDS {
+        let begin = if command.is_empty() { "_minichat() {" } else { &format!("({command})\n") };
+        let (_, part) = script.split_once(begin).expect("each command has its part");
+        let (part, _) = part.split_once("ret=0").expect("the part ends");
+        let mut found = Told::new();
+        for line in part.lines().map(str::trim_start).filter(|line| line.starts_with('\'')) {
+            // What excludes each other comes first, in parentheses.
+            let line = line.trim_start_matches('\'').trim_start_matches('*');
+            let names = match line.split_once(')') {
+                Some((others, rest)) if others.starts_with('(') => rest,
+                _ => line,
+            };
+            let Some((names, rest)) = names.split_once('[') else { continue };
+            let (text, _) = rest.split_once(']').expect("a text ends");
+            let names = names.trim_matches(['\'', '{', '}']).trim_end_matches('}');
+            for name in names.split(',') {
+                let name = name.trim_matches(['\'', '{', '}']).trim_end_matches(['+', '=']);
+                found.insert(name.into(), text.into());
+            }
+        }
+        let expected = one_by_one(&options(command, "C"));
+        check(&format!("completions/_minichat, {command}"), &expected, &found);
+    }
+    let (_, list) = script.split_once("commands=(\n").expect("there is a list");
+    let (list, _) = list.split_once("\n        )").expect("the list ends");
+    let rows = list.lines().map(|line| line.trim().trim_matches('\''));
+    let rows = rows.filter_map(|row| row.split_once(':'));
+    let found = rows.map(|(name, text)| (name.to_string(), text.to_string())).collect();
+    check("completions/_minichat", &commands("C"), &found);
+}
+
+/// The rows `'name|text'` of a list in PowerShell's script.
+#[track_caller]
+fn powershell_rows(script: &str, name: &str) -> Told {
+    let (_, list) = script.split_once(name).unwrap_or_else(|| panic!("there is no {name}"));
+    let (_, list) = list.split_once("@(\n").expect("it is a list");
+    let lines = list.lines().map(str::trim).take_while(|line| *line != ")");
+    let rows = lines.filter_map(|line| line.trim_matches('\'').split_once('|'));
+    rows.map(|(name, text)| (name.to_string(), text.to_string())).collect()
+}
+
+#[test]
+fn powershell_completes_what_the_help_tells_of() {
+    let script = read("completions/_minichat.ps1");
+    let words = |begin: &str| -> BTreeSet<String> {
+        let (_, list) = script.split_once(begin).unwrap_or_else(|| panic!("there is no {begin}"));
+        let list = list.split([')', '{']).next().unwrap_or_default();
+        let words = list.split(['\'', ',', ' ', '\n', '@', '(']).filter(|word| !word.is_empty());
+        words.map(String::from).collect()
+    };
+    let place = "completions/_minichat.ps1";
+    check(place, &commands("C"), &powershell_rows(&script, "$commands = "));
+    for command in COMMANDS {
+        let found = one_by_one(&powershell_rows(&script, &format!("\n        '{command}' ")));
+        let expected = one_by_one(&options(command, "C"));
+        check(&format!("{place}, {command}"), &expected, &found);
+    }
+    assert_eq!(words("'--bell'  = "), choices("--bell"), "{place}");
+    assert_eq!(words("'--color' = "), choices("--color"), "{place}");
+    assert_eq!(words("foreach ($shell in "), shells(), "{place}");
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere it is an older one that answers to this name.
+fn powershell_itself_completes() {
+    // Not every system has a package of it, so it is not required.
+    if !is_installed("pwsh") {
+        return eprintln!("SKIP: pwsh is not installed");
+    }
+    let script = "
+        . ./completions/_minichat.ps1
+        $tab = TabExpansion2 -inputScript 'minichat server --' -cursorColumn 18
+        $tab.CompletionMatches | ForEach-Object { '  ' + $_.ListItemText + '  ' + $_.ToolTip }";
+    let mut command = tool("pwsh").expect("it is there");
+    let found = rows(&told(command.args(["-NoProfile", "-NonInteractive", "-Command", script])));
+    let mut expected = one_by_one(&options("server", "C"));
+    expected.retain(|name, _| name.starts_with("--"));
+    check("completions/_minichat.ps1, server", &expected, &found);
+}
+
+#[test]
+fn every_completion_knows_which_options_take_a_value() {
+    let helps = COMMANDS.map(|command| help(command, "C"));
+    let options = helps.iter().flat_map(|help| documented(help));
+    let valued: BTreeSet<&str> =
+        options.filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect();
+    for (file, begin, end) in [
+        ("minichat.bash", "case $word in", ") option="),
+        ("minichat.fish", "contains -- $word", "set option"),
+        ("_minichat.ps1", "$takesValue = @(", "\n    )"),
+    ] {
+        let script = read(&format!("completions/{file}"));
+        let (_, list) = script.split_once(begin).expect("there is a list");
+        let (list, _) = list.split_once(end).expect("the list ends");
+        let words = list.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let words: BTreeSet<&str> = words.filter(|word| word.starts_with('-')).collect();
+        assert_eq!(words, valued, "completions/{file}");
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere nothing is installed like this.
+fn make_installs_every_page_and_completion_and_takes_all_away_again() {
+    let root = scratch("installed");
+    let make = |target: &str| {
+        let command = tool("make")?;
+        let binary = format!("BIN={}", env!("CARGO_BIN_EXE_minichat"));
+        let root = format!("DESTDIR={}", root.display());
+        Some((command, [target.to_string(), binary, root, "PREFIX=/usr".into()]))
+    };
+    let installed = || -> BTreeSet<String> {
+        let (mut files, mut folders) = (BTreeSet::new(), vec![root.clone()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("it can be listed") {
+                let path = entry.expect("it can be listed").path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => {
+                        let path = path.strip_prefix(&root).expect("it is below");
+                        files.insert(path.display().to_string());
+                    }
+                }
+            }
+        }
+        files
+    };
+    let Some((mut command, arguments)) = make("install") else { return };
+    told(command.args(&arguments));
+    let mut expected: BTreeSet<String> = [
+        "bin/minichat",
+        "share/bash-completion/completions/minichat",
+        "share/zsh/site-functions/_minichat",
+        "share/fish/vendor_completions.d/minichat.fish",
+        "share/doc/minichat/README.md",
+        "share/doc/minichat/protocol.md",
+        "share/doc/minichat/LICENSE",
+    ]
+    .map(|path| format!("usr/{path}"))
+    .into();
+    for page in LANGUAGES.into_iter().flat_map(|(folder, ..)| man_pages(folder)) {
+        let (folder, name) = page.rsplit_once('/').expect("it is in a folder");
+        let number = name.rsplit_once('.').expect("it has a section").1;
+        expected.insert(format!("usr/share/{folder}/man{number}/{name}"));
+    }
+    assert_eq!(installed(), expected);
+    let version = told(std::process::Command::new(root.join("usr/bin/minichat")).arg("--version"));
+    assert_eq!(version, format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
+
+    let (mut command, arguments) = make("uninstall").expect("it was there before");
+    told(command.args(&arguments));
+    assert_eq!(installed(), BTreeSet::new());
+    fs::remove_dir_all(&root).expect("folders can be removed");
+}
