@@ -35,8 +35,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     };
     let minute = (seconds / 10).max(1);
     let mut server = Server::start(&[]);
-    server.still_serves(); // What is made once is made now.
-    let sockets = descriptors(&server);
+    let own = sockets(&server);
 
     let people: Vec<Peer> = (0..PEOPLE).map(|who| server.member(&nick(who))).collect();
     let mut mouths: Vec<TcpStream> = people
@@ -49,7 +48,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     let accounts = thread::scope(|scope| {
         let listening: Vec<_> = people
             .into_iter()
-            .map(|peer| scope.spawn(move || Account::new().keep(peer, None, begin)))
+            .map(|peer| scope.spawn(move || Account::new().keep(peer, seconds * LINES, begin)))
             .collect();
         let mut visits = Vec::new();
         for n in 0..seconds * LINES {
@@ -73,9 +72,6 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
                 stalled.push(stall(server.address, stalled.len()));
             }
         }
-        for mouth in &mut mouths {
-            mouth.write_all(b"QUIT\n").expect("they are heard");
-        }
         visits.into_iter().for_each(|visit| visit.join().expect("a visitor reads every line"));
         let listened = listening.into_iter().map(|listener| listener.join());
         listened.map(|account| account.expect("everybody reads every line")).collect::<Vec<_>>()
@@ -89,6 +85,14 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
         assert_eq!(account.order.finish(), order, "all have heard it in one order");
     }
 
+    let late = accounts.iter().map(|account| account.late).max().unwrap_or_default();
+    eprintln!("{seconds} s, {} lines; the latest was {late:?} late", seconds * LINES);
+    let most = |from: u32, to: u32| memory.get(from as usize..to as usize)?.iter().max().copied();
+    if let (Some(early), Some(end)) = (most(minute, 2 * minute), most(seconds - minute, seconds)) {
+        eprintln!("memory: {early} KiB in the second tenth, {end} KiB in the last");
+        assert!(seconds < MATURE || 10 * end <= 11 * early, "it grows: {memory:?}");
+    }
+
     // Whoever did not read was let go, and the operator was told why.
     for n in 0..stalled.len() {
         let line = server.process.stderr.find(&format!("stalled-{n}"));
@@ -97,19 +101,12 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     let sleepers = stalled.len();
     drop((mouths, stalled));
     let deadline = Instant::now() + PATIENCE;
-    while descriptors(&server) != sockets {
-        assert!(Instant::now() < deadline, "{:?}, not {sockets:?}", descriptors(&server));
+    while sockets(&server) != own {
+        assert!(Instant::now() < deadline, "{:?} sockets, not {own:?}", sockets(&server));
         thread::yield_now();
     }
 
-    let late = accounts.iter().map(|account| account.late).max().unwrap_or_default();
-    eprintln!("{seconds} s, {} lines; the latest was {late:?} late", seconds * LINES);
-    let most = |from: u32, to: u32| memory.get(from as usize..to as usize)?.iter().max().copied();
-    if let (Some(early), Some(end)) = (most(minute, 2 * minute), most(seconds - minute, seconds)) {
-        eprintln!("memory: {early} KiB in the second tenth, {end} KiB in the last");
-        assert!(seconds < MATURE || 10 * end <= 11 * early, "it grows: {memory:?}");
-    }
-    eprintln!("descriptors at the beginning and at the end: {sockets:?}");
+    eprintln!("sockets at the beginning and at the end: {own:?}");
     server.still_serves();
     server.process.signal("TERM");
     let output = server.process.output();
@@ -132,8 +129,9 @@ impl Account {
         Account { next: vec![None; PEOPLE], order: DefaultHasher::new(), late: Duration::ZERO }
     }
 
-    /// Reads until goodbye, and asks for it after so many lines.
-    fn keep(mut self, mut peer: Peer, mut lines: Option<u32>, begin: Instant) -> Account {
+    /// Reads so many lines and then, while it leaves, what more there is.
+    fn keep(mut self, mut peer: Peer, lines: u32, begin: Instant) -> Account {
+        let mut heard = 0;
         loop {
             let line = peer.line();
             if line == "BYE" {
@@ -145,11 +143,9 @@ impl Account {
                 continue;
             };
             self.hear(&line, message, begin);
-            if let Some(left) = &mut lines {
-                *left = left.wrapping_sub(1);
-                if *left == 0 {
-                    peer.says("QUIT");
-                }
+            heard += 1;
+            if heard == lines {
+                peer.says("QUIT");
             }
         }
     }
@@ -176,7 +172,7 @@ fn visit(address: SocketAddr, number: u32, begin: Instant) {
     peer.reads(GREETING);
     peer.says(format!("NICK visitor-{number}"));
     peer.reads(format!("OK welcome visitor-{number}"));
-    Account::new().keep(peer, Some(VISIT), begin);
+    Account::new().keep(peer, VISIT, begin);
 }
 
 /// Somebody who comes and reads nothing at all, with little room for what comes.
@@ -205,9 +201,12 @@ fn resident(server: &Server) -> Option<u64> {
     Some(resident.and_then(|resident| resident.parse().ok()).expect("a number of kB"))
 }
 
-/// How many descriptors the server has open, where that can be known.
-fn descriptors(server: &Server) -> Option<usize> {
+/// How many sockets the server has open, where that can be known.
+fn sockets(server: &Server) -> Option<usize> {
     server.process.known("status")?;
     let open = fs::read_dir(format!("/proc/{}/fd", server.process.id()));
-    Some(open.expect("its descriptors can be listed").count())
+    let open = open.expect("its descriptors can be listed").flatten();
+    // One that is closed meanwhile is none.
+    let targets = open.filter_map(|file| fs::read_link(file.path()).ok());
+    Some(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count())
 }
