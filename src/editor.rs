@@ -139,6 +139,10 @@ struct State {
 enum Phase {
     /// Nothing is read: what is to be shown is simply written.
     Idle,
+    /// It is being written.
+    Writing,
+    /// rustyline is about to read.
+    Beginning,
     /// rustyline reads, and shows what it is given.
     Reading,
     /// It is about to end.
@@ -218,19 +222,17 @@ impl Editor {
         loop {
             state = match (state.phase, &state.in_flight) {
                 (Phase::Reading, None) => break,
-                (Phase::Idle, None) | (Phase::Closed, _) => {
+                (Phase::Idle, None) => return self.desk.write(state, lines),
+                (Phase::Closed, _) => {
                     drop(state);
                     return write_out(lines);
                 }
-                (Phase::Ending, _) => self.desk.wait(state),
-                (_, Some(_)) => {
+                (Phase::Writing | Phase::Beginning | Phase::Ending, _) => self.desk.wait(state),
+                (Phase::Idle | Phase::Reading, Some(_)) => {
                     let (mut state, timeout) = self.desk.wait_for(state, APPEARS);
                     match (timeout, state.phase) {
                         // Nobody reads, and perhaps nobody will again.
-                        (true, Phase::Idle) => {
-                            drop(state);
-                            return write_out(lines);
-                        }
+                        (true, Phase::Idle) => return self.desk.write(state, lines),
                         (true, Phase::Reading) if state.doubt => state.in_flight = None,
                         _ => (),
                     }
@@ -252,9 +254,11 @@ impl Editor {
     pub fn finish(&self) {
         let deadline = Instant::now() + LAST_LINES;
         let mut state = self.desk.lock();
-        while state.phase == Phase::Ending
-            || state.phase == Phase::Reading && state.in_flight.is_some()
-        {
+        while match state.phase {
+            Phase::Writing | Phase::Beginning | Phase::Ending => true,
+            Phase::Reading => state.in_flight.is_some(),
+            Phase::Idle | Phase::Closed => false,
+        } {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             (state, _) = self.desk.wait_for(state, left);
         }
@@ -317,6 +321,32 @@ impl Desk {
         let waited = self.changed.wait_timeout(state, limit);
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         (state, timeout.timed_out())
+    }
+
+    /// Writes while nothing is read. A terminal may block that for ever, so the state
+    /// is free meanwhile.
+    fn write(&self, mut state: MutexGuard<'_, State>, lines: &str) -> io::Result<()> {
+        state.phase = Phase::Writing;
+        drop(state);
+        let written = write_out(lines);
+        let mut state = self.lock();
+        if state.phase == Phase::Writing {
+            state.phase = Phase::Idle;
+        }
+        self.changed.notify_all();
+        written
+    }
+
+    /// Waits until nothing is being written. Whether there is still something to read.
+    fn begin(&self) -> bool {
+        let mut state = self.lock();
+        while state.phase == Phase::Writing {
+            state = self.wait(state);
+        }
+        if state.phase != Phase::Closed {
+            state.phase = Phase::Beginning;
+        }
+        state.phase != Phase::Closed
     }
 
     fn tell(&self, typed: Typed) {
@@ -418,7 +448,7 @@ type Reader = rustyline::Editor<Guide, MemHistory>;
 /// Reads line after line until the terminal is gone.
 fn read(mut reader: Reader, desk: &Desk) {
     let mut prompt = desk.next_prompt(None);
-    loop {
+    while desk.begin() {
         let styled = if desk.purpose.colour { &prompt.styled } else { &prompt.raw };
         let read = reader
             .readline_with_initial(&(prompt.raw.as_str(), styled.as_str()), (&prompt.draft, ""));
@@ -636,7 +666,7 @@ impl Highlighter for Guide {
             state.in_flight = None;
             state.doubt = false;
         }
-        if state.phase == Phase::Idle {
+        if state.phase == Phase::Beginning {
             state.phase = Phase::Reading;
         }
         self.0.changed.notify_all();

@@ -19,8 +19,10 @@ use crate::wire::DEFAULT_PORT;
 const LOOK: Duration = Duration::from_secs(3);
 /// The servers are all known when somebody was found, this long after the first
 /// question, and this long after the last news.
-const COMPLETE: Duration = Duration::from_millis(400);
-const QUIET: Duration = Duration::from_millis(100);
+const COMPLETE: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(50);
+/// Whoever is to choose among them is shown none too few: so much longer.
+const PATIENCE: u32 = 2;
 /// How long a name server may take, once a chat server of that name is found.
 const NAME_SERVER: Duration = Duration::from_millis(500);
 
@@ -117,6 +119,7 @@ async fn find_named(
     desk: &Desk,
 ) -> Result<Place, Error> {
     let begin = Instant::now();
+    let (complete, quiet) = until_complete(config, desk);
     let mut browser = browse(config)?;
     let mut resolving = Some(Box::pin(resolve(name, DEFAULT_PORT, config.timeout)));
     let mut last = begin;
@@ -132,7 +135,7 @@ async fn find_named(
         let decision = match (&close[..], &resolving) {
             ([], None) => begin + config.timeout.min(LOOK),
             ([], Some(_)) => begin + config.timeout,
-            (_, None) => (last + QUIET).max(begin + COMPLETE),
+            (_, None) => (last + quiet).max(begin + complete),
             (_, Some(_)) => begin + NAME_SERVER,
         };
         if Instant::now() >= decision {
@@ -166,6 +169,13 @@ async fn find_named(
     }
 }
 
+/// When the servers are all known: this long after the first question, and this
+/// long after the last news.
+fn until_complete(config: &Connect, desk: &Desk) -> (Duration, Duration) {
+    let patience = if desk.asks && !config.auto { PATIENCE } else { 1 };
+    (COMPLETE * patience, QUIET * patience)
+}
+
 /// The servers whose title is `name`, or else is that but for the case, or else
 /// begins with it.
 fn matching(servers: &[Server], name: &str) -> Vec<Server> {
@@ -183,12 +193,13 @@ fn matching(servers: &[Server], name: &str) -> Vec<Server> {
 /// Whichever server there is; of several, the one that is chosen.
 async fn find_any(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
     let begin = Instant::now();
+    let (complete, quiet) = until_complete(config, desk);
     let mut browser = browse(config)?;
     let mut last = begin;
     let limit = begin + config.timeout.min(LOOK);
     loop {
         let end = match browser.servers().iter().any(Server::is_compatible) {
-            true => (last + QUIET).max(begin + COMPLETE).min(limit.max(begin + COMPLETE)),
+            true => (last + quiet).max(begin + complete).min(limit.max(begin + complete)),
             false => limit,
         };
         if !browser.changes_before(end).await {

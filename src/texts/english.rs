@@ -10,17 +10,17 @@ pub static ENGLISH: Texts = Texts {
         name: "NAME",
         maybe_nick: "[NICK]",
         help: "\
-/help          this help
-/who           who is here
-/msg NICK TEXT tell one person; so does @NICK TEXT
-/r TEXT        answer whoever wrote to you alone
-/me TEXT       say what you do
-/nick NAME     take another nick
-/ignore [NICK] hide this person, or show them again
-/quiet         hide who comes and goes, or show it
-/bell WHEN     ring: never, me, all
-/clear         clear the screen
-/quit          leave; so does Ctrl-D
+/help              this help
+/who               who is here
+/msg NICK TEXT     tell one person; so does @NICK TEXT
+/r TEXT            answer whoever wrote to you alone
+/me TEXT           say what you do
+/nick NAME         take another nick
+/ignore [NICK]     hide this person, or show them again
+/quiet             hide who comes and goes, or show it
+/bell WHEN         ring: never, me, all
+/clear             clear the screen
+/quit              leave; so does Ctrl-D
 All else is said to all; //TEXT says /TEXT",
         looking: "Looking for a server...",
         joining: |server| format!("joining {server}"),
