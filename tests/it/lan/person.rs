@@ -36,7 +36,7 @@ fn whoever_is_cut_off_finds_the_server_by_its_name_wherever_it_is_then() {
         ana.wait("the notice", |screen| screen.matches("connection lost").count() == 2);
         let mut third = second.server(&["--name", "Sala 3", "--port", "9008"]);
         ana.wait("the way back", |screen| screen.matches("back, as ana").count() == 2);
-        assert_eq!(draft(&ana.screen(), "ana>").as_deref(), Some("a draft"));
+        ana.wait("the draft", |screen| draft(screen, "ana>").as_deref() == Some("a draft"));
         third.stdout.find(" + ana 10.77.0.3 ");
         // The same client is there, and what it was typing is said there.
         let mut peer = second.minichat(&["connect", "127.0.0.1:9008", "--nick", "joao"]);
