@@ -52,6 +52,8 @@ const KEY_SEQUENCE: u16 = 50;
 const NEW_PROMPT: Duration = Duration::from_secs(1);
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
+/// How long the last painting may take; none begins after it.
+const LAST_PAINTING: Duration = Duration::from_millis(25);
 /// How long the last lines may take to be shown.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -275,6 +277,10 @@ impl Editor {
         };
         self.desk.changed.notify_all();
         drop(state);
+        if before == Phase::Reading {
+            // What has just been shown is followed by the prompt, which is on its way.
+            thread::sleep(LAST_PAINTING);
+        }
         self.desk.terminal.restore();
         let (written, over) = mpsc::channel();
         let last = format!("{end}{late}");
@@ -668,6 +674,13 @@ impl Highlighter for Guide {
         }
         if state.phase == Phase::Beginning {
             state.phase = Phase::Reading;
+        }
+        if state.phase == Phase::Closed {
+            drop(state);
+            // The terminal is not ours any more, and the program is about to end.
+            loop {
+                thread::park();
+            }
         }
         self.0.changed.notify_all();
         prompt.into()
