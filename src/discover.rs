@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::config;
 use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
+use crate::editor::write_out;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::texts::{self, Texts};
@@ -152,8 +153,7 @@ async fn watch(
 }
 
 fn print(text: &str) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::Output)
+    write_out(text).map_err(Error::Output)
 }
 
 /// How servers are printed.

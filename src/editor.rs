@@ -442,8 +442,11 @@ impl Desk {
     }
 }
 
-/// Writes to standard output now.
-fn write_out(text: &str) -> io::Result<()> {
+/// Writes to standard output now, past any editor.
+///
+/// # Errors
+/// If nobody reads it, or it cannot be written.
+pub fn write_out(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()

@@ -16,6 +16,7 @@ use crate::interrupt::Trigger;
 use crate::room::{Deed, News, Reason};
 use crate::server::lobby::{Lobby, Sighting};
 use crate::server::orders;
+use crate::server::places::own_addresses;
 use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
 use crate::wire::sanitize::visible;
@@ -87,10 +88,7 @@ impl Console {
     pub fn print(&self, text: &str) {
         let printed = match &self.editor {
             Some(editor) => editor.print(text),
-            None => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
-            }
+            None => editor::write_out(text),
         };
         printed.ok();
     }
@@ -247,7 +245,7 @@ pub fn invitation(
     texts: &texts::Server,
 ) -> String {
     let port = listening[0].port();
-    let mut addresses = reachable(listening, &interfaces());
+    let mut addresses = reachable(listening, &own_addresses());
     let join = match addresses.iter().all(IpAddr::is_loopback) {
         true => texts.join_from_machine,
         false => texts.join_from_network,
@@ -268,13 +266,6 @@ pub fn invitation(
         text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
     }
     text + if orders { texts.notes_and_orders } else { texts.notes } + "\n"
-}
-
-/// The addresses of this machine's interfaces.
-pub fn interfaces() -> Vec<IpAddr> {
-    // Not to know them costs a line of help, no more.
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.iter().map(|interface| interface.ip()).collect()
 }
 
 /// The addresses that others can type: IPv4 where there is any, since IPv6 is a

@@ -10,9 +10,8 @@ use std::time::Duration;
 use crate::editor::{Argument, Command};
 use crate::guess::{self, Unclear};
 use crate::room::SessionId;
-use crate::server::console;
 use crate::server::lobby::{House, Lobby};
-use crate::server::places::Place;
+use crate::server::places::{Place, own_addresses};
 use crate::texts::Operator;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_blank, visible};
@@ -133,7 +132,7 @@ pub fn commands(texts: &Operator) -> [Command; 6] {
 /// are fit for a terminal, whatever was typed.
 pub fn give(lobby: &Lobby, texts: &Operator, line: &str) -> Vec<String> {
     let replies = match Order::parse(line) {
-        Ok(order) => obey(order, lobby, texts, &console::interfaces()),
+        Ok(order) => obey(order, lobby, texts, &own_addresses()),
         Err(slip) => explain(slip, texts),
     };
     replies.iter().map(|reply| visible(reply).into_owned()).collect()

@@ -5,8 +5,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use crate::server::console::interfaces;
-
 /// How long the addresses of this machine are taken for known.
 const KNOWN: Duration = Duration::from_secs(10);
 
@@ -67,6 +65,13 @@ impl fmt::Display for Place {
     }
 }
 
+/// The addresses of this machine, as far as it tells: not to know them costs a line
+/// of help, or that people here are counted like those elsewhere.
+pub fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(|interface| interface.ip()).collect()
+}
+
 /// Where those who connect are, seen from this machine.
 #[derive(Debug, Default)]
 pub struct Neighbours {
@@ -80,7 +85,7 @@ impl Neighbours {
     pub fn place(&mut self, ip: IpAddr) -> Option<Place> {
         let known = self.looked.is_some_and(|then| then.elapsed() < KNOWN);
         if !known && !ip.to_canonical().is_loopback() {
-            self.own = interfaces();
+            self.own = own_addresses();
             self.looked = Some(Instant::now());
         }
         Place::of(ip, &self.own)
