@@ -387,11 +387,6 @@ impl Room {
         mem::take(&mut self.stirred)
     }
 
-    /// Of that, whether everyone is to be rung, which is left to the caller then.
-    pub fn take_talk(&mut self) -> bool {
-        mem::take(&mut self.stirred.all)
-    }
-
     /// Who was let go since the last time this was asked.
     pub fn take_cut(&mut self) -> Vec<Cut> {
         mem::take(&mut self.cut)

@@ -10,9 +10,11 @@ mod log;
 mod orders;
 mod pace;
 mod places;
+mod reactor;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::iter;
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::process;
 use std::sync::Arc;
@@ -21,9 +23,10 @@ use std::thread;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use mio::net::TcpListener;
+use smol::Executor;
 use smol::future::or;
-use smol::{Async, Executor, Timer};
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::config;
 use crate::discovery::{self, Advert, Hidden};
@@ -37,6 +40,7 @@ use console::{Console, Orders};
 use lobby::{Lobby, Sighting};
 use log::Log;
 use places::Neighbours;
+use reactor::{Listener, Reactor};
 
 /// How many connections may wait to be accepted: a class that starts together
 /// must not wait for its SYN packets to be sent again.
@@ -94,12 +98,18 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     discovery::check(only)
         .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
     let listeners = listen(&config.bind, config.port)?;
+    let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
+    let cannot = |err| Error::Listen(addresses[0], err);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let reactors = iter::repeat_with(Reactor::new).take(cores).collect::<io::Result<Vec<_>>>();
+    let reactors = reactors.map_err(cannot)?;
+    let listeners = listeners.into_iter().map(|(_, listener)| reactors[0].listen(listener));
+    let listeners = listeners.collect::<io::Result<_>>().map_err(cannot)?;
     let log = config.log.as_deref();
     let log = log.map(|path| LogFile::open(path).map_err(|err| Error::Log(path.into(), err)));
     let log = log.transpose()?;
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
 
-    let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let advert = config.announce.then(|| advert(config, &addresses));
     let (console, orders) = Console::open(config.quiet, interrupts.trigger(), texts);
     let _restored = Restored(console.clone());
@@ -139,8 +149,9 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
             discovery::advertise(advert, count, warn).await;
         }
     };
-    let (count, at_once) =
-        on_all_cores(|executor| serve(executor, &lobby, listeners, limits, presence, interrupts));
+    let (count, at_once) = on_all_cores(&reactors, |workers| {
+        serve(workers, &lobby, listeners, limits, presence, interrupts)
+    });
     if let Some(interrupt) = at_once {
         console.finish();
         process::exit(interrupt.status().into());
@@ -204,22 +215,31 @@ fn follower(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     waiting
 }
 
-/// Runs a future, and what it spawns, on an executor with a thread for each core.
-fn on_all_cores<'a, T, F>(work: impl FnOnce(Arc<Executor<'a>>) -> F) -> T
+/// One thread that serves connections: their tasks, and what those wait for.
+#[derive(Clone)]
+struct Worker<'a> {
+    executor: Arc<Executor<'a>>,
+    reactor: &'a Reactor,
+}
+
+/// Runs a future on a worker, of which there is one for each core. A connection stays
+/// with the one that it was given to.
+fn on_all_cores<'a, T, F>(reactors: &'a [Reactor], work: impl FnOnce(Vec<Worker<'a>>) -> F) -> T
 where
     T: Send + 'a,
     F: Future<Output = T> + Send + 'a,
 {
-    let executor = Arc::new(Executor::new());
+    let worker = |reactor| Worker { executor: Arc::default(), reactor };
+    let workers: Vec<Worker<'a>> = reactors.iter().map(worker).collect();
     let (over, waiting) = async_channel::bounded::<Never>(1);
     thread::scope(|scope| {
-        for _ in 1..thread::available_parallelism().map_or(1, NonZero::get) {
-            scope.spawn(|| smol::block_on(executor.run(waiting.recv())).ok());
+        for worker in &workers[1..] {
+            scope.spawn(|| worker.reactor.run(&worker.executor, waiting.recv()).ok());
         }
-        // As a task: what runs the executor is looked at each time that anything
+        // As a task: what a worker runs for is looked at each time that anything
         // happens, and to look for signals is a system call.
-        let work = executor.spawn(work(executor.clone()));
-        let result = smol::block_on(executor.run(work));
+        let Worker { executor, reactor } = &workers[0];
+        let result = reactor.run(executor, executor.spawn(work(workers.clone())));
         drop(over);
         result
     })
@@ -229,19 +249,19 @@ where
 /// many people were here at the end, and the second interrupt if there was one:
 /// then nothing is waited for any more.
 async fn serve<'a>(
-    executor: Arc<Executor<'a>>,
+    workers: Vec<Worker<'a>>,
     lobby: &'a Lobby,
-    listeners: Vec<(SocketAddr, Async<TcpListener>)>,
+    listeners: Vec<Listener<'a>>,
     limits: Limits,
     presence: impl Future<Output = ()> + Send + 'a,
     mut interrupts: Interrupts,
 ) -> (usize, Option<Interrupt>) {
+    let Worker { executor, reactor } = &workers[0];
     let (stop, stopped) = async_channel::bounded(1);
     let (present, all_gone) = async_channel::bounded(1);
-    for (_, listener) in listeners {
-        let accept =
-            accept(executor.clone(), lobby, listener, limits, stopped.clone(), present.clone());
-        executor.spawn(accept).detach();
+    for listener in listeners {
+        let (workers, stopped, present) = (workers.clone(), stopped.clone(), present.clone());
+        executor.spawn(accept(workers, lobby, listener, limits, stopped, present)).detach();
     }
     drop(present);
     let presence = executor.spawn(presence);
@@ -256,7 +276,7 @@ async fn serve<'a>(
         None
     };
     let patience = async {
-        Timer::after(FAREWELL).await;
+        reactor.sleep(FAREWELL).await;
         None
     };
     let at_once = async { Some(interrupts.next().await) };
@@ -265,9 +285,9 @@ async fn serve<'a>(
 
 /// Accepts connections until `stopped`. Each holds on to `present` until it ends.
 async fn accept<'a>(
-    executor: Arc<Executor<'a>>,
+    workers: Vec<Worker<'a>>,
     lobby: &'a Lobby,
-    listener: Async<TcpListener>,
+    listener: Listener<'a>,
     limits: Limits,
     stopped: Receiver<Never>,
     present: Sender<Never>,
@@ -275,6 +295,7 @@ async fn accept<'a>(
     let [shortest, longest] = ACCEPT_PAUSE;
     let mut pause = shortest;
     let mut neighbours = Neighbours::default();
+    let mut turns = workers.iter().cycle();
     loop {
         let stop = async {
             stopped.recv().await.ok();
@@ -284,11 +305,11 @@ async fn accept<'a>(
             None => return,
             Some(Ok((stream, address))) => {
                 pause = shortest;
-                groom(stream.get_ref());
-                let present = present.clone();
+                let Worker { executor, reactor } = turns.next().expect("a circle has no end");
+                let (reactor, present) = (*reactor, present.clone());
                 let place = neighbours.place(address.ip());
                 let serve = async move {
-                    connection::serve(lobby, stream, address, place, limits).await;
+                    connection::serve(lobby, reactor, stream, address, place, limits).await;
                     drop(present);
                 };
                 executor.spawn(serve).detach();
@@ -297,28 +318,16 @@ async fn accept<'a>(
             Some(Err(err)) if err.kind() == io::ErrorKind::ConnectionAborted => (),
             // Most likely out of descriptors: somebody has to leave first.
             Some(Err(_)) => {
-                Timer::after(pause).await;
+                workers[0].reactor.sleep(pause).await;
                 pause = (2 * pause).min(longest);
             }
         }
     }
 }
 
-/// Sets a new connection up. What a system does not know it does without.
-fn groom(stream: &TcpStream) {
-    let (after, every, times) = KEEPALIVE;
-    let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
-    let socket = SockRef::from(stream);
-    socket.set_tcp_nodelay(true).ok();
-    socket.set_send_buffer_size(SEND_BUFFER).ok();
-    socket.set_tcp_keepalive(&keepalive).ok();
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(ACKNOWLEDGED)).ok();
-}
-
 /// Listens on each address, or on all of IPv4 and, where there is such a thing,
 /// all of IPv6. Port 0 is any port that is free on all of them.
-fn listen(bind: &[IpAddr], port: u16) -> Result<Vec<(SocketAddr, Async<TcpListener>)>, Error> {
+fn listen(bind: &[IpAddr], port: u16) -> Result<Vec<(SocketAddr, TcpListener)>, Error> {
     let everywhere = bind.is_empty();
     let addresses: &[IpAddr] = match everywhere {
         true => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
@@ -334,7 +343,7 @@ fn listen(bind: &[IpAddr], port: u16) -> Result<Vec<(SocketAddr, Async<TcpListen
             let address = SocketAddr::new(ip, port);
             match listen_on(address) {
                 Ok(listener) => {
-                    let address = listener.get_ref().local_addr().unwrap_or(address);
+                    let address = listener.local_addr().unwrap_or(address);
                     port = address.port();
                     listeners.push((address, listener));
                 }
@@ -351,7 +360,7 @@ fn listen(bind: &[IpAddr], port: u16) -> Result<Vec<(SocketAddr, Async<TcpListen
     }
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<Async<TcpListener>> {
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // IPv4 has a socket of its own, so that both work alike everywhere.
@@ -360,7 +369,47 @@ fn listen_on(address: SocketAddr) -> io::Result<Async<TcpListener>> {
     // On Windows this would let somebody else take the port over.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    groom(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Async::new(TcpListener::from(socket))
+    socket.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(net::TcpListener::from(socket)))
+}
+
+/// Sets up whatever comes from a listener: a connection has the same options as the
+/// socket that it was accepted from. What a system does not know it does without.
+fn groom(socket: &Socket) {
+    let (after, every, times) = KEEPALIVE;
+    let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
+    socket.set_tcp_nodelay(true).ok();
+    socket.set_send_buffer_size(SEND_BUFFER).ok();
+    socket.set_tcp_keepalive(&keepalive).ok();
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(ACKNOWLEDGED)).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_set_up_like_the_listener_that_it_comes_from() {
+        let listener = listen_on((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let reactor = Reactor::new().unwrap();
+        let listener = reactor.listen(listener).unwrap();
+        let (stream, _) = reactor.run(&Executor::new(), listener.accept()).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.0);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(ACKNOWLEDGED));
+            // Linux counts what it needs besides, too.
+            assert_eq!(socket.send_buffer_size().unwrap(), 2 * SEND_BUFFER);
+        }
+    }
 }

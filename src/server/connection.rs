@@ -5,29 +5,30 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::io::{self, Read, Write};
+use std::io;
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use mio::net::TcpStream;
 use smol::future::{or, yield_now};
-use smol::{Async, Timer};
 
 use crate::room::{Reason, SessionId};
 use crate::server::Limits;
 use crate::server::lobby::{Lobby, Round, Untold};
 use crate::server::pace::Pace;
 use crate::server::places::Place;
+use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::wire::{LineBuffer, MAX_COMMAND};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room.
 const READ: usize = 16 << 10;
 /// Who takes not one byte in this long, though something waits, is cut off.
 const STALL: Duration = Duration::from_secs(10);
-/// How long a line is held while others are behind, and how often: 200 ms in all.
+/// How long a line is held while others are behind, and how often: 200 ms in all. All
+/// who are held go on at the same moments, so that they are heard by one send.
 const HOLD: Duration = Duration::from_millis(5);
 const MAX_HOLDS: u32 = 40;
 /// How long, and for how many bytes, a client that was told goodbye is read
@@ -46,13 +47,16 @@ thread_local! {
 /// Serves one client from greeting to goodbye.
 pub async fn serve(
     lobby: &Lobby,
-    stream: Async<TcpStream>,
+    reactor: &Reactor,
+    stream: TcpStream,
     address: SocketAddr,
     place: Option<Place>,
     limits: Limits,
 ) {
-    let stream = Arc::new(stream);
-    let stay = Stay { lobby, id: lobby.enter(&stream, address, place) };
+    let Ok(stream) = reactor.watch(stream) else {
+        return; // The system has no place for it, and will not be asked to wait for it.
+    };
+    let stay = Stay { lobby, id: lobby.enter(stream.socket(), address, place) };
     let ended = converse(&stay, &stream, limits).await;
     if ended.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::TimedOut) {
         lobby.with(|room, _| room.cut_off(stay.id, Reason::Stalled));
@@ -88,17 +92,17 @@ enum Turn {
     Part,
 }
 
-async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) -> io::Result<()> {
+async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::Result<()> {
     let Stay { lobby, id } = *stay;
     let mut ear = Ear::new(limits.rate);
-    let mut deadline = Some(Timer::after(limits.registration));
+    let mut deadline = Some(stream.reactor().sleep(limits.registration));
     loop {
         // The order is the flow control: between two times that a client is
         // listened to, it hears everything it is owed, so nobody talks faster
         // than they read. That it is listened to first lets all who talk at the
         // same time be heard by one send.
         let turn = poll_fn(|cx| {
-            if !ear.listened && ear.poll_ready(stream, cx)?.is_ready() {
+            if !ear.listened && ear.poll_ready(stream, cx).is_ready() {
                 return Poll::Ready(Ok(Turn::Listen));
             }
             if let Poll::Ready(turn) = speak(lobby, id, stream, cx) {
@@ -107,7 +111,7 @@ async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) ->
             // Nothing is owed.
             let refused = ear.listened || !ear.patience;
             (ear.listened, ear.patience) = (false, true);
-            if refused && ear.poll_ready(stream, cx)?.is_ready() {
+            if refused && ear.poll_ready(stream, cx).is_ready() {
                 return Poll::Ready(Ok(Turn::Listen));
             }
             match &mut deadline {
@@ -141,7 +145,7 @@ async fn converse(stay: &Stay<'_>, stream: &Async<TcpStream>, limits: Limits) ->
 fn speak(
     lobby: &Lobby,
     id: SessionId,
-    stream: &Async<TcpStream>,
+    stream: &Stream<'_>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Turn>> {
     OUTBOX.with_borrow_mut(|outbox| {
@@ -149,60 +153,51 @@ fn speak(
         match lobby.poll_read(id, outbox, cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
-            Poll::Ready(true) => Poll::Ready(match stream.get_ref().write(outbox) {
-                Ok(sent) => Ok(Turn::Speak(outbox[sent..].to_vec())),
-                Err(err) if is_temporary(&err) => Ok(Turn::Speak(mem::take(outbox))),
-                Err(err) => Err(err),
-            }),
+            Poll::Ready(true) => Poll::Ready(stream.write(outbox).map(|sent| match sent {
+                Some(sent) => Turn::Speak(outbox[sent..].to_vec()),
+                None => Turn::Speak(mem::take(outbox)),
+            })),
         }
     })
 }
 
 /// Sends what the kernel did not take at once.
-async fn send(stream: &Async<TcpStream>, mut bytes: &[u8]) -> io::Result<()> {
+async fn send(stream: &Stream<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        let late = async {
-            Timer::after(STALL).await;
-            Err(io::ErrorKind::TimedOut.into())
+        let writable = async {
+            poll_fn(|cx| stream.poll_writable(cx)).await;
+            Ok(())
         };
-        or(stream.writable(), late).await?;
-        match stream.get_ref().write(bytes) {
-            Ok(sent) => bytes = &bytes[sent..],
-            Err(err) if is_temporary(&err) => (),
-            Err(err) => return Err(err),
-        }
+        let late = async {
+            stream.reactor().sleep(STALL).await;
+            Err(io::Error::from(io::ErrorKind::TimedOut))
+        };
+        or(writable, late).await?;
+        bytes = &bytes[stream.write(bytes)?.unwrap_or(0)..];
     }
     Ok(())
 }
 
 /// Ends a connection after its last word, in a way that lets the word arrive.
-async fn see_off(stream: &Async<TcpStream>) {
-    if stream.get_ref().shutdown(Shutdown::Write).is_err() {
+async fn see_off(stream: &Stream<'_>) {
+    if stream.socket().shutdown(Shutdown::Write).is_err() {
         return; // There is nobody to see off.
     }
     let drain = async {
         let mut drained = 0;
-        while drained < LINGER_BYTES && stream.readable().await.is_ok() {
-            match INBOX.with_borrow_mut(|inbox| stream.get_ref().read(inbox)) {
-                Ok(0) => return,
-                Ok(n) => drained += n,
-                Err(err) if is_temporary(&err) => (),
-                Err(_) => return,
+        while drained < LINGER_BYTES {
+            poll_fn(|cx| stream.poll_readable(cx)).await;
+            match INBOX.with_borrow_mut(|inbox| stream.read(inbox)) {
+                Ok(Some(0)) | Err(_) => return,
+                Ok(n) => drained += n.unwrap_or(0),
             }
         }
     };
-    let patience = async {
-        Timer::after(LINGER).await;
-    };
-    or(drain, patience).await;
-}
-
-fn is_temporary(err: &io::Error) -> bool {
-    matches!(err.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    or(drain, stream.reactor().sleep(LINGER)).await;
 }
 
 /// What a client says, line by line, at the pace that it is allowed.
-struct Ear {
+struct Ear<'a> {
     lines: LineBuffer,
     /// What was received but not listened to yet, because the client says too
     /// much at once or has to read its answers first.
@@ -217,15 +212,15 @@ struct Ear {
     /// The client was listened to after it was last told something.
     listened: bool,
     /// Until when its next line has to wait.
-    wait: Option<Timer>,
+    wait: Option<Sleep<'a>>,
     /// How often that line was held for the sake of others.
     held: u32,
     /// Whether the others have yet to hear that.
     untold: Untold,
 }
 
-impl Ear {
-    fn new(rate: u32) -> Ear {
+impl<'a> Ear<'a> {
+    fn new(rate: u32) -> Ear<'a> {
         Ear {
             lines: LineBuffer::new(MAX_COMMAND),
             backlog: Vec::new(),
@@ -242,18 +237,14 @@ impl Ear {
 
     /// Tells the others what was said.
     fn spread(&mut self, lobby: &Lobby) {
-        if self.untold.all {
+        if !self.untold.is_empty() {
             let untold = mem::take(&mut self.untold);
             ROUND.with_borrow_mut(|round| lobby.tell(untold, round));
         }
     }
 
     /// Waits until there is something to listen to, and it may be listened to.
-    fn poll_ready(
-        &mut self,
-        stream: &Async<TcpStream>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_ready(&mut self, stream: &Stream<'_>, cx: &mut Context<'_>) -> Poll<()> {
         if self.deaf || !self.patience {
             // Once it has read something, it gets the next turn.
             return Poll::Pending;
@@ -262,43 +253,36 @@ impl Ear {
             ready!(Pin::new(timer).poll(cx));
             self.wait = None;
         }
-        if self.backlog.is_empty() { stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
+        if self.backlog.is_empty() { stream.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
     /// Hears what is there.
-    fn listen(
-        &mut self,
-        lobby: &Lobby,
-        id: SessionId,
-        stream: &Async<TcpStream>,
-    ) -> io::Result<()> {
+    fn listen(&mut self, lobby: &Lobby, id: SessionId, stream: &Stream<'a>) -> io::Result<()> {
         if !self.backlog.is_empty() {
             let backlog = mem::take(&mut self.backlog);
-            self.hear(lobby, id, &backlog);
+            self.hear(lobby, id, stream.reactor(), &backlog);
             return Ok(());
         }
-        INBOX.with_borrow_mut(|inbox| match stream.get_ref().read(inbox) {
-            Ok(0) => {
-                self.deaf = true;
-                lobby.with(|room, _| room.hang_up(id));
-                Ok(())
+        INBOX.with_borrow_mut(|inbox| {
+            match stream.read(inbox)? {
+                Some(0) => {
+                    self.deaf = true;
+                    lobby.with(|room, _| room.hang_up(id));
+                }
+                Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]),
+                None => (),
             }
-            Ok(n) => {
-                self.hear(lobby, id, &inbox[..n]);
-                Ok(())
-            }
-            Err(err) if is_temporary(&err) => Ok(()),
-            Err(err) => Err(err),
+            Ok(())
         })
     }
 
     /// Hears lines for as long as the pace and the room's patience allow.
-    fn hear(&mut self, lobby: &Lobby, id: SessionId, mut bytes: &[u8]) {
-        let ((), untold) = lobby.with_quietly(|room, now| {
+    fn hear(&mut self, lobby: &Lobby, id: SessionId, reactor: &'a Reactor, mut bytes: &[u8]) {
+        let ((), untold) = lobby.with_quietly(id, |room, now| {
             let moment = Instant::now();
             loop {
                 self.patience = room.has_patience_with(id);
-                self.wait = self.pace.wait(moment).map(Timer::at);
+                self.wait = self.pace.wait(moment).map(|time| reactor.sleep_until(time));
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
@@ -306,7 +290,8 @@ impl Ear {
                 if held && bytes.contains(&b'\n') {
                     // Somebody who does read would be lapped: they are waited for.
                     self.held += 1;
-                    self.wait = Some(Timer::after(HOLD));
+                    let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
+                    self.wait = Some(reactor.sleep_until(moment + HOLD - late));
                     break;
                 }
                 let Some(line) = self.lines.next_line(&mut bytes) else { break };

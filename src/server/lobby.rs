@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::Write;
 use std::mem;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
-use smol::Async;
+use mio::net::TcpStream;
 use socket2::SockRef;
 
-use crate::room::{Cut, News, Reading, Reason, Room, Rules, SessionId};
+use crate::room::{Cut, News, Reading, Reason, Room, Rules, SessionId, Stirred};
 use crate::server::places::{Place, Places};
 use crate::wire::{Nick, Refusal};
 
@@ -80,7 +80,7 @@ struct Peer {
     /// When it came.
     since: Instant,
     /// None for the log, which is no connection.
-    line: Option<(Arc<Async<TcpStream>>, SocketAddr)>,
+    line: Option<(Arc<TcpStream>, SocketAddr)>,
     /// Where its connection is counted.
     place: Option<Place>,
 }
@@ -98,19 +98,33 @@ pub enum Sighting {
     Stopped(usize),
 }
 
-/// Whether those who listen have yet to be told or rung.
-#[derive(Clone, Copy, Default)]
+/// Who has yet to be told or rung.
+#[derive(Default)]
 pub struct Untold {
-    /// They have.
-    pub all: bool,
+    who: Stirred,
     /// How much had been said then.
     said: u64,
 }
 
 impl Untold {
+    /// Whether there is anybody.
+    pub fn is_empty(&self) -> bool {
+        !self.who.all && self.who.some.is_empty()
+    }
+
     /// Takes what came later to what was there.
     pub fn add(&mut self, later: Untold) {
-        *self = Untold { all: self.all || later.all, said: later.said };
+        self.who.all |= later.who.all;
+        self.who.some.extend(later.who.some);
+        self.said = later.said;
+    }
+
+    /// The place of one of them after the other, among so many; none after the last.
+    fn nth(&self, n: usize, places: usize) -> Option<usize> {
+        match self.who.all {
+            true => (n < places).then_some(n),
+            false => self.who.some.get(n).map(|id| id.index()),
+        }
     }
 }
 
@@ -130,7 +144,7 @@ pub struct Round {
 /// One who is told something.
 struct Told {
     id: SessionId,
-    line: Arc<Async<TcpStream>>,
+    line: Arc<TcpStream>,
     bytes: Range<usize>,
     sent: usize,
 }
@@ -148,7 +162,7 @@ impl Round {
     /// to find out, which tries the rest.
     fn send(&mut self) {
         for told in &mut self.told {
-            told.sent = told.line.get_ref().write(&self.bytes[told.bytes.clone()]).unwrap_or(0);
+            told.sent = (&*told.line).write(&self.bytes[told.bytes.clone()]).unwrap_or(0);
         }
     }
 }
@@ -157,7 +171,7 @@ impl Round {
 #[derive(Default)]
 struct Aftermath {
     bells: Vec<Waker>,
-    cut: Vec<Arc<Async<TcpStream>>>,
+    cut: Vec<Arc<TcpStream>>,
     sightings: Vec<Sighting>,
 }
 
@@ -185,7 +199,7 @@ impl Lobby {
     /// if that is one.
     pub fn enter(
         &self,
-        stream: &Arc<Async<TcpStream>>,
+        stream: &Arc<TcpStream>,
         address: SocketAddr,
         place: Option<Place>,
     ) -> SessionId {
@@ -263,38 +277,45 @@ impl Lobby {
         }
     }
 
-    /// Does the same as [`with`](Lobby::with), but rings nobody who only waits: the
-    /// caller [tells](Lobby::tell) them.
-    pub fn with_quietly<T>(&self, work: impl FnOnce(&mut Room, Duration) -> T) -> (T, Untold) {
+    /// Does the same as [`with`](Lobby::with) for the task of one session, but rings
+    /// nobody: that task is awake, and [tells](Lobby::tell) the others.
+    pub fn with_quietly<T>(
+        &self,
+        id: SessionId,
+        work: impl FnOnce(&mut Room, Duration) -> T,
+    ) -> (T, Untold) {
         let mut house = self.lock();
         let result = work(&mut house.room, self.opened.elapsed());
-        // Of talk alone: to tell one person takes longer than to ring.
-        let untold = Untold { all: house.room.take_talk(), said: house.room.talk() };
+        let mut untold = Untold { who: house.room.take_stirred(), said: house.room.talk() };
+        untold.who.some.retain(|&other| other != id);
         let aftermath = house.settle();
         drop(house);
         self.clear_up(aftermath);
         (result, untold)
     }
 
-    /// Tells those who listen what they have missed, as far as they do nothing but
-    /// wait and their kernels take it at once. All others are rung.
+    /// Tells people what they have missed, as far as they do nothing but wait and
+    /// their kernels take it at once. All others are rung.
     ///
-    /// For somebody who waits this saves a turn of their task; and whoever waits at
-    /// the same place hears the same bytes. Where others talk at the same time, it
-    /// would only tear apart what can be heard by one send: then all are rung.
+    /// For somebody who waits this saves a turn of their task, on another thread
+    /// perhaps; and whoever waits at the same place hears the same bytes. Where others
+    /// talk at the same time, it would only tear apart what can be heard by one send:
+    /// then all are rung.
     pub fn tell(&self, untold: Untold, round: &mut Round) {
         let mut next = 0;
         loop {
             let mut house = self.lock();
             house.release(round);
-            if house.room.talk() != untold.said {
-                house.ring_listeners(&mut round.bells);
-                next = usize::MAX;
-            }
-            let now = self.opened.elapsed();
-            while next < house.peers.len() && round.has_room() {
-                house.claim(next, round, now);
-                next += 1;
+            if house.room.talk() == untold.said {
+                let now = self.opened.elapsed();
+                while round.has_room()
+                    && let Some(index) = untold.nth(next, house.peers.len())
+                {
+                    house.claim(index, round, now);
+                    next += 1;
+                }
+            } else {
+                house.ring(&untold.who, &mut round.bells);
             }
             drop(house);
             round.ring();
@@ -334,7 +355,7 @@ impl Lobby {
             // Its task is stuck in a write; closing the socket under it ends it by
             // the common path. Nothing that waits in the kernel is worth sending.
             SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).ok();
-            stream.get_ref().shutdown(Shutdown::Both).ok();
+            stream.shutdown(Shutdown::Both).ok();
         }
         for sighting in aftermath.sightings {
             if let Sighting::News(news, _) = &sighting {
@@ -406,18 +427,23 @@ impl House {
         ids.iter().filter_map(|&id| self.room.nick(id).cloned()).collect()
     }
 
-    /// Takes the bells of all who wait for talk.
-    fn ring_listeners(&mut self, bells: &mut Vec<Waker>) {
-        let waiting = self.peers.iter_mut().flatten().filter(|peer| peer.bell.is_some());
-        let listeners = waiting.filter(|peer| self.room.listens(peer.id));
-        bells.extend(listeners.filter_map(|peer| peer.bell.take()));
+    /// Takes the bells of those who wait.
+    fn ring(&mut self, stirred: &Stirred, bells: &mut Vec<Waker>) {
+        let peers = &mut self.peers;
+        let some = stirred.some.iter();
+        bells.extend(some.filter_map(|id| peers[id.index()].as_mut()?.bell.take()));
+        if stirred.all {
+            let waiting = peers.iter_mut().flatten().filter(|peer| peer.bell.is_some());
+            let listeners = waiting.filter(|peer| self.room.listens(peer.id));
+            bells.extend(listeners.filter_map(|peer| peer.bell.take()));
+        }
     }
 
-    /// Takes note of what a listener who only waits has to be told.
+    /// Takes note of what somebody who only waits has to be told.
     fn claim(&mut self, index: usize, round: &mut Round, now: Duration) {
         let Some(peer) = &mut self.peers[index] else { return };
         // A task that is at work will find everything by itself.
-        if peer.told || peer.bell.is_none() || !self.room.listens(peer.id) {
+        if peer.told || peer.bell.is_none() {
             return;
         }
         let id = peer.id;
@@ -460,7 +486,7 @@ impl House {
     fn seat(
         &mut self,
         id: SessionId,
-        line: Option<(Arc<Async<TcpStream>>, SocketAddr)>,
+        line: Option<(Arc<TcpStream>, SocketAddr)>,
         place: Option<Place>,
     ) {
         let seats = self.peers.len().max(id.index() + 1);
@@ -516,18 +542,14 @@ impl House {
             }
         }
         let stirred = room.take_stirred();
-        let some = stirred.some.iter();
-        aftermath.bells.extend(some.filter_map(|id| peers[id.index()].as_mut()?.bell.take()));
-        if stirred.all {
-            self.ring_listeners(&mut aftermath.bells);
-        }
+        self.ring(&stirred, &mut aftermath.bells);
         aftermath
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net;
 
     use async_channel::Receiver;
 
@@ -536,7 +558,7 @@ mod tests {
     /// A lobby for so many connections, and where what it does is seen.
     struct Door {
         lobby: Lobby,
-        listener: TcpListener,
+        listener: net::TcpListener,
         sightings: Receiver<Sighting>,
     }
 
@@ -545,13 +567,14 @@ mod tests {
             let (console, sightings) = async_channel::unbounded();
             let crowd = async_channel::unbounded().0;
             let lobby = Lobby::new(Rules::default(), capacity, console, crowd);
-            Door { lobby, listener: TcpListener::bind("127.0.0.1:0").unwrap(), sightings }
+            Door { lobby, listener: net::TcpListener::bind("127.0.0.1:0").unwrap(), sightings }
         }
 
         fn enters(&self, address: &str) -> SessionId {
             let ip = address.parse().unwrap();
-            let stream = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
-            let stream = Arc::new(Async::new(stream).unwrap());
+            let stream = net::TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let stream = Arc::new(TcpStream::from_std(stream));
             self.lobby.enter(&stream, SocketAddr::new(ip, 50412), Place::of(ip, &[]))
         }
 

@@ -254,11 +254,11 @@ fn span(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{self, TcpListener};
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
-    use smol::Async;
+    use mio::net::TcpStream;
 
     use super::*;
     use crate::room::Rules;
@@ -364,8 +364,8 @@ mod tests {
         }
 
         fn enters(&self, address: &str) -> SessionId {
-            let stream = TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
-            let stream = Arc::new(Async::new(stream).unwrap());
+            let stream = net::TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
+            let stream = Arc::new(TcpStream::from_std(stream));
             let address = SocketAddr::new(address.parse().unwrap(), 50412);
             self.lobby.enter(&stream, address, None)
         }

@@ -1,0 +1,349 @@
+//! Which sockets are ready, and what time it is: what the connections wait for.
+//!
+//! Each worker is one thread with a [`Reactor`]. It runs the tasks of its own
+//! connections until none can go on, then waits, in one call to the system, for
+//! any of their sockets. A socket is made known to the system once, when it comes,
+//! and not anew for each wait. So a message takes three system calls: to wait, to
+//! read and to write. With the reactor that comes with the runtime it takes nine.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::io::{self, Read, Write};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Registry, Token};
+use slab::Slab;
+use smol::Executor;
+
+/// How many events are taken from the system at a time.
+const EVENTS: usize = 1024;
+/// The token of the reactor's own bell.
+const BELL: Token = Token(usize::MAX);
+
+/// The sockets and timers of one worker.
+pub struct Reactor {
+    poll: Mutex<mio::Poll>,
+    registry: Registry,
+    waiting: Mutex<Waiting>,
+    bell: Arc<Bell>,
+}
+
+/// Who waits for what.
+#[derive(Default)]
+struct Waiting {
+    sockets: Slab<[Side; 2]>,
+    /// By the time at which they ring, and a number that makes each one unique.
+    timers: BTreeMap<(Instant, u64), Waker>,
+    timers_so_far: u64,
+}
+
+/// One direction of one socket.
+#[derive(Default)]
+struct Side {
+    /// As far as is known, it can be read from or written to.
+    ready: bool,
+    /// The peer will never change that again.
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+
+/// Wakes a worker that waits for the system.
+struct Bell {
+    rung: AtomicBool,
+    asleep: AtomicBool,
+    waker: mio::Waker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Whoever is awake looks before it sleeps.
+        if !self.rung.swap(true, Ordering::SeqCst) && self.asleep.load(Ordering::SeqCst) {
+            self.waker.wake().expect("a descriptor of our own takes eight bytes");
+        }
+    }
+}
+
+impl Reactor {
+    /// A reactor that knows no socket yet.
+    ///
+    /// # Errors
+    /// If the system has no descriptors left.
+    pub fn new() -> io::Result<Reactor> {
+        let poll = mio::Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = mio::Waker::new(&registry, BELL)?;
+        let bell = Bell { rung: AtomicBool::new(false), asleep: AtomicBool::new(false), waker };
+        let (poll, waiting) = (Mutex::new(poll), Mutex::default());
+        Ok(Reactor { poll, registry, waiting, bell: Arc::new(bell) })
+    }
+
+    /// Runs tasks on this thread, which becomes the worker, until `done`.
+    pub fn run<T>(&self, executor: &Executor<'_>, done: impl Future<Output = T>) -> T {
+        let mut poll = self.poll.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = Events::with_capacity(EVENTS);
+        let mut woken = Vec::new();
+        let waker = Waker::from(self.bell.clone());
+        let mut work = pin!(executor.run(done));
+        loop {
+            self.bell.rung.store(false, Ordering::SeqCst);
+            if let Poll::Ready(result) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return result;
+            }
+            self.bell.asleep.store(true, Ordering::SeqCst);
+            let patience = match self.bell.rung.load(Ordering::SeqCst) {
+                true => Some(Duration::ZERO),
+                false => self.next_timer(),
+            };
+            let result = poll.poll(&mut events, patience);
+            self.bell.asleep.store(false, Ordering::SeqCst);
+            match result {
+                Ok(()) => self.note(&events, &mut woken),
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => (),
+                Err(err) => panic!("the system does not tell which sockets are ready: {err}"),
+            }
+            // Not while the lock is held: to wake may be to drop, and that to forget.
+            woken.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Watches a connection from now on.
+    ///
+    /// # Errors
+    /// If the system has no place for one more.
+    pub fn watch(&self, mut stream: TcpStream) -> io::Result<Stream<'_>> {
+        let watch = Watch::new(self);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream, Token(watch.key), interest)?;
+        Ok(Stream { socket: Arc::new(stream), watch })
+    }
+
+    /// Watches for those who come.
+    ///
+    /// # Errors
+    /// If the system has no place for one more.
+    pub fn listen(&self, mut listener: TcpListener) -> io::Result<Listener<'_>> {
+        let watch = Watch::new(self);
+        self.registry.register(&mut listener, Token(watch.key), Interest::READABLE)?;
+        Ok(Listener { socket: listener, watch })
+    }
+
+    /// Waits until a time.
+    pub fn sleep_until(&self, time: Instant) -> Sleep<'_> {
+        Sleep { reactor: self, time, number: None }
+    }
+
+    /// Waits for so long.
+    pub fn sleep(&self, time: Duration) -> Sleep<'_> {
+        self.sleep_until(Instant::now() + time)
+    }
+
+    /// Takes note of what has happened, and takes the wakers of those who waited.
+    fn note(&self, events: &Events, woken: &mut Vec<Waker>) {
+        let mut waiting = self.waiting();
+        for event in events {
+            // None for the bell, and for a socket that is already forgotten. It may be
+            // another one's by now, which will see for itself that it is not ready.
+            let Some(sides) = waiting.sockets.get_mut(event.token().0) else { continue };
+            let failed = event.is_error();
+            for (side, ready, closed) in [
+                (READ, event.is_readable() || event.is_priority(), event.is_read_closed()),
+                (WRITE, event.is_writable(), event.is_write_closed()),
+            ] {
+                sides[side].closed |= closed || failed;
+                if ready || closed || failed {
+                    sides[side].ready = true;
+                    woken.extend(sides[side].waker.take());
+                }
+            }
+        }
+        if !waiting.timers.is_empty() {
+            let now = Instant::now();
+            while let Some(first) = waiting.timers.first_entry()
+                && first.key().0 <= now
+            {
+                woken.push(first.remove());
+            }
+        }
+    }
+
+    /// How long it is until the first timer rings; none if there is none.
+    fn next_timer(&self) -> Option<Duration> {
+        let waiting = self.waiting();
+        let (time, _) = waiting.timers.first_key_value()?.0;
+        Some(time.saturating_duration_since(Instant::now()))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a reactor knows of one socket. It is forgotten with this; the system forgets
+/// a socket by itself, when that is closed.
+struct Watch<'a> {
+    reactor: &'a Reactor,
+    key: usize,
+}
+
+impl<'a> Watch<'a> {
+    fn new(reactor: &'a Reactor) -> Watch<'a> {
+        // Nobody has tried yet.
+        let side = || Side { ready: true, ..Side::default() };
+        let key = reactor.waiting().sockets.insert([side(), side()]);
+        Watch { reactor, key }
+    }
+
+    fn poll(&self, side: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let side = &mut self.reactor.waiting().sockets[self.key][side];
+        if side.ready {
+            return Poll::Ready(());
+        }
+        match &mut side.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Remembers that there is nothing to be had until the system says otherwise.
+    fn exhaust(&self, side: usize) {
+        let side = &mut self.reactor.waiting().sockets[self.key][side];
+        side.ready = side.closed;
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let forgotten = self.reactor.waiting().sockets.remove(self.key);
+        drop(forgotten);
+    }
+}
+
+/// One connection.
+pub struct Stream<'a> {
+    socket: Arc<TcpStream>,
+    watch: Watch<'a>,
+}
+
+impl<'a> Stream<'a> {
+    /// Its socket, which others may write to as well.
+    pub fn socket(&self) -> &Arc<TcpStream> {
+        &self.socket
+    }
+
+    /// The reactor that watches it.
+    pub fn reactor(&self) -> &'a Reactor {
+        self.watch.reactor
+    }
+
+    /// Waits until there may be something to read.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.watch.poll(READ, cx)
+    }
+
+    /// Waits until something may be written.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.watch.poll(WRITE, cx)
+    }
+
+    /// Reads what is there. None if that is nothing; 0 bytes are the end.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let read = given(|| (&*self.socket).read(buffer))?;
+        // Linux and its like need not be asked again when there was less than would
+        // have fitted; on Windows it is the failure that renews the interest.
+        let all = read.is_some_and(|n| n < buffer.len() && cfg!(unix));
+        if read.is_none() || all {
+            self.watch.exhaust(READ);
+        }
+        Ok(read)
+    }
+
+    /// Writes as much as the kernel takes. None if that is nothing.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let written = given(|| (&*self.socket).write(bytes))?;
+        if written.is_none() {
+            self.watch.exhaust(WRITE);
+        }
+        Ok(written)
+    }
+}
+
+/// Where connections come from.
+pub struct Listener<'a> {
+    socket: TcpListener,
+    watch: Watch<'a>,
+}
+
+impl Listener<'_> {
+    /// Waits for the next one.
+    pub async fn accept(&self) -> io::Result<(TcpStream, std::net::SocketAddr)> {
+        loop {
+            poll_fn(|cx| self.watch.poll(READ, cx)).await;
+            match given(|| self.socket.accept())? {
+                Some(accepted) => return Ok(accepted),
+                None => self.watch.exhaust(READ),
+            }
+        }
+    }
+}
+
+/// Does what a socket may be asked to do, and as often as signals come between. None
+/// if it is not ready.
+fn given<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+    loop {
+        match work() {
+            Ok(result) => return Ok(Some(result)),
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => (),
+            Err(err) => return Err(err),
+        }
+    }
+}
+
+/// Waits until a time has come.
+pub struct Sleep<'a> {
+    reactor: &'a Reactor,
+    time: Instant,
+    /// Which timer it is, once it was polled.
+    number: Option<u64>,
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() >= self.time {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.reactor.waiting();
+        let number = self.number.unwrap_or(waiting.timers_so_far);
+        if self.number.is_none() {
+            waiting.timers_so_far += 1;
+        }
+        waiting.timers.insert((self.time, number), cx.waker().clone());
+        drop(waiting);
+        self.number = Some(number);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let forgotten = self.reactor.waiting().timers.remove(&(self.time, number));
+            drop(forgotten);
+        }
+    }
+}
