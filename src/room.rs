@@ -1010,7 +1010,7 @@ mod tests {
         assert!(!room.is_strained(second), "200 lines are no reason");
         flood(&mut room, ana, 200);
         assert!(!room.is_strained(second), "nobody reads");
-        // Joao reads 32 KiB and falls silent. The others may get 256 KiB ahead, and
+        // Joao reads 64 KiB and falls silent. The others may get 256 KiB ahead, and
         // the further the longer that lasts.
         let start = second + LOOK;
         room.read(joao, &mut Vec::new(), start);

@@ -9,7 +9,7 @@ use crate::wire::Nick;
 
 /// How many bytes to give a listener at a time; also how much of a room's
 /// memory one listener can borrow.
-const BATCH: usize = 32 << 10;
+const BATCH: usize = 64 << 10;
 /// Whoever has so many bytes yet to read is well behind, and the others have to
 /// slow down...
 pub(super) const STRAIN: usize = 256 << 10;

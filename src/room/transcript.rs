@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
-use std::fmt::Display;
-use std::io::Write;
+use std::fmt::{self, Display, Write};
 use std::ops::Range;
 
 use crate::wire::MAX_EVENT;
@@ -38,7 +37,7 @@ impl Transcript {
     /// Writes one line at the head, adds its line feed, and forgets as much at
     /// the start.
     pub fn append(&mut self, line: impl Display) {
-        writeln!(self.bytes, "{line}").expect("a deque takes all it is given");
+        writeln!(Tail(&mut self.bytes), "{line}").expect("a deque takes all it is given");
         let surplus = self.bytes.len().saturating_sub(self.capacity);
         self.bytes.drain(..surplus);
         self.start += surplus as u64;
@@ -70,6 +69,16 @@ impl Transcript {
         let (front, back) = self.bytes.as_slices();
         let seam = front.len();
         (&front[from.min(seam)..to.min(seam)], &back[from.max(seam) - seam..to.max(seam) - seam])
+    }
+}
+
+/// The end of some bytes, where text is written.
+struct Tail<'a>(&'a mut VecDeque<u8>);
+
+impl Write for Tail<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::wire::{LineBuffer, MAX_COMMAND};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room.
-const READ: usize = 16 << 10;
+const READ: usize = 64 << 10;
 /// Who takes not one byte in this long, though something waits, is cut off.
 const STALL: Duration = Duration::from_secs(10);
 /// How long a line is held while others are behind, and how often: 200 ms in all. All

@@ -1,10 +1,13 @@
 //! The operator's side: what the server's own terminal shows, and what is ordered
 //! there.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::iter;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Weak;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -13,13 +16,16 @@ use colored::Colorize;
 
 use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
-use crate::room::{Deed, News, Reason};
+use crate::room::{Cut, Deed, News, Reason};
 use crate::server::lobby::{Lobby, Sighting};
 use crate::server::orders;
 use crate::server::places::own_addresses;
 use crate::texts::{self, Texts};
-use crate::wire::DEFAULT_PORT;
 use crate::wire::sanitize::visible;
+use crate::wire::{DEFAULT_PORT, Nick};
+
+/// How long nobody sees that something was not shown at once.
+const BLINK: Duration = Duration::from_millis(10);
 
 /// Standard output, and the line editor on it if there is one. Clones are the same
 /// one.
@@ -86,6 +92,9 @@ impl Console {
     /// Prints some lines now. A terminal or pipe that is gone is no reason to stop
     /// the chat.
     pub fn print(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         let printed = match &self.editor {
             Some(editor) => editor.print(text),
             None => editor::write_out(text),
@@ -93,8 +102,10 @@ impl Console {
         printed.ok();
     }
 
-    /// Prints a line on standard error, or where it disturbs nothing.
-    pub fn complain(&self, text: &str) {
+    /// Prints a line on standard error, or where it disturbs nothing, after the news
+    /// so far.
+    fn complain(&self, news: &mut String, text: &str) {
+        self.print(&mem::take(news));
         match &self.editor {
             Some(_) => self.print(&format!("{text}\n")),
             None => drop(writeln!(io::stderr(), "{text}")),
@@ -108,42 +119,45 @@ impl Console {
     pub fn show(&self, sightings: Receiver<Sighting>, lobby: &Weak<Lobby>) {
         let texts = &self.texts.server;
         let mut brake = Brake::default();
-        while let Ok(sighting) = sightings.recv_blocking() {
-            if let Some(kept) = brake.kept() {
-                self.complain(&format!("! {}", (texts.more_cut)(kept)));
+        while let Ok(first) = sightings.recv_blocking() {
+            let mut news = String::new();
+            let others = iter::from_fn(|| sightings.try_recv().ok()).take(sightings.len());
+            for sighting in iter::once(first).chain(others) {
+                if let Some(kept) = brake.kept() {
+                    self.complain(&mut news, &format!("! {}", (texts.more_cut)(kept)));
+                }
+                let time = Local::now().format("%H:%M:%S");
+                match sighting {
+                    Sighting::News(deed, address) if !self.quiet => {
+                        writeln!(news, "{time} {}", tell(&deed, address, texts))
+                            .expect("a string takes all it is given");
+                    }
+                    Sighting::Stopped(members) if !self.quiet => {
+                        self.print(&mem::take(&mut news));
+                        self.finish();
+                        self.print(&((texts.stopped)(members) + "\n"));
+                    }
+                    Sighting::News(..) | Sighting::Stopped(_) => (),
+                    Sighting::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),
+                    Sighting::Cut(..) if brake.holds() => (),
+                    Sighting::Cut(cut, address) => {
+                        let text = explain(&cut, address, texts);
+                        self.complain(&mut news, &format!("{time} ! {text}"));
+                    }
+                }
             }
-            let time = Local::now().format("%H:%M:%S");
-            match sighting {
-                Sighting::News(news, address) if !self.quiet => {
-                    self.print(&format!("{time} {}\n", tell(&news, address, texts)));
-                    self.set_nicks(lobby, sightings.is_empty());
-                }
-                Sighting::Stopped(members) if !self.quiet => {
-                    self.finish();
-                    self.print(&((texts.stopped)(members) + "\n"));
-                }
-                Sighting::News(..) | Sighting::Stopped(_) => (),
-                Sighting::Warning(what) => self.complain(&(texts.warning)(&what)),
-                Sighting::Cut(..) if brake.holds() => (),
-                Sighting::Cut(cut, address) => {
-                    let who = cut.nick.map_or(texts.guest.to_string(), |nick| nick.to_string());
-                    let what = match cut.reason {
-                        Reason::Behind => (texts.behind)(cut.behind),
-                        Reason::Stalled => (texts.stalled)(cut.behind),
-                        Reason::Evicted => texts.evicted.to_string(),
-                    };
-                    let text = (texts.cut)(&who, &address.ip().to_string(), &what);
-                    self.complain(&format!("{time} ! {text}"));
-                }
+            if !news.is_empty() {
+                self.print(&news);
+                self.set_nicks(lobby);
             }
+            // Whoever comes meanwhile wakes nobody, and is shown with the others.
+            thread::sleep(BLINK);
         }
     }
 
-    /// Keeps the editor informed of who is here, if it is `time` to do so.
-    fn set_nicks(&self, lobby: &Weak<Lobby>, time: bool) {
-        let (Some(editor), Some(lobby), true) = (&self.editor, lobby.upgrade(), time) else {
-            return;
-        };
+    /// Keeps the editor informed of who is here.
+    fn set_nicks(&self, lobby: &Weak<Lobby>) {
+        let (Some(editor), Some(lobby)) = (&self.editor, lobby.upgrade()) else { return };
         let nicks = lobby.govern(|house| {
             house.room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>()
         });
@@ -223,6 +237,17 @@ impl Brake {
         self.since = None;
         cuts.checked_sub(CUTS).filter(|&kept| kept > 0)
     }
+}
+
+/// Who was cut off, and why.
+fn explain(cut: &Cut, address: SocketAddr, texts: &texts::Server) -> String {
+    let who = cut.nick.as_ref().map_or(texts.guest, Nick::as_str);
+    let what = match cut.reason {
+        Reason::Behind => (texts.behind)(cut.behind),
+        Reason::Stalled => (texts.stalled)(cut.behind),
+        Reason::Evicted => texts.evicted.to_string(),
+    };
+    (texts.cut)(who, &address.ip().to_string(), &what)
 }
 
 fn tell(news: &News, address: SocketAddr, texts: &texts::Server) -> String {

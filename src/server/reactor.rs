@@ -199,9 +199,8 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(reactor: &'a Reactor) -> Watch<'a> {
-        // Nobody has tried yet.
-        let side = || Side { ready: true, ..Side::default() };
-        let key = reactor.waiting().sockets.insert([side(), side()]);
+        // What it is ready for is said as soon as it is known to the system.
+        let key = reactor.waiting().sockets.insert(Default::default());
         Watch { reactor, key }
     }
 

@@ -207,11 +207,13 @@ impl fmt::Display for Event<'_> {
         match self {
             Event::Greeting => f.write_str("New User. Please register with: NICK <your_nick>"),
             Event::Welcome(nick) => write!(f, "OK welcome {nick}"),
-            Event::Message { from, scope: Scope::All, text } => {
-                write!(f, "FROM {from} [all]: {text}")
-            }
-            Event::Message { from, scope: Scope::Dm, text } => {
-                write!(f, "FROM {from} [dm]: {text}")
+            // Of this there is more than of everything else: it is not interpreted.
+            Event::Message { from, scope, text } => {
+                let scope = match scope {
+                    Scope::All => " [all]: ",
+                    Scope::Dm => " [dm]: ",
+                };
+                ["FROM ", from, scope, text].into_iter().try_for_each(|part| f.write_str(part))
             }
             Event::Joined(nick) => write!(f, "User {nick} joined."),
             Event::Left(nick) => write!(f, "User {nick} left the chat."),

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use memchr::memchr;
+
 /// Turns bytes, in whatever pieces they arrive, into lines.
 ///
 /// It keeps only what is left over between two pieces, so a connection at rest
@@ -48,7 +50,7 @@ impl LineBuffer {
             self.partial = Vec::new();
         }
         loop {
-            let Some(at) = input.iter().position(|&byte| byte == b'\n') else {
+            let Some(at) = memchr(b'\n', input) else {
                 let rest = std::mem::take(input);
                 if self.skipping {
                     return None;
