@@ -17,7 +17,7 @@ use smol::future::{or, yield_now};
 
 use crate::room::{Reason, SessionId};
 use crate::server::Limits;
-use crate::server::lobby::{Lobby, Round, Untold};
+use crate::server::lobby::{Lobby, Outbox, Round, Untold};
 use crate::server::pace::Pace;
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
@@ -40,7 +40,7 @@ const LINGER_BYTES: usize = 64 << 10;
 thread_local! {
     // An idle connection owns no buffers: these are borrowed for one turn.
     static INBOX: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
-    static OUTBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static OUTBOX: RefCell<Outbox> = RefCell::default();
     static ROUND: RefCell<Round> = RefCell::default();
 }
 
@@ -148,15 +148,12 @@ fn speak(
     stream: &Stream<'_>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Turn>> {
-    OUTBOX.with_borrow_mut(|outbox| {
-        outbox.clear();
-        match lobby.poll_read(id, outbox, cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
-            Poll::Ready(true) => Poll::Ready(stream.write(outbox).map(|sent| match sent {
-                Some(sent) => Turn::Speak(outbox[sent..].to_vec()),
-                None => Turn::Speak(mem::take(outbox)),
-            })),
+    OUTBOX.with_borrow_mut(|outbox| match lobby.poll_read(id, outbox, cx) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
+        Poll::Ready(true) => {
+            let sent = stream.write(&outbox.bytes);
+            Poll::Ready(sent.map(|sent| Turn::Speak(outbox.bytes[sent.unwrap_or(0)..].to_vec())))
         }
     })
 }

@@ -128,6 +128,33 @@ impl Untold {
     }
 }
 
+/// What one session after the other is told.
+///
+/// Most of them are told the same, one after the other: it is copied out of the room
+/// for the first of them, and is there for the next.
+#[derive(Default)]
+pub struct Outbox {
+    /// What the last one was told.
+    pub bytes: Vec<u8>,
+    /// The stretch of the talk that this is, if it is that alone.
+    talk: Option<(u64, u64)>,
+}
+
+impl Outbox {
+    fn read(&mut self, room: &mut Room, id: SessionId, now: Duration) -> Reading {
+        // If more was said meanwhile, that belongs to the same send.
+        let latest = self.talk.filter(|&(_, end)| end == room.talk());
+        if latest.is_some_and(|talk| room.skip(id, talk, now)) {
+            return Reading::Some;
+        }
+        self.bytes.clear();
+        let place = room.place(id);
+        let reading = room.read(id, &mut self.bytes, now);
+        self.talk = place.zip(room.place(id)).filter(|_| reading == Reading::Some);
+        reading
+    }
+}
+
 /// Some of those who only waited, and what they are told.
 #[derive(Default)]
 pub struct Round {
@@ -250,29 +277,38 @@ impl Lobby {
         result
     }
 
-    /// Waits for something to read and appends it to `out`. `false` when there
+    /// Waits for something to read and puts it into `outbox`. `false` when there
     /// will be nothing more.
-    pub fn poll_read(&self, id: SessionId, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
+    pub fn poll_read(
+        &self,
+        id: SessionId,
+        outbox: &mut Outbox,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
         let mut house = self.lock();
         let House { room, peers, .. } = &mut *house;
         let peer = peers[id.index()].as_mut().expect("it is waiting here");
-        if !peer.unsent.is_empty() {
-            out.append(&mut mem::take(&mut peer.unsent));
-            return Poll::Ready(true);
-        }
-        let reading = match peer.told {
-            true => Reading::Nothing,
-            false => room.read(id, out, self.opened.elapsed()),
+        let reading = if !peer.unsent.is_empty() {
+            *outbox = Outbox { bytes: mem::take(&mut peer.unsent), talk: None };
+            Reading::Some
+        } else if peer.told {
+            Reading::Nothing
+        } else {
+            outbox.read(room, id, self.opened.elapsed())
         };
         match reading {
-            Reading::Some => Poll::Ready(true),
-            Reading::Over => Poll::Ready(false),
             Reading::Nothing => {
                 match &mut peer.bell {
                     Some(bell) => bell.clone_from(cx.waker()),
                     bell => *bell = Some(cx.waker().clone()),
                 }
                 Poll::Pending
+            }
+            // It has something to do now: until it waits again, nobody else may tell it
+            // what comes later.
+            reading => {
+                peer.bell = None;
+                Poll::Ready(reading == Reading::Some)
             }
         }
     }
@@ -580,10 +616,12 @@ mod tests {
 
         /// The last thing that somebody was told.
         fn last_word(&self, id: SessionId) -> String {
-            let mut out = Vec::new();
+            let (mut outbox, mut heard) = (Outbox::default(), Vec::new());
             let mut cx = Context::from_waker(Waker::noop());
-            while self.lobby.poll_read(id, &mut out, &mut cx) == Poll::Ready(true) {}
-            let heard = String::from_utf8(out).unwrap();
+            while self.lobby.poll_read(id, &mut outbox, &mut cx) == Poll::Ready(true) {
+                heard.extend_from_slice(&outbox.bytes);
+            }
+            let heard = String::from_utf8(heard).unwrap();
             heard.lines().next_back().unwrap_or_default().into()
         }
     }
@@ -631,6 +669,56 @@ mod tests {
         assert_eq!(door.last_word(newcomer), GREETING);
         assert_eq!(door.last_word(younger), GREETING);
         assert_eq!(door.last_word(member), "OK welcome ana");
+    }
+
+    #[test]
+    fn what_one_has_read_is_there_for_the_next_and_nothing_is_nothing() {
+        let door = Door::open(usize::MAX);
+        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
+        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao"), (ana, b"MSG oi")] {
+            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
+        }
+        let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(Waker::noop()));
+        for (id, heard) in [
+            (ana, "New User. Please register with: NICK <your_nick>\nOK welcome ana\n"),
+            (joao, "New User. Please register with: NICK <your_nick>\nOK welcome joao\n"),
+        ] {
+            assert_eq!(door.lobby.poll_read(id, &mut outbox, &mut cx), Poll::Ready(true));
+            let told = String::from_utf8_lossy(&outbox.bytes);
+            assert!(told.starts_with(heard) && told.ends_with("FROM ana [all]: oi\n"), "{told}");
+        }
+        door.lobby.with(|room, now| room.hear(ana, Ok(b"MSG all well?"), now));
+        for expected in [Poll::Ready(true), Poll::Pending] {
+            for id in [ana, joao] {
+                assert_eq!(door.lobby.poll_read(id, &mut outbox, &mut cx), expected);
+                assert!(expected.is_pending() || outbox.bytes == b"FROM ana [all]: all well?\n");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_being_told_something_is_told_nothing_else_meanwhile() {
+        let door = Door::open(usize::MAX);
+        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
+        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao")] {
+            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
+        }
+        let says = |line: &[u8]| {
+            let say = |room: &mut Room, now| room.hear(ana, Ok(line), now);
+            let ((), untold) = door.lobby.with_quietly(ana, say);
+            door.lobby.tell(untold, &mut Round::default());
+        };
+        door.last_word(joao); // He has heard everything, and waits.
+        door.lobby.with_quietly(ana, |room, now| room.hear(ana, Ok(b"MSG one"), now));
+        let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(Waker::noop()));
+        assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(true));
+        assert_eq!(outbox.bytes, b"FROM ana [all]: one\n");
+        // Before his task has sent that, somebody would tell him this.
+        says(b"MSG two");
+        assert_eq!(door.last_word(joao), "FROM ana [all]: two");
+        // Now he waits again.
+        says(b"MSG three");
+        assert_eq!(door.last_word(joao), "");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use chrono::{Local, SecondsFormat};
 use crate::error::plain;
 use crate::logfile::LogFile;
 use crate::room::SessionId;
-use crate::server::lobby::{Lobby, Sighting};
+use crate::server::lobby::{Lobby, Outbox, Sighting};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
@@ -44,9 +44,12 @@ impl Log {
 
     /// Writes down what a session hears until the room closes.
     pub fn follow(self, lobby: &Lobby, mut id: SessionId) {
-        let mut heard = Vec::new();
+        let (mut outbox, mut heard) = (Outbox::default(), Vec::new());
         loop {
-            let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut heard, cx)));
+            let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut outbox, cx)));
+            if more {
+                heard.extend_from_slice(&outbox.bytes);
+            }
             // Only whole lines: a batch may end in the middle of one.
             let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
             self.write(&heard[..end]);

@@ -262,6 +262,7 @@ mod tests {
 
     use super::*;
     use crate::room::Rules;
+    use crate::server::lobby::Outbox;
     use crate::texts::{ENGLISH, PORTUGUESE};
 
     #[track_caller]
@@ -384,10 +385,12 @@ mod tests {
 
         /// All that was said to somebody since they were last asked, in lines.
         fn reads(&self, id: SessionId) -> Vec<String> {
-            let mut out = Vec::new();
+            let (mut outbox, mut heard) = (Outbox::default(), Vec::new());
             let mut cx = Context::from_waker(Waker::noop());
-            while self.lobby.poll_read(id, &mut out, &mut cx) == Poll::Ready(true) {}
-            String::from_utf8(out).unwrap().lines().map(str::to_string).collect()
+            while self.lobby.poll_read(id, &mut outbox, &mut cx) == Poll::Ready(true) {
+                heard.extend_from_slice(&outbox.bytes);
+            }
+            String::from_utf8(heard).unwrap().lines().map(str::to_string).collect()
         }
 
         /// What one order is answered, on a machine at 192.168.1.2 and fd77::2.
