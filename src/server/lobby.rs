@@ -142,6 +142,9 @@ pub struct Outbox {
 
 impl Outbox {
     fn read(&mut self, room: &mut Room, id: SessionId, now: Duration) -> Reading {
+        if !room.has_news_for(id) {
+            return Reading::Nothing; // What is here is for the next.
+        }
         // If more was said meanwhile, that belongs to the same send.
         let latest = self.talk.filter(|&(_, end)| end == room.talk());
         if latest.is_some_and(|talk| room.skip(id, talk, now)) {
@@ -150,7 +153,7 @@ impl Outbox {
         self.bytes.clear();
         let place = room.place(id);
         let reading = room.read(id, &mut self.bytes, now);
-        self.talk = place.zip(room.place(id)).filter(|_| reading == Reading::Some);
+        self.talk = place.zip(room.place(id));
         reading
     }
 }
