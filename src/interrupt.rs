@@ -6,6 +6,12 @@ use std::io;
 use async_channel::{Receiver, Sender};
 use smol::future::or;
 
+#[cfg(windows)]
+#[allow(unsafe_code)] // How else could the system be asked to call us?
+mod windows;
+#[cfg(windows)]
+use windows as imp;
+
 /// How the program is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
@@ -117,73 +123,5 @@ mod imp {
                 Some(Err(_)) | None => future::pending().await,
             }
         }
-    }
-}
-
-#[cfg(windows)]
-mod imp {
-    use std::future;
-    use std::io;
-    use std::sync::{Mutex, PoisonError};
-    use std::thread;
-
-    use async_channel::{Receiver, Sender};
-    use windows_sys::Win32::Foundation::{FALSE, TRUE};
-    use windows_sys::Win32::System::Console::{
-        CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT,
-        SetConsoleCtrlHandler,
-    };
-    use windows_sys::core::BOOL;
-
-    use super::Interrupt;
-
-    /// Who watches: whoever began last, since a program has one handler.
-    static WATCHER: Mutex<Option<Sender<Interrupt>>> = Mutex::new(None);
-
-    pub struct Interrupts(Receiver<Interrupt>);
-
-    impl Interrupts {
-        #[allow(unsafe_code)] // Nobody else asks the system to call them.
-        pub fn watch() -> io::Result<Interrupts> {
-            // Two are all that is ever waited for: the second ends at once.
-            let (sender, receiver) = async_channel::bounded(2);
-            *WATCHER.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-            // SAFETY: the handler is a function, and so lives as long as the program.
-            // It is called on a thread of its own, which may lock and wait.
-            match unsafe { SetConsoleCtrlHandler(Some(handle), TRUE) } {
-                FALSE => Err(io::Error::last_os_error()),
-                _ => Ok(Interrupts(receiver)),
-            }
-        }
-
-        pub async fn next(&mut self) -> Interrupt {
-            match self.0.recv().await {
-                Ok(interrupt) => interrupt,
-                Err(_) => future::pending().await,
-            }
-        }
-    }
-
-    /// Passes an event of the console on. If nobody watches, the system goes on to
-    /// what it does by itself, which is to end the program.
-    extern "system" fn handle(event: u32) -> BOOL {
-        let interrupt = match event {
-            CTRL_C_EVENT | CTRL_BREAK_EVENT => Interrupt::Interrupted,
-            CTRL_CLOSE_EVENT => Interrupt::HungUp,
-            CTRL_LOGOFF_EVENT | CTRL_SHUTDOWN_EVENT => Interrupt::Terminated,
-            _ => return FALSE,
-        };
-        let watcher = WATCHER.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // With two that wait already, a third changes nothing.
-        let hears = |sender: Sender<_>| sender.try_send(interrupt).is_ok() || !sender.is_closed();
-        if !watcher.is_some_and(hears) {
-            return FALSE;
-        }
-        // The system ends the program when this returns, but for Ctrl-C and Ctrl-Break.
-        // It waits 5 s for the program to end by itself, and this thread with it.
-        while interrupt != Interrupt::Interrupted {
-            thread::park();
-        }
-        TRUE
     }
 }

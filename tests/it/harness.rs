@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local};
 
+use crate::signals;
+
 /// How long anything may take before a test gives up on it. Nothing takes a
 /// tenth of this on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,12 +108,9 @@ impl Running {
         Some(fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum())
     }
 
-    /// Sends a signal by name, as `kill` does.
-    #[cfg(unix)]
+    /// Sends a signal by name, or whatever stands for it on this system.
     pub fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
-        assert!(status.expect("kill runs").success());
+        signals::send(&self.child, name);
     }
 
     /// Waits for its end.

@@ -30,6 +30,7 @@ mod sessions;
 #[cfg(unix)] // Elsewhere a shell of this name is another system's.
 mod shells;
 mod shown;
+mod signals;
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
 mod soak;
 mod stuck;
