@@ -24,6 +24,7 @@ mod leaving;
 mod nicks;
 mod operator;
 mod order;
+mod platforms;
 mod promises;
 mod script;
 mod sessions;
@@ -36,5 +37,5 @@ mod soak;
 mod stuck;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
 mod terminal;
-#[cfg(unix)]
+#[cfg(unix)] // The terminal that is none elsewhere.
 mod tty;
