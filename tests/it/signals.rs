@@ -50,6 +50,7 @@ pub fn send(child: &Child, name: &str) {
 
 #[cfg(windows)]
 mod windows {
+    use std::ffi::c_void;
     use std::mem::transmute;
     use std::os::windows::io::AsRawHandle;
     use std::process::Child;
@@ -67,6 +68,10 @@ mod windows {
 
     use crate::harness::PATIENCE;
 
+    /// What any function of a library looks like, and what that of a thread is.
+    type Function = unsafe extern "system" fn() -> isize;
+    type Routine = unsafe extern "system" fn(*mut c_void) -> u32;
+
     /// Begins a thread in the program that calls its handlers of this event, as the
     /// console does when there is one.
     pub fn raise(child: &Child, event: u32) {
@@ -76,7 +81,7 @@ mod windows {
         unsafe {
             let system = GetModuleHandleW(w!("kernelbase.dll"));
             let routine = GetProcAddress(system, s!("CtrlRoutine")).expect("there is one");
-            let routine = transmute::<_, unsafe extern "system" fn(_) -> u32>(routine);
+            let routine = transmute::<Function, Routine>(routine);
             let process = child.as_raw_handle();
             let thread =
                 CreateRemoteThread(process, null(), 0, Some(routine), event, 0, null_mut());
