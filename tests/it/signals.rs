@@ -7,17 +7,11 @@ use std::process::Child;
 pub const ALL: &[(&str, i32)] = &[("INT", 130), ("TERM", 143), ("HUP", 129)];
 
 /// Windows has no signals, but what they stand for: Ctrl-C, the end of the session, a
-/// console that is closed. It has others, too.
+/// console that is closed. Ctrl-Break and WM_CLOSE, which asks a program to end, are its
+/// own.
 #[cfg(windows)]
-pub const ALL: &[(&str, i32)] = &[
-    ("INT", 130),
-    ("TERM", 143),
-    ("HUP", 129),
-    ("BREAK", 130),
-    ("LOGOFF", 143),
-    ("SHUTDOWN", 143),
-    ("CLOSE", 143),
-];
+pub const ALL: &[(&str, i32)] =
+    &[("INT", 130), ("TERM", 143), ("HUP", 129), ("BREAK", 130), ("CLOSE", 143)];
 
 /// Sends a signal by name, as `kill` does.
 #[cfg(unix)]
@@ -31,17 +25,13 @@ pub fn send(child: &Child, name: &str) {
 /// Does what the system does on such an occasion.
 #[cfg(windows)]
 pub fn send(child: &Child, name: &str) {
-    use windows_sys::Win32::System::Console::{
-        CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT,
-    };
+    use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_CLOSE_EVENT};
     use windows_sys::Win32::UI::WindowsAndMessaging::{WM_CLOSE, WM_ENDSESSION};
 
     match name {
         "INT" => windows::raise(child, CTRL_C_EVENT),
         "BREAK" => windows::raise(child, CTRL_BREAK_EVENT),
         "HUP" => windows::raise(child, CTRL_CLOSE_EVENT),
-        "LOGOFF" => windows::raise(child, CTRL_LOGOFF_EVENT),
-        "SHUTDOWN" => windows::raise(child, CTRL_SHUTDOWN_EVENT),
         "TERM" => windows::post(child, WM_ENDSESSION, 1),
         "CLOSE" => windows::post(child, WM_CLOSE, 0),
         _ => panic!("there is no {name}"),
