@@ -654,8 +654,8 @@ mod tests {
         check_wrong("dance", "unrecognized command `dance`\nTry `minichat --help`");
     }
 
-    #[cfg(unix)]
     #[test]
+    #[cfg(unix)] // The same for the arguments of Windows is tested with the program.
     fn an_argument_that_is_not_text_is_no_reason_to_panic() {
         use std::os::unix::ffi::OsStringExt;
         let asked =

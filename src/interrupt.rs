@@ -6,14 +6,20 @@ use std::io;
 use async_channel::{Receiver, Sender};
 use smol::future::or;
 
+#[cfg(windows)]
+#[allow(unsafe_code)] // How else could the system be asked to call us?
+mod windows;
+#[cfg(windows)]
+use windows as imp;
+
 /// How the program is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
-    /// Ctrl-C (SIGINT).
+    /// Ctrl-C (SIGINT), or Ctrl-Break.
     Interrupted,
-    /// `kill` (SIGTERM).
+    /// `kill` (SIGTERM), or the end of the session on Windows.
     Terminated,
-    /// The terminal is gone (SIGHUP). Windows does not tell this from Ctrl-C.
+    /// The terminal is gone (SIGHUP), or its window is being closed.
     HungUp,
 }
 
@@ -115,38 +121,6 @@ mod imp {
                 Some(Ok(_)) => Interrupt::Terminated,
                 // Signals cannot be heard any more; the program can still be killed.
                 Some(Err(_)) | None => future::pending().await,
-            }
-        }
-    }
-}
-
-#[cfg(windows)]
-mod imp {
-    use std::future;
-    use std::io;
-
-    use async_channel::Receiver;
-
-    use super::Interrupt;
-
-    pub struct Interrupts(Receiver<()>);
-
-    impl Interrupts {
-        pub fn watch() -> io::Result<Interrupts> {
-            let (sender, receiver) = async_channel::bounded(2);
-            // Two are all that is ever waited for: the second ends at once.
-            let handler = move || {
-                sender.try_send(()).ok();
-            };
-            ctrlc::set_handler(handler).map_err(io::Error::other)?;
-            Ok(Interrupts(receiver))
-        }
-
-        // Windows does not say which of them it was.
-        pub async fn next(&mut self) -> Interrupt {
-            match self.0.recv().await {
-                Ok(()) => Interrupt::Interrupted,
-                Err(_) => future::pending().await,
             }
         }
     }

@@ -64,10 +64,10 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Whether a hang-up (SIGHUP) is meant for the log. It is not where it says that
-/// the terminal is gone.
+/// the terminal is gone, nor where nothing else can be meant, as on Windows.
 pub fn is_rotated() -> impl Fn() -> bool + Send + 'static {
     // Whatever standard input is, that is the terminal which hangs up.
     let has_terminal = || File::open("/dev/tty").is_ok();
     let had_terminal = has_terminal();
-    move || !had_terminal || has_terminal()
+    move || cfg!(unix) && (!had_terminal || has_terminal())
 }

@@ -1,6 +1,7 @@
 //! The command line: help, version, and what is said to those who get it wrong.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::process::Stdio;
 
 use crate::harness::{Output, Running, broken_pipe, minichat, run};
@@ -188,16 +189,30 @@ fn whatever_an_argument_holds_the_complaint_has_two_lines_that_clear_no_screen()
     }
 }
 
-#[test]
-#[cfg(unix)] // Elsewhere arguments are made of other things than bytes.
-fn an_argument_that_is_not_text_is_a_wrong_one_and_no_panic() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
+/// Arguments as the system allows them and UTF-8 does not.
+#[cfg(unix)]
+fn not_text() -> [OsString; 4] {
+    use std::os::unix::ffi::OsStringExt;
+    [&b"\xFF"[..], b"ol\xE1", b"--\xC3", b"--nick=\xED\xA0\x80"]
+        .map(|bytes| OsString::from_vec(bytes.into()))
+}
 
+/// These have half of a surrogate pair.
+#[cfg(windows)]
+fn not_text() -> [OsString; 4] {
+    use std::os::windows::ffi::OsStringExt;
+    ["", "ol", "--", "--nick="].map(|begin| {
+        let units: Vec<u16> = begin.encode_utf16().chain([0xD800]).collect();
+        OsString::from_wide(&units)
+    })
+}
+
+#[test]
+fn an_argument_that_is_not_text_is_a_wrong_one_and_no_panic() {
     for words in [&[][..], &["server"], &["server", "--name"], &["connect"], &["connect", "-n"]] {
-        for bytes in [&b"\xFF"[..], b"ol\xE1", b"--\xC3", b"--nick=\xED\xA0\x80"] {
-            let output = run(minichat().args(words).arg(OsStr::from_bytes(bytes)), "");
-            assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{words:?} {bytes:?}");
+        for argument in not_text() {
+            let output = run(minichat().args(words).arg(&argument), "");
+            assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{words:?} {argument:?}");
             let (cause, _) = output.complaint();
             assert!(cause.contains("not UTF-8"), "{cause}");
         }

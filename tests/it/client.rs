@@ -13,6 +13,7 @@ use crate::harness::{
     Client, GREETING, PATIENCE, Running, Server, StandIn, broken_pipe, connect, event, events,
     minichat, run,
 };
+use crate::signals;
 
 #[test]
 fn a_script_says_its_line_and_leaves_whichever_way_it_names_itself() {
@@ -306,7 +307,6 @@ fn who_stays_goes_on_listening_after_the_end_of_the_input() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the server with.
 fn a_server_that_stops_is_no_failure_of_its_clients() {
     for option in ["--timeout=5", "--stay", "--json", "--raw"] {
         let server = Server::start(&[]);
@@ -323,11 +323,10 @@ fn a_server_that_stops_is_no_failure_of_its_clients() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere a program is not asked to stop by a signal.
 fn a_signal_ends_the_client_with_its_number_and_the_others_see_it_leave() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
-    for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+    for &(signal, status) in signals::ALL {
         for option in ["--timeout=5", "--stay", "--json", "--raw"] {
             let mut client = Client::start(server.address, &[option]);
             client.types("NICK bot");
@@ -342,7 +341,6 @@ fn a_signal_ends_the_client_with_its_number_and_the_others_see_it_leave() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere a program is not asked to stop by a signal.
 fn a_signal_is_obeyed_whatever_the_client_waits_for() {
     let door = StandIn::open();
     for what in ["the greeting", "the nick", "the goodbye"] {
@@ -363,7 +361,6 @@ fn a_signal_is_obeyed_whatever_the_client_waits_for() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere a program is not asked to stop by a signal.
 fn a_signal_is_obeyed_though_nobody_reads_the_output() {
     let door = StandIn::open();
     let (_reader, writer) = io::pipe().expect("a pipe can be made");

@@ -1,6 +1,7 @@
 //! A server, clients and raw connections to test with. Everything that waits
 //! has a deadline, and everything that was started ends with its test.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local};
 
+use crate::signals;
+
 /// How long anything may take before a test gives up on it. Nothing takes a
 /// tenth of this on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,18 +21,22 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The first line of every connection.
 pub const GREETING: &str = "New User. Please register with: NICK <your_nick>";
 
-/// The binary, ready for arguments. `MINICHAT_RUNNER` names a program to run it
-/// with, for binaries of another platform.
-pub fn minichat() -> Command {
-    let binary = env!("CARGO_BIN_EXE_minichat");
-    let mut command = match std::env::var_os("MINICHAT_RUNNER") {
+/// A program that was built like the tests. `MINICHAT_RUNNER` names another to run
+/// it with, for those of another platform.
+pub fn program(path: impl AsRef<OsStr>) -> Command {
+    match std::env::var_os("MINICHAT_RUNNER") {
         Some(runner) => {
             let mut command = Command::new(runner);
-            command.arg(binary);
+            command.arg(path);
             command
         }
-        None => Command::new(binary),
-    };
+        None => Command::new(path),
+    }
+}
+
+/// The binary, ready for arguments.
+pub fn minichat() -> Command {
+    let mut command = program(env!("CARGO_BIN_EXE_minichat"));
     // Whoever runs the tests has habits; the tests have their own.
     for name in ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_MESSAGES", "LANG"] {
         command.env_remove(name);
@@ -106,12 +113,9 @@ impl Running {
         Some(fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum())
     }
 
-    /// Sends a signal by name, as `kill` does.
-    #[cfg(unix)]
+    /// Sends a signal by name, or whatever stands for it on this system.
     pub fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
-        assert!(status.expect("kill runs").success());
+        signals::send(&self.child, name);
     }
 
     /// Waits for its end.

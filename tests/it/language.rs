@@ -63,13 +63,10 @@ fn the_server_tells_its_operator_and_nobody_else_in_portuguese() {
     ana.says("?");
     ana.reads("ERR unknown_command");
     server.stdout.find("= ana agora é bia 127.0.0.1 (1)");
-    #[cfg(unix)] // Elsewhere there is no signal to end the server with.
-    {
-        server.signal("TERM");
-        ana.reads("FROM server [all]: the server is stopping; goodbye");
-        server.stdout.find("Servidor encerrado; 1 usuário estava conectado.");
-        assert_eq!(server.output().status, Some(0));
-    }
+    server.signal("TERM");
+    ana.reads("FROM server [all]: the server is stopping; goodbye");
+    server.stdout.find("Servidor encerrado; 1 usuário estava conectado.");
+    assert_eq!(server.output().status, Some(0));
 }
 
 #[test]
@@ -199,7 +196,6 @@ fn neither_the_wire_nor_what_programs_read_has_another_language() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the server with.
 fn the_log_has_no_other_language() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("language.log");
     fs::remove_file(&path).ok(); // A test that failed may have left it.

@@ -4,16 +4,14 @@
 use std::io::{ErrorKind, Write};
 use std::ops::Range;
 use std::thread;
-use std::time::Duration;
-#[cfg(unix)]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Peer, Server, minichat};
+use crate::signals;
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the server with.
 fn everyone_is_told_goodbye_before_the_server_stops() {
-    for signal in ["TERM", "INT"] {
+    for (signal, _) in signals::ALL {
         let server = Server::start(&[]);
         let [ana, joao] = server.members(["ana", "joao"]);
         let guest = server.guest();
@@ -32,7 +30,6 @@ fn everyone_is_told_goodbye_before_the_server_stops() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the server with.
 fn the_server_says_how_many_people_it_has_left_alone() {
     for (nicks, last_line) in [
         (&[][..], "Server stopped; nobody was connected."),
@@ -48,7 +45,6 @@ fn the_server_says_how_many_people_it_has_left_alone() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the server with.
 fn the_server_stops_though_somebody_does_not_read() {
     let server = Server::start(&["--rate", "0"]);
     let [_sleepy, mut ana] = server.members(["sleepy", "ana"]);

@@ -24,16 +24,18 @@ mod leaving;
 mod nicks;
 mod operator;
 mod order;
+mod platforms;
 mod promises;
 mod script;
 mod sessions;
 #[cfg(unix)] // Elsewhere a shell of this name is another system's.
 mod shells;
 mod shown;
+mod signals;
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
 mod soak;
 mod stuck;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
 mod terminal;
-#[cfg(unix)]
+#[cfg(unix)] // The terminal that is none elsewhere.
 mod tty;

@@ -1,25 +1,17 @@
 //! Those who do not read: terminals that are held, pipes that are full, servers
 //! that listen slowly or never stop talking.
 
-use std::io::Write;
-#[cfg(unix)]
-use std::io::{self, Read};
-#[cfg(unix)]
+use std::io::{self, Read, Write};
 use std::process::Stdio;
 use std::thread;
-#[cfg(unix)]
 use std::time::Instant;
 
-use crate::harness::{Client, Server, StandIn, connect, run};
-#[cfg(unix)]
-use crate::harness::{Peer, Running, minichat};
+use crate::harness::{Client, Peer, Running, Server, StandIn, connect, minichat, run};
 
 /// How many comings and goings fill any pipe.
-#[cfg(unix)]
 const MANY: usize = 2500;
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the server with.
 fn a_server_whose_output_nobody_reads_stops_all_the_same() {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = minichat();
@@ -48,7 +40,6 @@ fn a_server_whose_output_nobody_reads_stops_all_the_same() {
 }
 
 #[test]
-#[cfg(unix)] // Elsewhere there is no signal to end the client with.
 fn a_client_whose_output_nobody_reads_is_interrupted_all_the_same() {
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
         let server = Server::start(&["--rate", "0"]);
