@@ -1,7 +1,7 @@
 //! The sockets, the tasks and the one lock.
 //!
-//! Each connection is one task on an executor with a thread for each core; what
-//! they share is the lobby, with the room in it.
+//! Each connection is one task of a worker, a thread of which there is one for each
+//! core; what they share is the lobby, with the room in it.
 
 mod connection;
 mod console;
