@@ -118,8 +118,12 @@ pub enum Reason {
     Behind,
     /// Its connection has taken nothing for too long.
     Stalled,
+    /// Its machine does not answer any more, or cannot be reached.
+    Lost,
     /// It has not said who it is, and its place is needed.
     Evicted,
+    /// Whoever served it has panicked.
+    Failed,
 }
 
 /// What the operator may want to see.

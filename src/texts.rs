@@ -388,8 +388,12 @@ pub struct Server {
     pub behind: fn(u64) -> String,
     /// Why: somebody has read nothing for a while, and how many bytes wait.
     pub stalled: fn(u64) -> String,
+    /// Why: somebody cannot be reached any more, and how many bytes wait.
+    pub lost: fn(u64) -> String,
     /// Why: somebody who has not said who they are was in the way.
     pub evicted: &'static str,
+    /// Why: minichat itself has made a mistake.
+    pub failed: &'static str,
     /// So many were cut off in a short time that they are only counted.
     pub more_cut: fn(usize) -> String,
     /// The end: how many people were here.

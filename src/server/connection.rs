@@ -4,16 +4,18 @@
 #![cfg_attr(windows, allow(clippy::missing_const_for_thread_local))]
 
 use std::cell::RefCell;
+use std::env;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
 use std::net::{Shutdown, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use smol::future::{or, yield_now};
+use smol::future::{FutureExt as _, or, yield_now};
 
 use crate::room::{Reason, SessionId};
 use crate::server::Limits;
@@ -21,7 +23,7 @@ use crate::server::lobby::{Lobby, Outbox, Round, Untold};
 use crate::server::pace::Pace;
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
-use crate::wire::{LineBuffer, MAX_COMMAND};
+use crate::wire::{LineBuffer, MAX_COMMAND, TooLong};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room.
 const READ: usize = 64 << 10;
@@ -57,14 +59,30 @@ pub async fn serve(
         return; // The system has no place for it, and will not be asked to wait for it.
     };
     let stay = Stay { lobby, id: lobby.enter(stream.socket(), address, place) };
-    let ended = converse(&stay, &stream, limits).await;
-    if ended.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::TimedOut) {
-        lobby.with(|room, _| room.cut_off(stay.id, Reason::Stalled));
+    // However it ends, it ends for this client alone.
+    let ended = AssertUnwindSafe(converse(&stay, &stream, limits)).catch_unwind().await;
+    let reason = match &ended {
+        Ok(Ok(())) => None,
+        Ok(Err(err)) => reason(err),
+        Err(_) => Some(Reason::Failed), // Why, the panic itself has said.
+    };
+    if let Some(reason) = reason {
+        lobby.with(|room, _| room.cut_off(stay.id, reason));
     }
     drop(stay);
-    // However it ends, it ends for this client alone.
-    if ended.is_ok() {
+    if matches!(ended, Ok(Ok(()))) {
         see_off(&stream).await;
+    }
+}
+
+/// Why a connection broke; none if that was its client's own doing.
+fn reason(err: &io::Error) -> Option<Reason> {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+    match err.kind() {
+        // It was us who waited no longer: the system has no number for that.
+        TimedOut if err.raw_os_error().is_none() => Some(Reason::Stalled),
+        TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown => Some(Reason::Lost),
+        _ => None,
     }
 }
 
@@ -292,6 +310,9 @@ impl<'a> Ear<'a> {
                     break;
                 }
                 let Some(line) = self.lines.next_line(&mut bytes) else { break };
+                if cfg!(debug_assertions) && is_dreaded(line) {
+                    panic!("as the test wants");
+                }
                 self.held = 0;
                 room.hear(id, line, now);
                 self.pace.count(moment);
@@ -301,4 +322,11 @@ impl<'a> Ear<'a> {
         self.untold.add(untold);
         self.backlog = bytes.to_vec();
     }
+}
+
+/// Whether a test wants this line to be one too much, in the worst of moments: with
+/// the room locked and the buffers taken. A release has no such line.
+fn is_dreaded(line: Result<&[u8], TooLong>) -> bool {
+    let dreaded = env::var_os("MINICHAT_PANIC");
+    dreaded.is_some_and(|dreaded| line == Ok(dreaded.as_encoded_bytes()))
 }

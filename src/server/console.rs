@@ -245,7 +245,9 @@ fn explain(cut: &Cut, address: SocketAddr, texts: &texts::Server) -> String {
     let what = match cut.reason {
         Reason::Behind => (texts.behind)(cut.behind),
         Reason::Stalled => (texts.stalled)(cut.behind),
+        Reason::Lost => (texts.lost)(cut.behind),
         Reason::Evicted => texts.evicted.to_string(),
+        Reason::Failed => texts.failed.to_string(),
     };
     (texts.cut)(who, &address.ip().to_string(), &what)
 }

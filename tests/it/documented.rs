@@ -287,7 +287,9 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
         expected.extend([
             (server.behind)(7).replace('7', "N"),
             (server.stalled)(7).replace('7', "N"),
+            (server.lost)(7).replace('7', "N"),
             server.evicted.to_string(),
+            server.failed.to_string(),
             (server.more_cut)(7).replace('7', "N"),
         ]);
         let reasons = [

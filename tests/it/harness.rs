@@ -203,14 +203,25 @@ impl Lines {
     /// The next line, without its end; none at the end of the stream.
     #[track_caller]
     pub fn next(&mut self) -> Option<String> {
-        let line = self.next_raw()?;
+        self.next_within(PATIENCE)
+    }
+
+    /// The next line, for which one has to wait longer than for most things.
+    #[track_caller]
+    pub fn next_within(&mut self, patience: Duration) -> Option<String> {
+        let line = self.next_raw_within(patience)?;
         Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_string())
     }
 
     /// The next line as it is, its end included; none at the end of the stream.
     #[track_caller]
     pub fn next_raw(&mut self) -> Option<Vec<u8>> {
-        match self.receiver.recv_timeout(PATIENCE) {
+        self.next_raw_within(PATIENCE)
+    }
+
+    #[track_caller]
+    fn next_raw_within(&mut self, patience: Duration) -> Option<Vec<u8>> {
+        match self.receiver.recv_timeout(patience) {
             Ok(line) => {
                 self.all.extend_from_slice(&line);
                 Some(line)

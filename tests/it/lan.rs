@@ -13,6 +13,7 @@
 mod changes;
 mod completed;
 mod found;
+mod gone;
 mod person;
 mod strangers;
 mod trouble;

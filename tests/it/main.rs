@@ -13,6 +13,7 @@ mod crowd;
 mod dialects;
 mod documented;
 mod evening;
+mod failing;
 mod floors;
 mod harness;
 mod hostile;

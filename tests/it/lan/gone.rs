@@ -1,0 +1,83 @@
+//! People who are gone without a word, not even from their machine.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Host, on_a_lan};
+use crate::harness::{Peer, Running};
+
+/// Who does not acknowledge what is sent to them is gone in this long.
+const WITH_TRAFFIC: Duration = Duration::from_secs(40);
+/// And in this long who is sent nothing.
+const WITHOUT: Duration = Duration::from_secs(130);
+
+/// Somebody on this host who has just come to the server at this address.
+#[track_caller]
+fn joins(host: &Host, address: &str, nick: &str) -> Peer {
+    let mut peer = host.inside(|| Peer::connect(address.parse().expect("an address")));
+    peer.says(format!("NICK {nick}"));
+    peer.skips_to(&format!("OK welcome {nick}"));
+    peer
+}
+
+/// Waits until the server explains that it has cut these people off, and that in
+/// time.
+#[track_caller]
+fn lets_go(server: &mut Running, people: &[(&str, &str)], pulled: Instant, limit: Duration) {
+    let mut missing = people.to_vec();
+    while !missing.is_empty() {
+        let line = server.stderr.next_within(limit).expect("the server goes on");
+        let time = pulled.elapsed();
+        let cut = |(nick, ip): &(&str, &str)| line.contains(&format!("cut off {nick} {ip}: "));
+        let known = missing.iter().position(cut).unwrap_or_else(|| panic!("who is {line:?}?"));
+        assert!(line.contains("no longer answers, "), "{line}");
+        assert!(line.ends_with(" bytes wait"), "{line}");
+        assert!(time < limit, "{line:?} came after {time:?}");
+        missing.swap_remove(known);
+    }
+}
+
+#[test]
+fn who_is_cut_off_from_the_network_is_let_go_whether_anybody_talks_or_not() {
+    on_a_lan(2, |lan| {
+        let (here, there) = (lan.host(1), lan.host(2));
+        let mut lively = here.server(&["--no-mdns"]);
+        let mut silent = here.server(&["--no-mdns", "--port", "9001"]);
+        let mut ana = joins(here, "10.77.0.1:9000", "ana");
+        let mut joao = joins(here, "10.77.0.1:9001", "joao");
+        let lost = [("bia", "10.77.0.2"), ("rui", "fd77::2")];
+        let gone: Vec<Peer> = ["9000", "9001"]
+            .iter()
+            .flat_map(|port| {
+                [("10.77.0.1", "bia"), ("[fd77::1]", "rui")]
+                    .map(|(ip, nick)| joins(there, &format!("{ip}:{port}"), nick))
+            })
+            .collect();
+        for peer in [&mut ana, &mut joao] {
+            peer.reads("User bia joined.");
+            peer.reads("User rui joined.");
+        }
+
+        let pulled = Instant::now();
+        lan.cable(2, "down");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                ana.says("MSG anybody?");
+                ana.reads("FROM ana [all]: anybody?");
+                lets_go(&mut lively, &lost, pulled, WITH_TRAFFIC);
+                let mut left = [ana.line(), ana.line()];
+                left.sort();
+                assert_eq!(left, ["User bia left the chat.", "User rui left the chat."]);
+                // Their nicks are free again.
+                ana.says("WHO");
+                ana.reads("Connected users: ana");
+            });
+            scope.spawn(|| {
+                lets_go(&mut silent, &lost, pulled, WITHOUT);
+                joao.says("WHO");
+                joao.skips_to("Connected users: joao");
+            });
+        });
+        drop(gone);
+    });
+}
