@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local};
+use socket2::{Domain, Socket, Type};
 
 use crate::signals;
 
@@ -41,6 +43,17 @@ pub fn minichat() -> Command {
     for name in ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_MESSAGES", "LANG"] {
         command.env_remove(name);
     }
+    command
+}
+
+/// The same, started by a shell that does this first.
+#[cfg(unix)]
+pub fn minichat_after(preparation: &str) -> Command {
+    let minichat = minichat();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{preparation} && exec \"$0\" \"$@\"")]);
+    command.arg(minichat.get_program()).args(minichat.get_args());
+    minichat.get_envs().for_each(|(name, _)| _ = command.env_remove(name));
     command
 }
 
@@ -95,12 +108,28 @@ impl Running {
         })
     }
 
+    /// How much memory it has in use, in KiB, where that can be known.
+    pub fn memory(&self) -> Option<u64> {
+        self.kibibytes("VmRSS:")
+    }
+
     /// The most memory that it ever had in use, in KiB, where that can be known.
     pub fn peak_memory(&self) -> Option<u64> {
+        self.kibibytes("VmHWM:")
+    }
+
+    fn kibibytes(&self, name: &str) -> Option<u64> {
         let status = self.known("status")?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-        Some(peak.and_then(|peak| peak.parse().ok()).expect("a number of kB"))
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.and_then(|value| value.trim().strip_suffix(" kB"));
+        Some(value.and_then(|value| value.parse().ok()).expect("a number of kB"))
+    }
+
+    /// How many descriptors it has open, where that can be known.
+    pub fn descriptors(&self) -> Option<usize> {
+        self.known("status")?;
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id()));
+        Some(open.expect("its descriptors can be listed").count())
     }
 
     /// How long it has worked so far, in clock ticks, as itself and in the kernel,
@@ -441,6 +470,17 @@ impl Peer {
     pub fn connect(address: SocketAddr) -> Peer {
         let stream = TcpStream::connect_timeout(&address, PATIENCE);
         Peer::over(stream.expect("it accepts connections"))
+    }
+
+    /// A connection with as little room as there may be for what comes, so that it
+    /// is soon full.
+    #[track_caller]
+    pub fn with_little_room(address: SocketAddr) -> Peer {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
+        let socket = socket.expect("a socket can be made");
+        socket.set_recv_buffer_size(1).expect("a buffer can be small");
+        socket.connect_timeout(&address.into(), PATIENCE).expect("it accepts connections");
+        Peer::over(socket.into())
     }
 
     #[track_caller]

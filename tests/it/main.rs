@@ -32,6 +32,8 @@ mod sessions;
 #[cfg(unix)] // Elsewhere a shell of this name is another system's.
 mod shells;
 mod shown;
+#[cfg(target_os = "linux")] // It is looked at what the server uses.
+mod siege;
 mod signals;
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
 mod soak;

@@ -8,7 +8,7 @@ use crate::harness::{Peer, Server};
 #[test]
 fn a_nick_may_have_32_characters_and_not_one_more() {
     let server = Server::start(&[]);
-    for letter in ["a", "é", "日", "e\u{301}"] {
+    for letter in ["a", "é", "日", "\u{10400}", "e\u{301}"] {
         let mut guest = server.guest();
         guest.says(format!("NICK {}", letter.repeat(33)));
         guest.reads("ERR invalid_nick");

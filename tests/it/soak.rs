@@ -4,14 +4,11 @@
 //! `cargo test --release --test it -- --ignored --nocapture soak` takes ten
 //! minutes; `MINICHAT_SOAK_SECS` is another length, to try it.
 
-use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use socket2::{Domain, Socket, Type};
 
 use crate::harness::{GREETING, PATIENCE, Peer, Server};
 
@@ -35,7 +32,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     };
     let minute = (seconds / 10).max(1);
     let mut server = Server::start(&[]);
-    let own = sockets(&server);
+    let own = server.process.descriptors();
 
     let people: Vec<Peer> = (0..PEOPLE).map(|who| server.member(&nick(who))).collect();
     let mut mouths: Vec<TcpStream> = people
@@ -62,14 +59,17 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
                 continue;
             }
             let second = n / LINES;
-            memory.extend(resident(&server));
+            memory.extend(server.process.memory());
             assert!(listening.iter().all(|listener| !listener.is_finished()), "one has stopped");
             if second.is_multiple_of(2) {
                 let address = server.address;
                 visits.push(scope.spawn(move || visit(address, second, begin)));
             }
             if second % minute == minute / 4 {
-                stalled.push(stall(server.address, stalled.len()));
+                // Somebody comes and reads nothing at all.
+                let mut peer = Peer::with_little_room(server.address);
+                peer.says(format!("NICK stalled-{}", stalled.len()));
+                stalled.push(peer);
             }
         }
         visits.into_iter().for_each(|visit| visit.join().expect("a visitor reads every line"));
@@ -87,6 +87,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
 
     let late = accounts.iter().map(|account| account.late).max().unwrap_or_default();
     eprintln!("{seconds} s, {} lines; the latest was {late:?} late", seconds * LINES);
+    assert!(late <= Duration::from_secs(1), "somebody who reads was held up for {late:?}");
     let most = |from: u32, to: u32| memory.get(from as usize..to as usize)?.iter().max().copied();
     if let (Some(early), Some(end)) = (most(minute, 2 * minute), most(seconds - minute, seconds)) {
         eprintln!("memory: {early} KiB in the second tenth, {end} KiB in the last");
@@ -101,12 +102,15 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     let sleepers = stalled.len();
     drop((mouths, stalled));
     let deadline = Instant::now() + PATIENCE;
-    while sockets(&server) != own {
-        assert!(Instant::now() < deadline, "{:?} sockets, not {own:?}", sockets(&server));
+    loop {
+        let open = server.process.descriptors();
+        if open == own {
+            break eprintln!("descriptors at the beginning and at the end: {open:?}");
+        }
+        assert!(Instant::now() < deadline, "{open:?} descriptors, not {own:?}");
         thread::yield_now();
     }
 
-    eprintln!("sockets at the beginning and at the end: {own:?}");
     server.still_serves();
     server.process.signal("TERM");
     let output = server.process.output();
@@ -175,38 +179,10 @@ fn visit(address: SocketAddr, number: u32, begin: Instant) {
     Account::new().keep(peer, VISIT, begin);
 }
 
-/// Somebody who comes and reads nothing at all, with little room for what comes.
-fn stall(address: SocketAddr, number: usize) -> Socket {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
-    let mut socket = socket.expect("a socket can be made");
-    socket.set_recv_buffer_size(4096).expect("a buffer can be small");
-    socket.connect(&address.into()).expect("it accepts connections");
-    socket.write_all(format!("NICK stalled-{number}\n").as_bytes()).expect("it is heard");
-    socket
-}
-
 fn nick(who: usize) -> String {
     format!("u{who}")
 }
 
 fn message(n: u32, time: Duration) -> String {
     format!("MSG {n} {} {TEXT}\n", time.as_micros())
-}
-
-/// How much memory the server has in use, in KiB, where that can be known.
-fn resident(server: &Server) -> Option<u64> {
-    let status = server.process.known("status")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.and_then(|resident| resident.trim().strip_suffix(" kB"));
-    Some(resident.and_then(|resident| resident.parse().ok()).expect("a number of kB"))
-}
-
-/// How many sockets the server has open, where that can be known.
-fn sockets(server: &Server) -> Option<usize> {
-    server.process.known("status")?;
-    let open = fs::read_dir(format!("/proc/{}/fd", server.process.id()));
-    let open = open.expect("its descriptors can be listed").flatten();
-    // One that is closed meanwhile is none.
-    let targets = open.filter_map(|file| fs::read_link(file.path()).ok());
-    Some(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count())
 }

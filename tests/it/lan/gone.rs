@@ -1,10 +1,11 @@
 //! People who are gone without a word, not even from their machine.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Host, on_a_lan};
-use crate::harness::{Peer, Running};
+use crate::harness::{PATIENCE, Peer, Running, run};
 
 /// Who does not acknowledge what is sent to them is gone in this long.
 const WITH_TRAFFIC: Duration = Duration::from_secs(40);
@@ -37,6 +38,24 @@ fn lets_go(server: &mut Running, people: &[(&str, &str)], pulled: Instant, limit
     }
 }
 
+impl Host {
+    /// Waits until all that was sent over TCP is acknowledged: only then nothing is
+    /// on its way.
+    #[track_caller]
+    fn has_sent_all(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let is_empty = |line: &str| line.split_whitespace().nth(2) == Some("0");
+        loop {
+            let output = self.inside(|| run(Command::new("ss").arg("-Htn"), ""));
+            assert_eq!((output.status, output.stdout.is_empty()), (Some(0), false), "{output:?}");
+            if output.stdout.lines().all(is_empty) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}", output.stdout);
+        }
+    }
+}
+
 #[test]
 fn who_is_cut_off_from_the_network_is_let_go_whether_anybody_talks_or_not() {
     on_a_lan(2, |lan| {
@@ -58,6 +77,7 @@ fn who_is_cut_off_from_the_network_is_let_go_whether_anybody_talks_or_not() {
             peer.reads("User rui joined.");
         }
 
+        here.has_sent_all();
         let pulled = Instant::now();
         lan.cable(2, "down");
         thread::scope(|scope| {
