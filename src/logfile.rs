@@ -44,15 +44,40 @@ impl LogFile {
         Ok(())
     }
 
-    /// Appends whole lines at once.
+    /// Appends whole lines at once. Of a line for which there is no room, nothing is
+    /// left.
     ///
     /// # Errors
     /// The first time that it cannot; then not before it could again.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
-        let result = self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(lines);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = write_lines(&mut file, lines);
         let failed = self.failing.swap(result.is_err(), Ordering::Relaxed);
         if failed { Ok(()) } else { result }
     }
+}
+
+/// Writes lines, and takes back the beginning of one whose end cannot be written:
+/// the next line would go on where it breaks off.
+fn write_lines(file: &mut File, lines: &[u8]) -> io::Result<()> {
+    let mut written = 0;
+    while written < lines.len() {
+        match file.write(&lines[written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => written += n,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => (),
+            Err(err) => {
+                let piece = lines[..written].rsplit(|&byte| byte == b'\n').next();
+                let piece = piece.map_or(0, <[u8]>::len) as u64;
+                if let (1.., Ok(metadata)) = (piece, file.metadata()) {
+                    // Where that is not possible either, it stays.
+                    file.set_len(metadata.len().saturating_sub(piece)).ok();
+                }
+                return Err(err);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {

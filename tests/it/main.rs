@@ -22,6 +22,8 @@ mod input;
 mod lan;
 mod language;
 mod leaving;
+#[cfg(unix)] // Elsewhere a log is not rotated by a signal.
+mod logs;
 mod nicks;
 mod operator;
 mod order;

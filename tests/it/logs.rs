@@ -1,0 +1,164 @@
+//! Logs on a disk that is full, and logs that are rotated while they are written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Client, PATIENCE, Peer, Running, Server, minichat_after};
+
+/// A file that is not there yet.
+fn fresh(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::remove_file(&path).ok(); // A test that failed may have left it.
+    path
+}
+
+/// Waits until the file holds this, and returns all of it.
+#[track_caller]
+fn comes_to_hold(path: &Path, text: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let held = fs::read_to_string(path).unwrap_or_default();
+        if held.contains(text) {
+            return held;
+        }
+        assert!(Instant::now() < deadline, "no {text:?} in {held:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Renames a log, as those who rotate it do, and waits until it was opened anew.
+#[track_caller]
+fn rotate(process: &Running, path: &Path, old: &Path) {
+    fs::rename(path, old).expect("a file can be renamed");
+    process.signal("HUP");
+    let deadline = Instant::now() + PATIENCE;
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "it is not opened anew");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The numbers that Ana has said, as far as they are in the log. Every line there is
+/// whole: it begins with the time, and a number has an end.
+#[track_caller]
+fn numbers(log: &str) -> Vec<usize> {
+    assert!(log.is_empty() || log.ends_with('\n'), "{log:?}");
+    let lines = log.lines().filter_map(|line| {
+        let (time, event) = line.split_once([' ', '\t']).unwrap_or_else(|| panic!("{line:?}"));
+        assert!(time.len() == "2025-11-22T21:04:05-03:00".len(), "{line:?}");
+        let text = event
+            .strip_prefix("FROM ana [all]: ")
+            .or_else(|| event.strip_prefix("message\tana\t"))?;
+        let number = text.strip_suffix(TAIL).unwrap_or_else(|| panic!("{line:?}"));
+        Some(number.parse().unwrap_or_else(|_| panic!("{line:?}")))
+    });
+    lines.collect()
+}
+
+/// How each of these lines goes on and ends. Pages of memory and blocks of a disk
+/// are no multiple of it.
+const TAIL: &str = " times the quick brown fox jumps over the lazy dog, and that is the end of it.";
+
+#[track_caller]
+fn says(ana: &mut Peer, number: usize) {
+    ana.says(format!("MSG {number}{TAIL}"));
+    ana.reads(format!("FROM ana [all]: {number}{TAIL}"));
+}
+
+#[test]
+fn a_log_that_is_renamed_and_hung_up_on_goes_on_in_a_new_file_and_loses_no_line() {
+    let files = ["rotated-server", "rotated-client"].map(|name| {
+        (fresh(&format!("{name}.log")), (0..3).map(|n| fresh(&format!("{name}.log.{n}"))).collect())
+    });
+    let files: [(PathBuf, Vec<PathBuf>); 2] = files;
+    let [log, other] = files.each_ref().map(|(path, _)| path.to_str().expect("a path in UTF-8"));
+    let server = Server::start(&["--log", log, "--rate", "0"]);
+    let mut ana = server.member("ana");
+    let bot = Client::start(server.address, &["--nick", "bot", "--log", other]);
+    ana.reads("User bot joined.");
+
+    let mut said = 0;
+    for n in 0..3 {
+        for _ in 0..50 {
+            says(&mut ana, said);
+            said += 1;
+        }
+        for ((path, old), process) in files.iter().zip([&server.process, &bot.process]) {
+            rotate(process, path, &old[n]);
+        }
+    }
+    says(&mut ana, said);
+    for (path, old) in &files {
+        comes_to_hold(path, &format!("{said}{TAIL}\n"));
+        let mut all = String::new();
+        for path in old.iter().chain([path]) {
+            all += &fs::read_to_string(path).expect("there is a log");
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(path).expect("there is a log").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{} is for its owner only", path.display());
+            fs::remove_file(path).expect("a log can be removed");
+        }
+        assert_eq!(numbers(&all), (0..=said).collect::<Vec<_>>());
+    }
+    for process in [server.process, bot.process] {
+        process.signal("TERM");
+        assert_eq!(process.output().stderr, "");
+    }
+}
+
+#[test]
+fn where_there_is_no_more_room_that_is_said_once_and_only_whole_lines_are_kept() {
+    // A file that may grow no more is as good as a disk that is full. Without that
+    // signal one only learns of it by the error, as on a disk.
+    let limit = "trap '' XFSZ && ulimit -S -f 16";
+    let [path, old] = ["full.log", "full.log.1"].map(fresh);
+    let log = path.to_str().expect("a path in UTF-8");
+    let mut server = Server::launch(minichat_after(limit), &["--log", log, "--rate", "0"]);
+    let mut ana = server.member("ana");
+    for n in 0..500 {
+        says(&mut ana, n);
+    }
+    let complaint = server.process.stderr.next().expect("it complains");
+    assert!(complaint.contains(log) && complaint.contains("the chat goes on"), "{complaint}");
+    // Where there is room again, it goes on.
+    rotate(&server.process, &path, &old);
+    says(&mut ana, 500);
+    assert_eq!(numbers(&comes_to_hold(&path, TAIL)), [500]);
+    let kept = numbers(&fs::read_to_string(&old).expect("there is a log"));
+    assert!(kept.len() > 20 && kept.len() < 500, "{}", kept.len());
+    assert_eq!(kept, (0..kept.len()).collect::<Vec<_>>());
+    server.process.signal("TERM");
+    let output = server.process.output();
+    assert_eq!((output.status, output.stderr.lines().count()), (Some(0), 1), "{}", output.stderr);
+    for path in [path, old] {
+        fs::remove_file(path).expect("a log can be removed");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")] // There a file is always full.
+fn on_a_full_disk_server_and_client_say_so_once_and_go_on() {
+    let mut server = Server::start(&["--log", "/dev/full"]);
+    let mut ana = server.member("ana");
+    let mut bot = Client::start(server.address, &["--nick", "bot", "--log", "/dev/full"]);
+    ana.reads("User bot joined.");
+    bot.shows("welcome\t\tbot");
+    for n in 0..20 {
+        says(&mut ana, n);
+        bot.shows(&format!("message\tana\t{n}{TAIL}"));
+    }
+    for process in [&mut server.process, &mut bot.process] {
+        let complaint = process.stderr.find("/dev/full");
+        let why = "the log /dev/full cannot be written: no space left on device";
+        assert!(complaint.contains(why), "{complaint}");
+        assert!(complaint.contains("the chat goes on"), "{complaint}");
+    }
+    server.still_serves();
+    for process in [server.process, bot.process] {
+        process.signal("TERM");
+        let output = process.output();
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+    }
+}
