@@ -322,6 +322,96 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
     }
 }
 
+/// A limit, its value as `protocol.md` tells it, and the constants that it is made
+/// of, each with the module it is in.
+type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const LIMITS: [Limit; 19] = [
+    ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
+    ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
+    ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
+    ("registration", "30 s ", &[("server", "REGISTRATION: Duration = Duration::from_secs(30);")]),
+    ("users", "1,000 (", &[("config", "max_users: 1000,")]),
+    ("connections", "64 from", &[("server/lobby", "MAX_FROM_PLACE: usize = 64;")]),
+    ("sockets", "but 48", &[("server", "RESERVE: usize = 48;")]),
+    (
+        "talk",
+        "50 lines/s, burst of 200",
+        &[("config", "rate: 50,"), ("server/pace", "BURST: u32 = 200;")],
+    ),
+    (
+        "the others",
+        "200 ms | while somebody who has read in the last second is 256 to 896 KiB behind",
+        &[
+            ("server/connection", "HOLD: Duration = Duration::from_millis(5);"),
+            ("server/connection", "MAX_HOLDS: u32 = 40;"),
+            ("room/session", "STRAIN: usize = 256 << 10;"),
+            ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
+            ("room/session", "GRACE: Duration = Duration::from_secs(1);"),
+        ],
+    ),
+    (
+        "changes of nick",
+        "5 in 30 s",
+        &[
+            ("room/session", "MAX_RENAMES: usize = 5;"),
+            ("room/session", "RENAME_WINDOW: Duration = Duration::from_secs(30);"),
+        ],
+    ),
+    ("unread replies", "64 KiB", &[("room", "PATIENCE: usize = 64 << 10;")]),
+    (
+        "unread lines",
+        "1 MiB",
+        &[("room", "TRANSCRIPT: usize = 1 << 20;"), ("room", "MAX_NOTES: usize = 1 << 20;")],
+    ),
+    (
+        "no progress",
+        "10 s ",
+        &[("server/connection", "STALL: Duration = Duration::from_secs(10);")],
+    ),
+    (
+        "no answer",
+        "30 s with something on its way, 2 min ",
+        &[
+            ("server", "ACKNOWLEDGED: Duration = Duration::from_secs(30);"),
+            ("server", "(Duration::from_secs(60), Duration::from_secs(15), 4);"),
+        ],
+    ),
+    ("sent ahead", "64 KiB", &[("server", "SEND_BUFFER: usize = 64 << 10;")]),
+    ("at the door", "1,024 ", &[("server", "BACKLOG: i32 = 1024;")]),
+    (
+        "no sockets left",
+        "10 ms, then twice as long, up to 1 s",
+        &[("server", "[Duration::from_millis(10), Duration::from_secs(1)];")],
+    ),
+    (
+        "last words",
+        "1 s after a goodbye, 2 s ",
+        &[
+            ("server/connection", "LINGER: Duration = Duration::from_secs(1);"),
+            ("server", "FAREWELL: Duration = Duration::from_secs(2);"),
+        ],
+    ),
+    ("limit", "value", &[]), // The head of the table.
+];
+
+#[test]
+fn the_protocol_tells_every_limit_as_it_is_in_the_source() {
+    let protocol = read("protocol.md");
+    let (_, section) = protocol.split_once("## 9. Limits").expect("there is a section");
+    let (section, _) = section.split_once("\n## ").expect("and another one");
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+    for (limit, value, constants) in LIMITS {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| {limit} |")));
+        assert!(row.is_some_and(|row| row.contains(value)), "{limit}: {value:?} in {row:?}");
+        for (file, constant) in constants {
+            let file = format!("src/{file}.rs");
+            assert!(read(&file).contains(constant), "{limit}: not {constant:?} in {file}");
+        }
+    }
+    assert_eq!(rows.len(), LIMITS.len(), "{rows:#?}");
+}
+
 #[test]
 fn the_man_page_of_the_protocol_explains_every_code() {
     let protocol = read("protocol.md");

@@ -575,7 +575,7 @@ fn no_descriptors(server: &mut Server) {
     let before = Rlimit { current: numbers.next().flatten(), maximum: numbers.next().flatten() };
     let set = |limit: Rlimit| prlimit(pid, Resource::Nofile, limit).expect("it can be limited");
 
-    // No number below that of the last one is free, but for a few.
+    // All numbers below this one are taken, so it can open nothing more.
     set(Rlimit { current: Some(3), ..before });
     let mut waiting: Vec<Peer> = (0..20).map(|_| server.connect()).collect();
     let ticks = server.process.ticks();

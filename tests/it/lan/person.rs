@@ -43,6 +43,9 @@ fn whoever_is_cut_off_finds_the_server_by_its_name_wherever_it_is_then() {
         ana.wait("joao", |screen| screen.contains("+ joao joined"));
         ana.send("\r");
         peer.stdout.find("\tmessage\tana\ta draft");
+        // Whoever is on this network can read it, which is said once.
+        let screen = ana.screen();
+        assert_eq!(screen.matches("Messages are not encrypted.").count(), 1, "{screen}");
     });
 }
 
