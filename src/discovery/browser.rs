@@ -296,6 +296,14 @@ impl Browser {
         if port == 0 || server.addresses.is_empty() {
             return None;
         }
+        // A TXT record may be about to expire when the others are told: that is no
+        // reason to take a server for one without a title.
+        if service.get_properties().is_empty()
+            && let Some(known) = self.known.get(&service.get_fullname().to_lowercase())
+            && (known.server.port, &known.server.host) == (port, &server.host)
+        {
+            server = Server { addresses: server.addresses, ..known.server.clone() };
+        }
         self.update(service.get_fullname(), server, |known, _| {
             // This is newer than what was asked for before.
             known.probed.retain(|(_, old)| !browsed.iter().any(|(_, new)| kind(new) == kind(old)));

@@ -24,15 +24,28 @@ struct Claim {
     txt: Option<Vec<u8>>,
     ipv4: Vec<Ipv4Addr>,
     ipv6: Vec<Ipv6Addr>,
+    tells: Tells,
+}
+
+/// Whom it tells what.
+#[derive(Clone, Copy, PartialEq)]
+enum Tells {
+    Everything,
+    /// Everything whoever asks for themselves, and afterwards everybody all but the
+    /// TXT record.
+    LessLater,
+    /// Nothing at first, and afterwards everybody everything.
+    Later,
 }
 
 impl Claim {
     /// A service of host 3, which nobody provides.
     fn new(instance: &'static str, port: u16, txt: Option<Vec<u8>>) -> Claim {
-        Claim { instance, port, txt, ipv4: vec![[10, 77, 0, 3].into()], ipv6: Vec::new() }
+        let ipv4 = vec![[10, 77, 0, 3].into()];
+        Claim { instance, port, txt, ipv4, ipv6: Vec::new(), tells: Tells::Everything }
     }
 
-    /// As a packet that answers the question `id`.
+    /// As a packet that answers the question `id`, or everybody's if that is 0.
     fn answer(&self, id: u16) -> Vec<u8> {
         let service = Name::new_unchecked("_minichat._tcp.local");
         let host = format!("stranger-{}.local", self.port);
@@ -49,7 +62,8 @@ impl Claim {
         add(&service, RData::PTR(PTR(name.clone())));
         let target = host.clone();
         add(&name, RData::SRV(SRV { priority: 0, weight: 0, port: self.port, target }));
-        if let Some(txt) = &self.txt {
+        let forgets = self.tells == Tells::LessLater && id == 0;
+        if let (Some(txt), false) = (&self.txt, forgets) {
             const TXT: u16 = 16;
             add(&name, RData::NULL(TXT, NULL::new(txt).expect("it fits a packet")));
         }
@@ -96,17 +110,25 @@ impl Stranger {
         let left = leaving.clone();
         let thread = thread::spawn(move || {
             let mut packet = [0; 9000];
+            let mut has_told = false;
             while !left.load(Ordering::Relaxed) {
                 let Ok((length, sender)) = socket.recv_from(&mut packet) else { continue };
                 let Ok(question) = Packet::parse(&packet[..length]) else { continue };
                 if question.has_flags(PacketFlag::RESPONSE) {
                     continue;
                 }
-                for claim in &claims {
+                let to_all = sender.port() == 5353;
+                has_told |= !to_all;
+                let is_told = |claim: &&Claim| match claim.tells {
+                    Tells::Everything => true,
+                    Tells::LessLater => has_told,
+                    Tells::Later => has_told && to_all,
+                };
+                for claim in claims.iter().filter(is_told) {
                     // Who asks from another port wants the answer for itself.
-                    let (id, to) = match sender.port() {
-                        5353 => (0, (GROUP, 5353).into()),
-                        _ => (question.id(), sender),
+                    let (id, to) = match to_all {
+                        true => (0, (GROUP, 5353).into()),
+                        false => (question.id(), sender),
                     };
                     socket.send_to(&claim.answer(id), to).ok(); // Nor does a real one care.
                 }
@@ -209,5 +231,22 @@ fn a_server_of_another_protocol_is_listed_and_not_joined_by_itself() {
         let _server = lan.host(1).server(&["--name", "Sala 3"]);
         lan.host(2).sees(&["Sala 3"]);
         assert_eq!(lan.host(2).joins(&["--auto"]), "* joining Sala 3 (10.77.0.1:9000)\n");
+    });
+}
+
+#[test]
+fn a_title_that_is_not_told_again_is_not_forgotten() {
+    on_a_lan(3, |lan| {
+        let record = txt(&[b"txtvers=1", b"pv=1", b"title=Arte"]);
+        let claims = vec![
+            Claim { tells: Tells::LessLater, ..Claim::new("arte 1234", 9000, record) },
+            Claim { tells: Tells::Later, ..Claim::new("redes", 9001, None) },
+        ];
+        let _stranger = Stranger::on(lan.host(3), claims);
+        let mut watch = lan.host(2).watch();
+        for row in ["+\tArte\t10.77.0.3:9000\t", "+\tredes\t10.77.0.3:9001\t"] {
+            let line = watch.stdout.next().expect("watching does not end");
+            assert!(line.starts_with(row), "{line:?}");
+        }
     });
 }
