@@ -436,7 +436,7 @@ impl Client {
     }
 }
 
-/// A server that the test itself plays, on a free port of 127.0.0.1.
+/// A server that the test itself plays, on a free port of this machine.
 pub struct StandIn {
     listener: TcpListener,
     pub address: SocketAddr,
@@ -444,9 +444,13 @@ pub struct StandIn {
 
 impl StandIn {
     pub fn open() -> StandIn {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
-        let address = listener.local_addr().expect("a listener has an address");
-        StandIn { listener, address }
+        StandIn::open_at("127.0.0.1").expect("there is a free port")
+    }
+
+    pub fn open_at(ip: &str) -> io::Result<StandIn> {
+        let listener = TcpListener::bind((ip, 0))?;
+        let address = listener.local_addr()?;
+        Ok(StandIn { listener, address })
     }
 
     /// The next one who comes; the server's end of that connection.

@@ -12,8 +12,8 @@
 
 mod changes;
 mod completed;
+mod connections;
 mod found;
-mod gone;
 mod person;
 mod strangers;
 mod trouble;

@@ -2,6 +2,8 @@
 //! those who do not read.
 
 use std::io::{ErrorKind, Write};
+#[cfg(unix)]
+use std::net::TcpStream;
 use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,6 +60,48 @@ fn the_server_stops_though_somebody_does_not_read() {
     assert_eq!(server.process.output().status, Some(0));
     let pause = begin.elapsed();
     assert!(pause < Duration::from_secs(6), "it took {pause:?}");
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+fn a_second_signal_ends_the_server_at_once_and_after_the_first_nobody_gets_in() {
+    for signals in [["INT", "TERM"], ["TERM", "INT"]] {
+        let server = Server::start(&[]);
+        let mut ana = server.member("ana");
+        // It has 2 s to wait for one who asks and does not read.
+        let mut sleepy = Peer::with_little_room(server.address);
+        sleepy.says("NICK sleepy");
+        let mut mouth = sleepy.socket();
+        mouth.set_write_timeout(Some(Duration::from_millis(500))).expect("a deadline can be set");
+        while mouth.write_all(&b"WHO\n".repeat(1000)).is_ok() {}
+        ana.reads("User sleepy joined.");
+
+        let [first, second] = signals;
+        server.process.signal(first);
+        ana.skips_to("BYE");
+        ana.ends();
+        while TcpStream::connect(server.address).is_ok() {}
+        server.process.signal(second);
+        let expected = if second == "INT" { 130 } else { 143 };
+        assert_eq!(server.process.output().status, Some(expected), "{second} after {first}");
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere there is no signal to end the server with.
+fn whoever_is_talking_when_the_server_stops_reads_its_goodbye() {
+    let server = Server::start(&[]);
+    let talkers = server.members(["ana", "joao", "bia", "rui"]);
+    thread::scope(|scope| {
+        for mut peer in talkers {
+            let mut mouth = peer.socket().try_clone().expect("a socket can be shared");
+            // What the server has not read yet must not destroy what it has said.
+            scope.spawn(move || while mouth.write_all(&b"MSG x\n".repeat(20)).is_ok() {});
+            scope.spawn(move || peer.skips_to("BYE"));
+        }
+        server.process.signal("TERM");
+    });
+    assert_eq!(server.process.output().status, Some(0));
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! People who are gone without a word, not even from their machine.
+//! Connections from other machines: those that are lost without a word, and those
+//! that are too many.
 
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Host, on_a_lan};
-use crate::harness::{PATIENCE, Peer, Running, run};
+use crate::harness::{GREETING, PATIENCE, Peer, Running, run};
 
 /// Who does not acknowledge what is sent to them is gone in this long.
 const WITH_TRAFFIC: Duration = Duration::from_secs(40);
@@ -100,4 +101,49 @@ fn who_is_cut_off_from_the_network_is_let_go_whether_anybody_talks_or_not() {
         });
         drop(gone);
     });
+}
+
+#[test]
+fn one_address_gets_64_connections_and_keeps_nobody_else_out() {
+    on_a_lan(3, |lan| {
+        let (here, there, elsewhere) = (lan.host(1), lan.host(2), lan.host(3));
+        let _server = here.server(&["--no-mdns"]);
+        // This machine may have any number.
+        for (host, ip, limit) in [
+            (there, "10.77.0.1:9000", Some(64)),
+            (there, "[fd77::1]:9000", Some(64)),
+            (here, "10.77.0.1:9000", None),
+            (here, "127.0.0.1:9000", None),
+        ] {
+            let comes = |host: &Host| {
+                let mut peer = host.inside(|| Peer::connect(ip.parse().expect("an address")));
+                peer.reads(GREETING);
+                peer
+            };
+            let mut peers: Vec<Peer> = (0..limit.unwrap_or(100)).map(|_| comes(host)).collect();
+            peers.iter_mut().for_each(Peer::is_a_guest);
+            if limit.is_some() {
+                let mut refused = comes(host);
+                refused.reads("ERR too_many_connections");
+                refused.ends();
+                comes(elsewhere).is_a_guest();
+                // One goes, and another one may come.
+                let mut leaving = peers.pop().expect("there are many");
+                leaving.says("QUIT");
+                leaving.reads("BYE");
+                leaving.ends();
+                drop(leaving);
+                comes(host).is_a_guest();
+            }
+        }
+    });
+}
+
+impl Peer {
+    /// It was let in, and is asked for its nick.
+    #[track_caller]
+    fn is_a_guest(&mut self) {
+        self.says("WHO");
+        self.reads("ERR please_register_with_NICK");
+    }
 }
