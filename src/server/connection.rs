@@ -140,14 +140,17 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
         match turn.await? {
             Turn::Speak(unsent) => send(stream, &unsent).await?,
             Turn::Listen => {
-                ear.listen(lobby, id, stream)?;
+                let more = ear.listen(lobby, id, stream)?;
                 ear.listened = true;
                 if ear.member {
                     deadline = None;
                 }
                 // A client that is always readable must not keep the thread, and
                 // others who are ready to talk come before what this one hears.
-                yield_now().await;
+                match more {
+                    true => stream.reactor().yield_to_all().await,
+                    false => yield_now().await,
+                }
                 ear.spread(lobby);
             }
             Turn::Expire => {
@@ -271,15 +274,16 @@ impl<'a> Ear<'a> {
         if self.backlog.is_empty() { stream.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
-    /// Hears what is there.
-    fn listen(&mut self, lobby: &Lobby, id: SessionId, stream: &Stream<'a>) -> io::Result<()> {
+    /// Hears what is there. Whether that is so much that there must be more.
+    fn listen(&mut self, lobby: &Lobby, id: SessionId, stream: &Stream<'a>) -> io::Result<bool> {
         if !self.backlog.is_empty() {
             let backlog = mem::take(&mut self.backlog);
             self.hear(lobby, id, stream.reactor(), &backlog);
-            return Ok(());
+            return Ok(false);
         }
         INBOX.with_borrow_mut(|inbox| {
-            match stream.read(inbox)? {
+            let read = stream.read(inbox)?;
+            match read {
                 Some(0) => {
                     self.deaf = true;
                     lobby.with(|room, _| room.hang_up(id));
@@ -287,7 +291,7 @@ impl<'a> Ear<'a> {
                 Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]),
                 None => (),
             }
-            Ok(())
+            Ok(read == Some(READ))
         })
     }
 
