@@ -7,7 +7,6 @@ use crate::harness::{Server, minichat};
 const DREADED: &str = "MSG make a mistake";
 
 #[test]
-#[cfg(debug_assertions)] // A release has no such line.
 fn a_panic_ends_one_client_alone_and_the_chat_goes_on() {
     let mut command = minichat();
     command.env("MINICHAT_PANIC", DREADED);
