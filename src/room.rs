@@ -204,6 +204,13 @@ impl Room {
         self.sessions[id.0].read(&self.transcript, out, now)
     }
 
+    /// Takes talk for unread from `place` on, which `id` has [read](Room::read) and
+    /// nothing else with it: it could not be passed on.
+    pub fn rewind(&mut self, id: SessionId, place: u64) {
+        self.sessions[id.0].rewind(place);
+        self.slowest = self.slowest.min(place);
+    }
+
     /// Takes the talk between two places for read, if it is all that is next for
     /// `id`: somebody else has just read the same.
     pub fn skip(&mut self, id: SessionId, (from, to): (u64, u64), now: Duration) -> bool {

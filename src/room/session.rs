@@ -203,6 +203,13 @@ impl Session {
         next
     }
 
+    /// Takes talk for unread from `place` on, which it was given to read.
+    pub fn rewind(&mut self, place: u64) {
+        if place < self.hears.end {
+            self.hears.start = place;
+        }
+    }
+
     /// Whether there is something to read, or nothing ever again.
     pub fn has_news(&self, head: u64) -> bool {
         self.behind(head) > 0 || !self.notes.is_empty() || self.leaving
@@ -220,7 +227,8 @@ impl Session {
 
     /// Forgets what was never told, and tells nothing more.
     pub fn silence(&mut self) {
-        self.close_ears(self.hears.start);
+        self.close_ears(0);
+        self.hears.start = 0;
         self.note_bytes = 0;
         mem::take(&mut self.notes);
     }

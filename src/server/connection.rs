@@ -100,8 +100,10 @@ impl Drop for Stay<'_> {
 
 /// What a connection does next.
 enum Turn {
-    /// The room has told the client something, of which this much was not sent.
-    Speak(Vec<u8>),
+    /// The room has told the client something, and all of it was sent.
+    Speak,
+    /// Not all: the kernel takes no more for now. This the room does not know any more.
+    Wait(Vec<u8>),
     /// The client has something for the room.
     Listen,
     /// The client has not said who it is, and time is up.
@@ -138,7 +140,8 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
             }
         });
         match turn.await? {
-            Turn::Speak(unsent) => send(stream, &unsent).await?,
+            Turn::Speak => (),
+            Turn::Wait(unsent) => send(stream, &unsent).await?,
             Turn::Listen => {
                 let more = ear.listen(lobby, id, stream)?;
                 ear.listened = true;
@@ -172,16 +175,19 @@ fn speak(
     OUTBOX.with_borrow_mut(|outbox| match lobby.poll_read(id, outbox, cx) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
-        Poll::Ready(true) => {
-            let sent = stream.write(&outbox.bytes);
-            Poll::Ready(sent.map(|sent| Turn::Speak(outbox.bytes[sent.unwrap_or(0)..].to_vec())))
-        }
+        Poll::Ready(true) => Poll::Ready(stream.write(&outbox.bytes).map(|sent| {
+            let sent = sent.unwrap_or(0);
+            match sent == outbox.bytes.len() {
+                true => Turn::Speak,
+                false => Turn::Wait(lobby.take_back(id, outbox, sent)),
+            }
+        })),
     })
 }
 
-/// Sends what the kernel did not take at once.
+/// Waits until the kernel takes more, and sends what it did not take at once.
 async fn send(stream: &Stream<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
+    loop {
         let writable = async {
             poll_fn(|cx| stream.poll_writable(cx)).await;
             Ok(())
@@ -191,9 +197,11 @@ async fn send(stream: &Stream<'_>, mut bytes: &[u8]) -> io::Result<()> {
             Err(io::Error::from(io::ErrorKind::TimedOut))
         };
         or(writable, late).await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
         bytes = &bytes[stream.write(bytes)?.unwrap_or(0)..];
     }
-    Ok(())
 }
 
 /// Ends a connection after its last word, in a way that lets the word arrive.

@@ -75,7 +75,7 @@ struct Peer {
     bell: Option<Waker>,
     /// Somebody else is telling it something, and its own task has to wait.
     told: bool,
-    /// What that one could not send.
+    /// Private lines that that one could not send.
     unsent: Vec<u8>,
     /// When it came.
     since: Instant,
@@ -153,9 +153,15 @@ impl Outbox {
         self.bytes.clear();
         let place = room.place(id);
         let reading = room.read(id, &mut self.bytes, now);
-        self.talk = place.zip(room.place(id));
+        self.talk = talk_between(place, room.place(id));
         reading
     }
+}
+
+/// The stretch between two places that somebody has come from and to, if they have
+/// read that alone.
+fn talk_between(from: Option<u64>, to: Option<u64>) -> Option<(u64, u64)> {
+    from.zip(to).filter(|(from, to)| from < to)
 }
 
 /// Some of those who only waited, and what they are told.
@@ -176,6 +182,8 @@ struct Told {
     id: SessionId,
     line: Arc<TcpStream>,
     bytes: Range<usize>,
+    /// Where in the talk that begins, if it is talk alone.
+    talk: Option<u64>,
     sent: usize,
 }
 
@@ -313,6 +321,19 @@ impl Lobby {
                 peer.bell = None;
                 Poll::Ready(reading == Reading::Some)
             }
+        }
+    }
+
+    /// Takes back what could not be sent, all but the first `sent` bytes, and returns
+    /// what cannot be taken back. Talk is still here; so somebody who reads slowly takes
+    /// no memory.
+    pub fn take_back(&self, id: SessionId, outbox: &Outbox, sent: usize) -> Vec<u8> {
+        match outbox.talk {
+            Some((from, _)) => {
+                self.lock().room.rewind(id, from + sent as u64);
+                Vec::new()
+            }
+            None => outbox.bytes[sent..].to_vec(),
         }
     }
 
@@ -496,11 +517,12 @@ impl House {
                 Reading::Nothing => return,
                 Reading::Over => return round.bells.extend(peer.bell.take()),
             }
-            round.last = place.zip(self.room.place(id));
+            round.last = talk_between(place, self.room.place(id));
             round.last_bytes = start..round.bytes.len();
         }
         peer.told = true;
-        round.told.push(Told { id, line: line.clone(), bytes: round.last_bytes.clone(), sent: 0 });
+        let (bytes, talk) = (round.last_bytes.clone(), round.last.map(|(from, _)| from));
+        round.told.push(Told { id, line: line.clone(), bytes, talk, sent: 0 });
     }
 
     /// Gives back those who were told something.
@@ -512,7 +534,13 @@ impl House {
             };
             let Some(peer) = self.peers[told.id.index()].as_mut().filter(same) else { continue };
             peer.told = false;
-            peer.unsent.extend_from_slice(&round.bytes[told.bytes][told.sent..]);
+            let unsent = &round.bytes[told.bytes][told.sent..];
+            match told.talk {
+                Some(from) if !unsent.is_empty() => {
+                    self.room.rewind(told.id, from + told.sent as u64);
+                }
+                _ => peer.unsent.extend_from_slice(unsent),
+            }
             // There is more to tell, or it would not all go.
             if !peer.unsent.is_empty() || self.room.has_news_for(told.id) {
                 round.bells.extend(peer.bell.take());

@@ -699,6 +699,17 @@ impl Evening<'_> {
         let place = self.room.place(id);
         let reading = self.room.read(id, &mut read, self.now);
         let talk = place.zip(self.room.place(id)).filter(|_| reading == Reading::Some);
+        if let Some((from, to)) = talk
+            && from < to
+            && self.dice.below(4) == 1
+        {
+            // Not all of it gets through; the room has the rest.
+            let through = self.dice.below(read.len());
+            self.room.rewind(id, from + through as u64);
+            self.people[who].takes(&read[..through], self.now);
+            self.people[who].read_at = self.now; // They asked, at least.
+            return true;
+        }
         self.people[who].takes(&read, self.now);
         if let Some(talk) = talk
             && self.dice.below(2) == 0
