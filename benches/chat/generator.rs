@@ -1,0 +1,413 @@
+//! A crowd of clients in one thread, which hears every line and checks it.
+//!
+//! All members hear the same, so each needs no more than a place in one log, as
+//! in the server: whoever hears something first adds it to the log, where it is
+//! checked line by line; what the others hear must be the same bytes. Comparing
+//! is so fast that the crowd is never what is measured.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use socket2::SockRef;
+
+use crate::servers::{Kind, Server};
+
+/// How long anything may take before it is given up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How many are on their way in at once: fewer than any server keeps waiting.
+const AT_ONCE: usize = 100;
+
+/// Many clients of one server.
+pub struct Crowd {
+    kind: Kind,
+    address: SocketAddr,
+    people: Vec<Person>,
+    /// What everyone hears.
+    log: Vec<u8>,
+    /// Up to here it is whole lines, as they should be.
+    checked: usize,
+    deadline: Instant,
+    epoll: OwnedFd,
+    events: Vec<Event>,
+    inbox: Vec<u8>,
+}
+
+struct Person {
+    stream: TcpStream,
+    /// What this one alone must hear before anything else.
+    owed: Vec<u8>,
+    /// How far this one has heard the log; unknown until the log tells of it.
+    place: Option<usize>,
+    /// What the socket did not take yet.
+    unsent: Vec<u8>,
+    /// Waiting to send it.
+    blocked: bool,
+}
+
+/// How a crowd talks.
+#[derive(Clone, Copy)]
+pub struct Talk {
+    /// How many talk; all listen.
+    pub speakers: usize,
+    /// How many lines of its own each speaker has yet to hear when it waits.
+    pub window: usize,
+    /// How long a text is, in bytes.
+    pub size: usize,
+    /// Then one speaker talks this often instead, and the delay is measured.
+    pub every: Option<Duration>,
+}
+
+/// What a crowd has heard.
+pub struct Heard {
+    /// How many lines, by how many ears.
+    pub deliveries: usize,
+    /// How long that took.
+    pub took: Duration,
+    /// How long each line was on its way, where that was asked for.
+    pub delays: Vec<Duration>,
+}
+
+/// What one read has brought.
+enum News {
+    Nothing,
+    /// All that was for this one alone has come.
+    Owed,
+    /// This stretch of the log.
+    Log(Range<usize>),
+}
+
+impl Crowd {
+    /// Lets a crowd come in, and hears who comes.
+    pub fn join(server: &Server, count: usize, announced: bool) -> (Crowd, Heard) {
+        let mut crowd = Crowd {
+            kind: server.kind,
+            address: server.address,
+            people: Vec::with_capacity(count),
+            log: Vec::new(),
+            checked: 0,
+            deadline: Instant::now() + PATIENCE,
+            epoll: epoll::create(CreateFlags::CLOEXEC).expect("a set of sockets can be made"),
+            events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 1024],
+            inbox: vec![0; 256 << 10],
+        };
+        let heard = crowd.come(count, announced);
+        (crowd, heard)
+    }
+
+    fn come(&mut self, count: usize, announced: bool) -> Heard {
+        let start = Instant::now();
+        let announced = announced || self.kind.announces();
+        let first = self.kind.arrival(0);
+        let length = first.len();
+        let number = first.find("00000").expect("the number is in the nick");
+        let (mut welcomed, mut told, mut bytes) = (0, 0, 0);
+        while welcomed < count || (announced && told < count) || !self.is_quiet() {
+            // The first one comes alone: it certainly hears of all the others.
+            while self.people.len() < count.min(if welcomed == 0 { 1 } else { welcomed + AT_ONCE })
+            {
+                self.connect(announced);
+            }
+            for client in self.ready(None) {
+                match self.hear(client) {
+                    News::Nothing => (),
+                    News::Owed => {
+                        welcomed += 1;
+                        if client == 0 || !announced {
+                            self.people[client].place = Some(0);
+                        }
+                        if client == 0 && self.kind.announces() {
+                            told += 1; // To nobody: nobody else was there.
+                        }
+                    }
+                    News::Log(stretch) => bytes += stretch.len(),
+                }
+                while let Some(line) = self.next_line(length) {
+                    let client = digits(&self.log[line.clone()][number..number + 5]);
+                    let expected = self.kind.arrival(client);
+                    assert_eq!(text_of(&self.log[line.clone()]), expected, "who came?");
+                    if client > 0 {
+                        let place = if self.kind.announces() { line.end } else { line.start };
+                        let before = self.people[client].place.replace(place);
+                        assert_eq!(before, None, "client {client} comes a second time");
+                    }
+                    told += 1;
+                }
+            }
+        }
+        Heard { deliveries: bytes / length, took: start.elapsed(), delays: Vec::new() }
+    }
+
+    /// Lets some of the crowd talk for a while, and all of it hear them to the end.
+    pub fn talk(&mut self, talk: &Talk, lasting: Duration) -> Heard {
+        let start = self.begin();
+        let mut speakers: Vec<Speaker> =
+            (0..talk.speakers).map(|from| Speaker::new(self.kind, from, talk.size)).collect();
+        let length = speakers[0].heard.len();
+        let (mut sent, mut delays) = (Vec::new(), Vec::new());
+        if talk.every.is_none() {
+            for (client, speaker) in speakers.iter_mut().enumerate() {
+                self.send(client, &speaker.say(talk.window));
+            }
+        }
+        loop {
+            let over = start.elapsed() >= lasting;
+            let said: usize = match over {
+                true => speakers.iter().map(|speaker| speaker.said).sum(),
+                false => usize::MAX,
+            };
+            if self.checked / length == said && self.is_quiet() {
+                break;
+            }
+            let next = talk.every.filter(|_| !over).map(|every| every * sent.len() as u32);
+            let wait = next.map(|next| next.saturating_sub(start.elapsed()));
+            if wait == Some(Duration::ZERO) {
+                sent.push(Instant::now());
+                self.send(0, &speakers[0].say(1));
+                continue;
+            }
+            for client in self.ready(wait) {
+                let News::Log(stretch) = self.hear(client) else { continue };
+                while let Some(line) = self.next_line(length) {
+                    let text = &self.log[line.clone()];
+                    let from = digits(&text[speakers[0].text..][..5]);
+                    let speaker = speakers.get_mut(from).expect("only speakers speak");
+                    let expected = speaker.next();
+                    assert!(text == expected, "{:?} for {:?}", text_of(text), text_of(expected));
+                    speaker.echoes.push_back(line.end);
+                }
+                if talk.every.is_some() {
+                    let lines = &sent[stretch.start / length..stretch.end / length];
+                    delays.extend(lines.iter().map(Instant::elapsed));
+                } else if let Some(speaker) = speakers.get_mut(client) {
+                    let echoes = &mut speaker.echoes;
+                    let before = echoes.len();
+                    while echoes.pop_front_if(|&mut end| end <= stretch.end).is_some() {}
+                    let heard = before - echoes.len();
+                    if heard > 0 && !over {
+                        self.send(client, &speaker.say(heard));
+                    }
+                }
+            }
+        }
+        let deliveries = self.checked / length * self.people.len();
+        Heard { deliveries, took: start.elapsed(), delays }
+    }
+
+    /// Lets two and two tell each other something in turn.
+    pub fn whisper(&mut self, size: usize, lasting: Duration) -> Heard {
+        let start = self.begin();
+        let mut open = self.people.len() / 2;
+        let mut asked = vec![start; self.people.len()];
+        let (mut deliveries, mut delays) = (0, Vec::new());
+        for client in (0..open).map(|pair| 2 * pair) {
+            self.tell(client, deliveries, size);
+        }
+        while open > 0 {
+            for client in self.ready(None) {
+                let News::Owed = self.hear(client) else { continue };
+                deliveries += 1;
+                let answers = client % 2 == 0;
+                if answers {
+                    delays.push(asked[client].elapsed());
+                    asked[client] = Instant::now();
+                }
+                match answers && start.elapsed() >= lasting {
+                    true => open -= 1,
+                    false => self.tell(client, deliveries, size),
+                }
+            }
+        }
+        Heard { deliveries, took: start.elapsed(), delays }
+    }
+
+    /// Sends the other one of the pair a line, which it must hear next.
+    fn tell(&mut self, from: usize, number: usize, size: usize) {
+        let to = from ^ 1;
+        let (send, heard) = self.kind.private(from, to, &text(from, number, size));
+        self.people[to].owed = heard.into_bytes();
+        self.send(from, send.as_bytes());
+    }
+
+    /// Whether everyone has heard all that anyone has heard.
+    fn is_quiet(&self) -> bool {
+        let end = self.log.len();
+        self.checked == end && self.people.iter().all(|person| person.place == Some(end))
+    }
+
+    /// A new log, and time for what comes now.
+    fn begin(&mut self) -> Instant {
+        assert!(self.is_quiet());
+        self.log.clear();
+        self.checked = 0;
+        for person in &mut self.people {
+            person.place = Some(0);
+        }
+        let now = Instant::now();
+        self.deadline = now + PATIENCE;
+        now
+    }
+
+    fn connect(&mut self, announced: bool) {
+        let client = self.people.len();
+        let stream = TcpStream::connect(self.address).expect("the server lets everybody in");
+        stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).expect("it is TCP");
+        // Nothing of thousands of connections stays behind.
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("it is TCP");
+        epoll::add(&self.epoll, &stream, EventData::new_u64(client as u64), EventFlags::IN)
+            .expect("one more socket can be watched");
+        let (send, owed) = self.kind.entry(client, announced);
+        let (owed, unsent) = (owed.into_bytes(), Vec::new());
+        self.people.push(Person { stream, owed, place: None, unsent, blocked: false });
+        self.send(client, send.as_bytes());
+    }
+
+    /// Sends as one client; what the socket does not take follows when it does.
+    fn send(&mut self, client: usize, bytes: &[u8]) {
+        let person = &mut self.people[client];
+        person.unsent.extend_from_slice(bytes);
+        match person.stream.write(&person.unsent) {
+            Ok(sent) => drop(person.unsent.drain(..sent)),
+            Err(err) if err.kind() == ErrorKind::WouldBlock => (),
+            Err(err) => panic!("client {client} cannot send: {err}"),
+        }
+        if person.blocked == person.unsent.is_empty() {
+            person.blocked = !person.blocked;
+            let (also, data) = (EventFlags::OUT, EventData::new_u64(client as u64));
+            let flags = EventFlags::IN | if person.blocked { also } else { EventFlags::empty() };
+            epoll::modify(&self.epoll, &person.stream, data, flags).expect("it is watched");
+        }
+    }
+
+    /// Waits until some can read, and says who; sends what others can.
+    fn ready(&mut self, wait: Option<Duration>) -> Vec<usize> {
+        let timeout = wait.unwrap_or(PATIENCE).try_into().expect("not for years");
+        let count = epoll::wait(&self.epoll, &mut self.events[..], Some(&timeout))
+            .expect("the set can be waited for");
+        assert!(Instant::now() < self.deadline, "not all was heard in {PATIENCE:?}");
+        let mut readable = Vec::with_capacity(count);
+        for event in 0..count {
+            let Event { flags, data } = self.events[event];
+            if flags.contains(EventFlags::OUT) {
+                self.send(data.u64() as usize, b"");
+            }
+            if flags != EventFlags::OUT {
+                readable.push(data.u64() as usize);
+            }
+        }
+        readable
+    }
+
+    /// Reads once as one client, and compares what that brings.
+    fn hear(&mut self, client: usize) -> News {
+        let person = &mut self.people[client];
+        // Beyond what it alone must hear, it is unknown where in the log it is.
+        let room = match (person.owed.len(), person.place) {
+            (0, None) => return News::Nothing,
+            (0, Some(_)) => self.inbox.len(),
+            (owed, _) => owed,
+        };
+        let heard = match person.stream.read(&mut self.inbox[..room]) {
+            Ok(0) => panic!("client {client} was cut off"),
+            Ok(count) => &self.inbox[..count],
+            Err(err) if err.kind() == ErrorKind::WouldBlock => return News::Nothing,
+            Err(err) => panic!("client {client} cannot hear: {err}"),
+        };
+        let (due, place) = match person.place {
+            Some(place) if person.owed.is_empty() => (&self.log[place..], place),
+            _ => (&person.owed[..], 0),
+        };
+        let known = due.len().min(heard.len());
+        if heard[..known] != due[..known] {
+            let same = heard.iter().zip(due).take_while(|(heard, due)| heard == due).count();
+            let [heard, due] =
+                [heard, due].map(|bytes| text_of(&bytes[same..known.min(same + 99)]));
+            panic!("client {client} hears {heard:?} for {due:?}");
+        }
+        if person.owed.is_empty() {
+            self.log.extend_from_slice(&heard[known..]);
+            let end = place + heard.len();
+            person.place = Some(end);
+            return News::Log(place..end);
+        }
+        person.owed.drain(..known);
+        if person.owed.is_empty() { News::Owed } else { News::Nothing }
+    }
+
+    /// The next line of the log that is to be checked.
+    fn next_line(&mut self, length: usize) -> Option<Range<usize>> {
+        let line = self.checked..self.checked + length;
+        (line.end <= self.log.len()).then(|| {
+            self.checked = line.end;
+            line
+        })
+    }
+}
+
+/// One who talks to all.
+struct Speaker {
+    /// A line as it is sent, and as it is heard.
+    sends: Vec<u8>,
+    heard: Vec<u8>,
+    /// Where the text begins in the latter; it begins with the speaker's number.
+    text: usize,
+    /// How many were sent, and how many are in the log.
+    said: usize,
+    known: usize,
+    /// The ends of those lines in the log that it has not yet heard itself.
+    echoes: VecDeque<usize>,
+}
+
+impl Speaker {
+    fn new(kind: Kind, from: usize, size: usize) -> Speaker {
+        let text = text(from, 0, size);
+        let (sends, heard) = kind.public(from, &text);
+        let at = heard.find(&text).expect("the text is heard as it was said");
+        let (sends, heard) = (sends.into_bytes(), heard.into_bytes());
+        Speaker { sends, heard, text: at, said: 0, known: 0, echoes: VecDeque::new() }
+    }
+
+    /// The next lines it sends.
+    fn say(&mut self, count: usize) -> Vec<u8> {
+        let mut lines = Vec::with_capacity(count * self.sends.len());
+        let text = self.sends.len() - (self.heard.len() - self.text);
+        for _ in 0..count {
+            write_digits(&mut self.sends[text + 6..text + 14], self.said);
+            lines.extend_from_slice(&self.sends);
+            self.said += 1;
+        }
+        lines
+    }
+
+    /// The next line everyone hears from it.
+    fn next(&mut self) -> &[u8] {
+        assert!(self.known < self.said, "nobody has said that");
+        write_digits(&mut self.heard[self.text + 6..self.text + 14], self.known);
+        self.known += 1;
+        &self.heard
+    }
+}
+
+/// A text of at least 16 bytes that nobody else says, nor ever again.
+fn text(from: usize, number: usize, size: usize) -> String {
+    format!("{:.<size$}", format!("{from:05} {number:08} "))
+}
+
+fn digits(digits: &[u8]) -> usize {
+    digits.iter().fold(0, |number, digit| number * 10 + usize::from(digit.wrapping_sub(b'0')))
+}
+
+fn write_digits(digits: &mut [u8], mut number: usize) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
