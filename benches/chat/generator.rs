@@ -25,7 +25,6 @@ const AT_ONCE: usize = 100;
 /// Many clients of one server.
 pub struct Crowd {
     kind: Kind,
-    address: SocketAddr,
     people: Vec<Person>,
     /// What everyone hears.
     log: Vec<u8>,
@@ -50,7 +49,7 @@ struct Person {
 }
 
 /// How a crowd talks.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Talk {
     /// How many talk; all listen.
     pub speakers: usize,
@@ -82,11 +81,10 @@ enum News {
 }
 
 impl Crowd {
-    /// Lets a crowd come in, and hears who comes.
-    pub fn join(server: &Server, count: usize, announced: bool) -> (Crowd, Heard) {
+    /// Connects a crowd, which is greeted and has said nothing yet.
+    pub fn connect(server: &Server, count: usize) -> Crowd {
         let mut crowd = Crowd {
             kind: server.kind,
-            address: server.address,
             people: Vec::with_capacity(count),
             log: Vec::new(),
             checked: 0,
@@ -95,34 +93,44 @@ impl Crowd {
             events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 1024],
             inbox: vec![0; 256 << 10],
         };
-        let heard = crowd.come(count, announced);
-        (crowd, heard)
+        let mut greeted = 0;
+        while greeted < count {
+            while crowd.people.len() < count.min(greeted + AT_ONCE) {
+                crowd.connect_one(server.address);
+            }
+            for client in crowd.ready(None) {
+                greeted += usize::from(matches!(crowd.hear(client), News::Owed));
+            }
+        }
+        crowd
     }
 
-    fn come(&mut self, count: usize, announced: bool) -> Heard {
-        let start = Instant::now();
+    /// Lets all of it come in at once, and hear who comes.
+    pub fn join(&mut self, announced: bool) -> Heard {
+        let start = self.begin();
         let announced = announced || self.kind.announces();
         let first = self.kind.arrival(0);
         let length = first.len();
         let number = first.find("00000").expect("the number is in the nick");
         let (mut welcomed, mut told, mut bytes) = (0, 0, 0);
-        while welcomed < count || (announced && told < count) || !self.is_quiet() {
-            // The first one comes alone: it certainly hears of all the others.
-            while self.people.len() < count.min(if welcomed == 0 { 1 } else { welcomed + AT_ONCE })
-            {
-                self.connect(announced);
-            }
+        self.enter(0, announced);
+        while welcomed < self.people.len() || (announced && told < welcomed) || !self.is_quiet() {
             for client in self.ready(None) {
                 match self.hear(client) {
                     News::Nothing => (),
-                    News::Owed => {
+                    News::Owed if client == 0 => {
+                        // The first one came alone: it hears of all the others, so that
+                        // those whom the log does not yet know can wait for it.
+                        self.people[0].place = Some(0);
+                        told += usize::from(self.kind.announces()); // Nobody was there.
+                        (1..self.people.len()).for_each(|client| self.enter(client, announced));
                         welcomed += 1;
-                        if client == 0 || !announced {
+                    }
+                    News::Owed => {
+                        if !announced {
                             self.people[client].place = Some(0);
                         }
-                        if client == 0 && self.kind.announces() {
-                            told += 1; // To nobody: nobody else was there.
-                        }
+                        welcomed += 1;
                     }
                     News::Log(stretch) => bytes += stretch.len(),
                 }
@@ -140,6 +148,12 @@ impl Crowd {
             }
         }
         Heard { deliveries: bytes / length, took: start.elapsed(), delays: Vec::new() }
+    }
+
+    fn enter(&mut self, client: usize, announced: bool) {
+        let (send, owed) = self.kind.entry(client, announced);
+        self.people[client].owed = owed.into_bytes();
+        self.send(client, send.as_bytes());
     }
 
     /// Lets some of the crowd talk for a while, and all of it hear them to the end.
@@ -241,27 +255,26 @@ impl Crowd {
 
     /// A new log, and time for what comes now.
     fn begin(&mut self) -> Instant {
-        assert!(self.is_quiet());
         self.log.clear();
         self.checked = 0;
         for person in &mut self.people {
-            person.place = Some(0);
+            person.place = person.place.and(Some(0));
         }
         let now = Instant::now();
         self.deadline = now + PATIENCE;
         now
     }
 
-    fn connect(&mut self, announced: bool) {
+    fn connect_one(&mut self, address: SocketAddr) {
         let client = self.people.len();
-        let stream = TcpStream::connect(self.address).expect("the server lets everybody in");
+        let stream = TcpStream::connect(address).expect("the server lets everybody in");
         stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).expect("it is TCP");
         // Nothing of thousands of connections stays behind.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("it is TCP");
         epoll::add(&self.epoll, &stream, EventData::new_u64(client as u64), EventFlags::IN)
             .expect("one more socket can be watched");
-        let (send, owed) = self.kind.entry(client, announced);
-        let (owed, unsent) = (owed.into_bytes(), Vec::new());
+        let (send, owed) = self.kind.greeting();
+        let (owed, unsent) = (owed.as_bytes().to_vec(), Vec::new());
         self.people.push(Person { stream, owed, place: None, unsent, blocked: false });
         self.send(client, send.as_bytes());
     }
@@ -285,7 +298,7 @@ impl Crowd {
 
     /// Waits until some can read, and says who; sends what others can.
     fn ready(&mut self, wait: Option<Duration>) -> Vec<usize> {
-        let timeout = wait.unwrap_or(PATIENCE).try_into().expect("not for years");
+        let timeout = wait.unwrap_or(PATIENCE).try_into().expect("it is not for years");
         let count = epoll::wait(&self.epoll, &mut self.events[..], Some(&timeout))
             .expect("the set can be waited for");
         assert!(Instant::now() < self.deadline, "not all was heard in {PATIENCE:?}");

@@ -70,7 +70,7 @@ const END: &str = "<!-- end of what is written -->";
 const CHART: (f64, f64) = (225.0, 230.0);
 const GAP: f64 = 34.0;
 const MARGIN: (f64, f64) = (64.0, 54.0);
-const AFTER: (f64, f64) = (72.0, 60.0);
+const AFTER: (f64, f64) = (84.0, 60.0);
 /// Colours that can be read on white as well as on black.
 const COLOURS: [&str; 2] = ["#2f81f7", "#d8692d"];
 const STYLE: &str = "text { font: 12px system-ui, sans-serif; fill: #7d8590 }
@@ -112,7 +112,7 @@ pub fn picture(charts: &[Chart]) -> String {
             let class = if decade == low as i32 { "axis" } else { "grid" };
             line(&mut svg, class, (left, height), (left + CHART.0, height));
             if index == 0 {
-                let label = nanoseconds(10f64.powi(decade));
+                let label = nanoseconds(10f64.powi(decade)).replace(".0", "");
                 text(&mut svg, (left - 8.0, height + 4.0), "end", &label);
             }
         }

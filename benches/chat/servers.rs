@@ -35,7 +35,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Minichat => "minichat",
-            Kind::Redis => "redis",
+            Kind::Redis => "Redis",
         }
     }
 
@@ -57,15 +57,20 @@ impl Kind {
         }
     }
 
+    /// What a client sends as soon as it is connected, and exactly what it is told.
+    pub fn greeting(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Minichat => ("", "New User. Please register with: NICK <your_nick>\n"),
+            Kind::Redis => ("PING\r\n", "+PONG\r\n"),
+        }
+    }
+
     /// What a client sends to come in, and exactly what it is told. Redis tells
     /// nobody who comes; there, a client that wants to be `announced` says it.
     pub fn entry(self, client: usize, announced: bool) -> (String, String) {
         let nick = nick(client);
         match self {
-            Kind::Minichat => (
-                format!("NICK {nick}\n"),
-                format!("New User. Please register with: NICK <your_nick>\nOK welcome {nick}\n"),
-            ),
+            Kind::Minichat => (format!("NICK {nick}\n"), format!("OK welcome {nick}\n")),
             Kind::Redis => {
                 let mut send =
                     format!("CLIENT REPLY OFF\r\nHELLO 3\r\nSUBSCRIBE everyone {nick}\r\n");

@@ -1,7 +1,9 @@
 //! What is measured, and how it is told.
 
-use std::env;
+use std::num::NonZero;
+use std::process::Command;
 use std::time::Duration;
+use std::{env, fs, thread};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -10,14 +12,14 @@ use crate::report::{self, Chart, Table, grouped, nanoseconds, rate};
 use crate::servers::{Kind, Server};
 
 /// One thing that a crowd does on a new server.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Run {
     people: usize,
     act: Act,
     cores: Cores,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Act {
     /// Some talk, all listen.
     Talk(Talk),
@@ -28,7 +30,7 @@ enum Act {
 }
 
 /// Where the server and the crowd may run.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Cores {
     /// On one core together. Nobody is woken from sleep and nothing moves between
     /// caches, so this is the steadiest measure of work.
@@ -52,10 +54,18 @@ struct Figures {
 
 /// How much is measured.
 struct Scale {
-    rounds: usize,
+    /// How often each run is repeated: where figures are compared, and where they
+    /// make a curve.
+    rounds: [usize; 2],
     people: usize,
     lasting: Duration,
 }
+
+/// Enough to be believed, and still no more than a few minutes.
+const FULL: Scale =
+    Scale { rounds: [5, 3], people: usize::MAX, lasting: Duration::from_millis(300) };
+/// Enough to see that it works.
+const SMALL: Scale = Scale { rounds: [1, 1], people: 16, lasting: Duration::from_millis(5) };
 
 const FULL_SPEED: Talk = Talk { speakers: 4, window: 64, size: 64, every: None };
 
@@ -137,36 +147,54 @@ pub fn main() {
     if asked("--list") {
         return; // It is no collection of tests.
     }
+    let (full, write) = (asked("--bench"), asked("--write"));
+    let only = options.into_iter().filter(|option| !option.starts_with("--")).collect();
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).expect("there is a limit");
-    let most = usize::try_from(descriptors.saturating_sub(SPARE)).unwrap_or(usize::MAX);
     let bench = Bench {
         kinds: Kind::installed(),
-        only: options.iter().filter(|option| !option.starts_with("--")).cloned().collect(),
-        scale: match asked("--bench") {
-            true => Scale { rounds: 5, people: most, lasting: Duration::from_millis(300) },
-            false => Scale { rounds: 1, people: 16.min(most), lasting: Duration::from_millis(5) },
-        },
+        only,
+        scale: if full { FULL } else { SMALL },
+        places: usize::try_from(descriptors.saturating_sub(SPARE)).unwrap_or(usize::MAX),
     };
+    assert!(!write || bench.kinds.len() == 2, "to write what is published, install redis-server");
+
     let [rooms, summary] = bench.rooms();
     let tables = [rooms, bench.delays()].into_iter().map(|table| table.to_string());
     let (growth, picture) = bench.growth();
-    let text = tables.chain(growth).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-    if !asked("--bench") {
-        return;
+    let tables = tables.chain(growth).filter(|table| !table.is_empty());
+    let text = [machine()].into_iter().chain(tables).collect::<Vec<String>>().join("\n");
+    if full {
+        print!("{text}");
     }
-    print!("{text}");
-    if asked("--write") {
-        assert!(bench.only.is_empty() && bench.kinds.len() == 2, "all is needed, and redis-server");
+    if write {
         report::write("docs/performance.svg", &picture);
         report::replace("docs/performance.md", &text);
         report::replace("README.md", &summary.to_string());
     }
 }
 
+/// Where this was measured, and beside what.
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = name.map_or("an unnamed CPU", |(_, name)| name);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let system = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let system = system.split('-').next().unwrap_or_default().trim();
+    let version = Command::new("redis-server").arg("--version").output();
+    let version = version.map_or(Vec::new(), |output| output.stdout);
+    let version = String::from_utf8_lossy(&version);
+    let version = version.split_whitespace().find_map(|word| word.strip_prefix("v="));
+    let version = version.map_or("no Redis".to_string(), |version| format!("Redis {version}"));
+    format!("Measured on {cores} cores of {name}, Linux {system}, {version}.\n")
+}
+
 struct Bench {
     kinds: Vec<Kind>,
     only: Vec<String>,
     scale: Scale,
+    /// How many clients there may be.
+    places: usize,
 }
 
 impl Bench {
@@ -175,19 +203,21 @@ impl Bench {
         let rooms: Vec<_> = ROOMS.iter().filter(|room| self.is_asked(room.0)).collect();
         let measure = |cores| {
             let runs = rooms.iter().map(|&&(_, _, people, act)| Run { people, act, cores });
-            self.measure(&runs.collect::<Vec<Run>>())
+            self.measure(self.scale.rounds[0], runs)
         };
         let (one, all) = (measure(Cores::One), measure(Cores::All));
-        let head = self.head("in the room", &["CPU time"]);
-        let mut summary = Table::new(head);
+        let names = self.kinds.iter().map(|kind| kind.name().to_string());
+        let head = ["CPU time to deliver one line".to_string()].into_iter().chain(names);
+        let mut summary = Table::new(head.chain(["Redis needs".to_string()]).collect());
         let mut table = Table::new(self.head("in the room", &["CPU time", "deliveries/s"]));
         for ((room, one), all) in rooms.into_iter().zip(one).zip(all) {
             let costs = one.iter().map(|figures| nanoseconds(figures.cost));
             let rates = all.iter().map(|figures| rate(figures.rate));
             let row: Vec<String> = [room.1.to_string()].into_iter().chain(costs).collect();
             table.row(row.iter().cloned().chain(rates));
-            if SUMMARY.contains(&room.0) {
-                summary.row(row);
+            if let (true, [ours, theirs]) = (SUMMARY.contains(&room.0), &one[..]) {
+                let times = format!("{:.1} times as much", theirs.cost / ours.cost);
+                summary.row(row.into_iter().chain([times]));
             }
         }
         [table, summary]
@@ -197,7 +227,7 @@ impl Bench {
     fn delays(&self) -> Table {
         let rooms: Vec<_> = DELAYS.iter().filter(|room| self.is_asked(room.0)).collect();
         let runs = rooms.iter().map(|room| Run { people: room.2, act: room.3, cores: Cores::All });
-        let figures = self.measure(&runs.collect::<Vec<Run>>());
+        let figures = self.measure(self.scale.rounds[0], runs);
         let mut table =
             Table::new(self.head("in the room", &["median delay", "delay of 99 in 100"]));
         for (room, figures) in rooms.into_iter().zip(figures) {
@@ -214,15 +244,13 @@ impl Bench {
         for sweep in SWEEPS.iter().filter(|sweep| self.is_asked(sweep.name)) {
             let points = sweep.points.iter().copied();
             let points: Vec<usize> = points
-                .filter(|&point| {
-                    self.scale.rounds == 1 || (sweep.run)(point).0 <= self.scale.people
-                })
+                .filter(|&point| (sweep.run)(point).0.min(self.scale.people) <= self.places)
                 .collect();
             let runs = points.iter().map(|&point| {
                 let (people, act) = (sweep.run)(point);
                 Run { people, act, cores: Cores::One }
             });
-            let figures = self.measure(&runs.collect::<Vec<Run>>());
+            let figures = self.measure(self.scale.rounds[1], runs);
             let crowds = sweep.name == "people";
             let columns = ["CPU time", "memory for each"];
             let columns = if crowds { &columns[..] } else { &columns[..1] };
@@ -268,9 +296,10 @@ impl Bench {
     }
 
     /// Medians of rounds in which each server has its turn at each run.
-    fn measure(&self, runs: &[Run]) -> Vec<Vec<Figures>> {
+    fn measure(&self, rounds: usize, runs: impl Iterator<Item = Run>) -> Vec<Vec<Figures>> {
+        let runs: Vec<Run> = runs.collect();
         let mut all = vec![vec![Vec::new(); self.kinds.len()]; runs.len()];
-        for _ in 0..self.scale.rounds {
+        for _ in 0..rounds {
             for (run, all) in runs.iter().zip(&mut all) {
                 for (&kind, all) in self.kinds.iter().zip(all) {
                     all.push(run.measure(kind, &self.scale));
@@ -296,6 +325,7 @@ impl Bench {
 
 impl Run {
     fn measure(&self, kind: Kind, scale: &Scale) -> Figures {
+        let _run = Told(self, kind);
         let allowed = sched_getaffinity(None).expect("the system tells where it may run");
         if let Cores::One = self.cores {
             let mut one = CpuSet::new();
@@ -304,9 +334,11 @@ impl Run {
         }
         let server = Server::start(kind);
         let people = self.people.min(scale.people);
-        let (mut worked, before) = (server.worked(), server.memory());
+        let before = server.memory();
+        let mut crowd = Crowd::connect(&server, people);
+        let mut worked = server.worked();
         let comes = matches!(self.act, Act::Join);
-        let (mut crowd, mut heard) = Crowd::join(&server, people, comes);
+        let mut heard = crowd.join(comes);
         let memory = server.memory().saturating_sub(before);
         if !comes {
             worked = server.worked();
@@ -314,7 +346,9 @@ impl Run {
         match self.act {
             Act::Talk(talk) => {
                 let speakers = talk.speakers.min(people);
-                heard = crowd.talk(&Talk { speakers, ..talk }, scale.lasting);
+                // Delays are of few lines, so more of them are waited for.
+                let times = if talk.every.is_some() { 3 } else { 1 };
+                heard = crowd.talk(&Talk { speakers, ..talk }, times * scale.lasting);
             }
             Act::Whisper => heard = crowd.whisper(64, scale.lasting),
             Act::Join => (),
@@ -334,6 +368,17 @@ impl Run {
             rate: deliveries / heard.took.as_secs_f64(),
             delay: [late(0.5), late(0.99)],
             memory: memory as f64 / people as f64,
+        }
+    }
+}
+
+/// Says in the end what went wrong, if it did.
+struct Told<'a>(&'a Run, Kind);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("this was {} and {:?}", self.1.name(), self.0);
         }
     }
 }
