@@ -1,6 +1,7 @@
-# Installs what people use; everything else is cargo's.
+# Installs what people use, and makes packages of it; everything else is cargo's.
 #
-#   cargo build --release && sudo make install
+#   make && sudo make install
+#   make deb; make rpm                  (with cargo-deb, with cargo-generate-rpm)
 #
 # FILES is the one list of what is installed and where. Packages call this with
 # DESTDIR and PREFIX, and with other folders where their system has others.
@@ -10,9 +11,11 @@ BINDIR = $(PREFIX)/bin
 DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man
 DOCDIR = $(DATADIR)/doc/minichat
+LICENSEDIR = $(DOCDIR)
 BASHDIR = $(DATADIR)/bash-completion/completions
 ZSHDIR = $(DATADIR)/zsh/site-functions
 FISHDIR = $(DATADIR)/fish/vendor_completions.d
+UNITDIR = $(PREFIX)/lib/systemd/system
 
 # The program, as cargo has left it.
 BIN = target/release/minichat
@@ -33,16 +36,19 @@ FILES = \
 	completions/minichat.bash:$(BASHDIR)/minichat \
 	completions/_minichat:$(ZSHDIR)/_minichat \
 	completions/minichat.fish:$(FISHDIR)/minichat.fish \
+	packaging/minichat.service:$(UNITDIR)/minichat.service \
 	README.md:$(DOCDIR)/README.md \
 	protocol.md:$(DOCDIR)/protocol.md \
-	LICENSE:$(DOCDIR)/LICENSE
+	LICENSE:$(LICENSEDIR)/LICENSE
 
 all:
-	cargo build --release --locked
+	packaging/build
 
+# A unit is of use where there may be systemd.
 install:
 	@set -e; for file in $(FILES); do \
 		from="$${file%%:*}"; to="$(DESTDIR)$${file#*:}"; \
+		case "$$from $$(uname)" in *.service\ Linux) ;; *.service\ *) continue;; esac; \
 		mode=644; [ "$$from" != "$(BIN)" ] || mode=755; \
 		install -d "$$(dirname "$$to")"; \
 		install -m $$mode "$$from" "$$to"; \
@@ -52,4 +58,23 @@ uninstall:
 	@for file in $(FILES); do rm -f "$(DESTDIR)$${file#*:}"; done
 	@rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
 
-.PHONY: all install uninstall
+# Packages are what `install` leaves in a folder; the rest about them is in
+# Cargo.toml. Everything in them is of the day of the version, so that two are the
+# same, byte by byte.
+DATE = $$(date -d "$$(sed -n '/^ -- .*>  /{s///p;q;}' packaging/debian-changelog)" +%s)
+
+# Debian has zsh look elsewhere. Its licence file and what goes with the unit are
+# cargo-deb's own work.
+deb: all
+	rm -rf target/deb
+	$(MAKE) install DESTDIR=target/deb PREFIX=/usr LICENSEDIR= UNITDIR= \
+		ZSHDIR=/usr/share/zsh/vendor-completions
+	rm target/deb/LICENSE target/deb/minichat.service
+	SOURCE_DATE_EPOCH=$(DATE) cargo deb --no-build --locked
+
+rpm: all
+	rm -rf target/rpm
+	$(MAKE) install DESTDIR=target/rpm PREFIX=/usr LICENSEDIR=/usr/share/licenses/minichat
+	SOURCE_DATE_EPOCH=$(DATE) cargo generate-rpm
+
+.PHONY: all install uninstall deb rpm

@@ -725,6 +725,9 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
     ]
     .map(|path| format!("usr/{path}"))
     .into();
+    if cfg!(target_os = "linux") {
+        expected.insert("usr/lib/systemd/system/minichat.service".into());
+    }
     for page in LANGUAGES.into_iter().flat_map(|(folder, ..)| man_pages(folder)) {
         let (folder, name) = page.rsplit_once('/').expect("it is in a folder");
         let number = name.rsplit_once('.').expect("it has a section").1;
