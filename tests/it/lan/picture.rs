@@ -138,6 +138,8 @@ fn play(story: &Story, pace: Pace) -> [Window; 4] {
     pedro.sees_at_last(">");
     lan.host(2).sees(&["Sala 3"]);
     ana.types("minichat\r");
+    // She is told where she is, and is asked for her name, at the same time.
+    ana.sees("/help ");
     ana.sees("[ana]:");
     ana.types("\r");
     ana.sees_at_last("ana>");
