@@ -492,6 +492,33 @@ fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
 }
 
 #[test]
+fn what_documents_link_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut found, mut missing) = (0, Vec::new());
+    // The crate that is published has no fuzzer.
+    let fuzzed = root.join("fuzz").is_dir();
+    let folders = [Some("docs"), fuzzed.then_some("fuzz"), Some("")];
+    for folder in folders.into_iter().flatten().map(|folder| root.join(folder)) {
+        let files = fs::read_dir(&folder).expect("it can be listed");
+        let files = files.map(|entry| entry.expect("it can be listed").path());
+        for file in files.filter(|path| path.extension().is_some_and(|end| end == "md")) {
+            let text = fs::read_to_string(&file).expect("it is text");
+            let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+            let links = links.map(|(link, _)| link.split('#').next().unwrap_or_default());
+            for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+                found += 1;
+                let expected = fuzzed || !link.starts_with("fuzz/");
+                if expected && !folder.join(link).exists() {
+                    missing.push(format!("{link}, in {}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "there is no {missing:#?}");
+    assert!(found > 10, "only {found} links were found");
+}
+
+#[test]
 fn both_readmes_have_the_same_commands_to_type() {
     // What is told beside a command, and the name of a file, is in each language.
     let typed = |file: &str| -> Vec<String> {
