@@ -446,26 +446,89 @@ fn man_pages_have_no_flaws() {
 }
 
 #[test]
-fn the_readme_lists_every_option_in_the_words_of_the_help() {
-    let readme = read("README.md");
-    let (_, list) = readme.split_once("### Options\n\n```text\n").expect("there is a list");
-    let (list, _) = list.split_once("```").expect("the list ends");
-    let mut found: BTreeMap<&str, Told> = BTreeMap::new();
-    for block in list.split("\n\n") {
-        let (head, list) = block.split_once('\n').expect("a command has options");
-        let command = head.strip_prefix("minichat ").expect("it begins with a command");
-        found.insert(command, rows(list));
+fn the_readmes_list_every_option_in_the_words_of_the_help() {
+    let readmes = [("README.md", "Options", "C"), ("README.pt-BR.md", "Opções", "pt_BR.UTF-8")];
+    for (file, title, locale) in readmes {
+        let readme = read(file);
+        let begin = format!("### {title}\n\n```text\n");
+        let (_, list) = readme.split_once(&begin).expect("there is a list");
+        let (list, _) = list.split_once("```").expect("the list ends");
+        let mut found: BTreeMap<&str, Told> = BTreeMap::new();
+        for block in list.split("\n\n") {
+            let (head, list) = block.split_once('\n').expect("a command has options");
+            let command = head.strip_prefix("minichat ").expect("it begins with a command");
+            found.insert(command, rows(list));
+        }
+        for command in COMMANDS.into_iter().filter(|command| !command.is_empty()) {
+            let mut expected = options(command, locale);
+            // Everybody knows this one.
+            expected.remove("-h, --help");
+            match found.remove(command) {
+                Some(found) => check(&format!("{file}, {command}"), &expected, &found),
+                None => assert!(expected.is_empty(), "{file} has no options of {command}"),
+            }
+        }
+        assert!(found.is_empty(), "{file} has commands that there are not: {found:?}");
     }
-    for command in COMMANDS.into_iter().filter(|command| !command.is_empty()) {
-        let mut expected = options(command, "C");
-        // Everybody knows this one.
-        expected.remove("-h, --help");
-        match found.remove(command) {
-            Some(found) => check(&format!("README.md, {command}"), &expected, &found),
-            None => assert!(expected.is_empty(), "README.md has no options of {command}"),
+}
+
+#[test]
+fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
+    for (file, texts) in [("README.md", &ENGLISH), ("README.pt-BR.md", &PORTUGUESE)] {
+        let readme = read(file);
+        // `/help` is what tells of the others.
+        let lines = texts.client.help.lines().skip(1).filter(|line| line.starts_with('/'));
+        for line in lines {
+            let (command, _) = line.split_at(19);
+            let row = format!("\n| `{}` | ", command.trim_end());
+            assert!(readme.contains(&row), "{file} has no row {row:?}");
+        }
+        let (_, orders) = readme.split_once("`/who`, `/say ").expect("there is a list of orders");
+        let (orders, _) = orders.split_once("\n\n").expect("it ends");
+        for order in ["`/kick ", "`/mute ", "`/ban ", "`/help`"] {
+            assert!(orders.contains(order), "{file} does not tell of {order}");
         }
     }
-    assert!(found.is_empty(), "README.md has commands that there are not: {found:?}");
+}
+
+#[test]
+fn what_documents_link_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut found, mut missing) = (0, Vec::new());
+    // The crate that is published has no fuzzer.
+    let fuzzed = root.join("fuzz").is_dir();
+    let folders = [Some("docs"), fuzzed.then_some("fuzz"), Some("")];
+    for folder in folders.into_iter().flatten().map(|folder| root.join(folder)) {
+        let files = fs::read_dir(&folder).expect("it can be listed");
+        let files = files.map(|entry| entry.expect("it can be listed").path());
+        for file in files.filter(|path| path.extension().is_some_and(|end| end == "md")) {
+            let text = fs::read_to_string(&file).expect("it is text");
+            let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+            let links = links.map(|(link, _)| link.split('#').next().unwrap_or_default());
+            for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+                found += 1;
+                let expected = fuzzed || !link.starts_with("fuzz/");
+                if expected && !folder.join(link).exists() {
+                    missing.push(format!("{link}, in {}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "there is no {missing:#?}");
+    assert!(found > 10, "only {found} links were found");
+}
+
+#[test]
+fn both_readmes_have_the_same_commands_to_type() {
+    // What is told beside a command, and the name of a file, is in each language.
+    let typed = |file: &str| -> Vec<String> {
+        let readme = read(file);
+        let blocks = readme.split("```sh\n").skip(1);
+        let lines = blocks.flat_map(|block| block.split("```").next().unwrap_or_default().lines());
+        let lines = lines.map(|line| line.split(" # ").next().unwrap_or_default().trim_end());
+        lines.map(|line| line.replace("conversa.jsonl", "talk.jsonl")).collect()
+    };
+    assert_eq!(typed("README.pt-BR.md"), typed("README.md"));
 }
 
 #[test]

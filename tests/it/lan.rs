@@ -15,6 +15,7 @@ mod completed;
 mod connections;
 mod found;
 mod person;
+mod picture;
 mod strangers;
 mod trouble;
 

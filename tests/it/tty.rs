@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{ioctl_tiocsctty, setsid};
@@ -50,6 +50,8 @@ struct Eye {
 struct Seen {
     terminal: vt100::Parser,
     raw: Vec<u8>,
+    /// When it came, and how much there was of it then.
+    moments: Vec<(Instant, usize)>,
     /// No program has the terminal any more.
     ended: bool,
 }
@@ -119,6 +121,7 @@ impl Tty {
             seen: Mutex::new(Seen {
                 terminal: vt100::Parser::new(cells(rows), cells(cols), SCROLLBACK),
                 raw: Vec::new(),
+                moments: Vec::new(),
                 ended: false,
             }),
             changed: Condvar::new(),
@@ -199,6 +202,15 @@ impl Tty {
         String::from_utf8(raw[..whole].to_vec()).expect("a terminal is sent UTF-8")
     }
 
+    /// Everything that the program has sent to the terminal, piece by piece, and when.
+    #[cfg(target_os = "linux")] // As the picture is made there.
+    pub fn recording(&self) -> Vec<(Instant, Vec<u8>)> {
+        let seen = self.seen();
+        let starts = [0].into_iter().chain(seen.moments.iter().map(|&(_, end)| end));
+        let pieces = starts.zip(&seen.moments);
+        pieces.map(|(start, &(when, end))| (when, seen.raw[start..end].to_vec())).collect()
+    }
+
     /// Waits until the screen is as it should be.
     #[track_caller]
     pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) {
@@ -267,6 +279,8 @@ impl Eye {
             let mut seen = self.seen.lock().expect("whoever waits does not panic with it");
             seen.terminal.process(&buffer[..count]);
             seen.raw.extend_from_slice(&buffer[..count]);
+            let length = seen.raw.len();
+            seen.moments.push((Instant::now(), length));
             seen.ended = count == 0;
             self.changed.notify_all();
             if seen.ended {
