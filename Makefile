@@ -38,7 +38,14 @@ FILES = \
 	completions/minichat.fish:$(FISHDIR)/minichat.fish \
 	packaging/minichat.service:$(UNITDIR)/minichat.service \
 	README.md:$(DOCDIR)/README.md \
+	README.pt-BR.md:$(DOCDIR)/README.pt-BR.md \
+	CHANGELOG.md:$(DOCDIR)/CHANGELOG.md \
+	SECURITY.md:$(DOCDIR)/SECURITY.md \
 	protocol.md:$(DOCDIR)/protocol.md \
+	docs/performance.md:$(DOCDIR)/docs/performance.md \
+	docs/performance.svg:$(DOCDIR)/docs/performance.svg \
+	docs/session.svg:$(DOCDIR)/docs/session.svg \
+	docs/session.pt-BR.svg:$(DOCDIR)/docs/session.pt-BR.svg \
 	LICENSE:$(LICENSEDIR)/LICENSE
 
 all:
@@ -56,7 +63,7 @@ install:
 
 uninstall:
 	@for file in $(FILES); do rm -f "$(DESTDIR)$${file#*:}"; done
-	@rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
+	@rmdir "$(DESTDIR)$(DOCDIR)/docs" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
 
 # Packages are what `install` leaves in a folder; the rest about them is in
 # Cargo.toml. Everything in them is of the day of the version, so that two are the
