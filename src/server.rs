@@ -12,11 +12,13 @@ mod pace;
 mod places;
 mod reactor;
 
+use std::env;
 use std::io;
 use std::iter;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::process;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -61,6 +63,9 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration:
 const ACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// Who says nothing about themselves in this long has to go.
 const REGISTRATION: Duration = Duration::from_secs(30);
+/// How many connections a worker gets before the next one gets any. A class is served
+/// best by one thread: it has no other to wake, and more is heard by one send.
+const CLASS: usize = 128;
 /// How long the last words may take to be sent when the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How many sightings wait for a console that is slow or stopped.
@@ -200,9 +205,18 @@ fn rules(config: &config::Server) -> Rules {
 
 /// [`REGISTRATION`], or fewer seconds for the sake of a test.
 fn registration() -> Duration {
-    let seconds =
-        std::env::var("MINICHAT_REGISTRATION_SECS").ok().and_then(|value| value.parse().ok());
-    seconds.map_or(REGISTRATION, Duration::from_secs)
+    for_tests("MINICHAT_REGISTRATION_SECS").map_or(REGISTRATION, Duration::from_secs)
+}
+
+/// [`CLASS`], or a smaller one for the sake of a test: one that has few clients wants
+/// them on all workers.
+fn class() -> usize {
+    for_tests("MINICHAT_CLASS").map_or(CLASS, NonZero::get)
+}
+
+/// What a test wants to be different.
+fn for_tests<T: FromStr>(name: &str) -> Option<T> {
+    env::var(name).ok()?.parse().ok()
 }
 
 /// Something that listens on a thread of its own, and a word when it is over.
@@ -220,6 +234,8 @@ fn follower(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
 struct Worker<'a> {
     executor: Arc<Executor<'a>>,
     reactor: &'a Reactor,
+    /// Each connection that it has holds on to this.
+    seats: Arc<()>,
 }
 
 /// Runs a future on a worker, of which there is one for each core. A connection stays
@@ -229,7 +245,7 @@ where
     T: Send + 'a,
     F: Future<Output = T> + Send + 'a,
 {
-    let worker = |reactor| Worker { executor: Arc::default(), reactor };
+    let worker = |reactor| Worker { executor: Arc::default(), reactor, seats: Arc::default() };
     let workers: Vec<Worker<'a>> = reactors.iter().map(worker).collect();
     let (over, waiting) = async_channel::bounded::<Never>(1);
     thread::scope(|scope| {
@@ -238,7 +254,7 @@ where
         }
         // As a task: what a worker runs for is looked at each time that anything
         // happens, and to look for signals is a system call.
-        let Worker { executor, reactor } = &workers[0];
+        let Worker { executor, reactor, .. } = &workers[0];
         let result = reactor.run(executor, executor.spawn(work(workers.clone())));
         drop(over);
         result
@@ -256,7 +272,7 @@ async fn serve<'a>(
     presence: impl Future<Output = ()> + Send + 'a,
     mut interrupts: Interrupts,
 ) -> (usize, Option<Interrupt>) {
-    let Worker { executor, reactor } = &workers[0];
+    let Worker { executor, reactor, .. } = &workers[0];
     let (stop, stopped) = async_channel::bounded(1);
     let (present, all_gone) = async_channel::bounded(1);
     for listener in listeners {
@@ -295,7 +311,7 @@ async fn accept<'a>(
     let [shortest, longest] = ACCEPT_PAUSE;
     let mut pause = shortest;
     let mut neighbours = Neighbours::default();
-    let mut turns = workers.iter().cycle();
+    let class = class();
     loop {
         let stop = async {
             stopped.recv().await.ok();
@@ -305,14 +321,16 @@ async fn accept<'a>(
             None => return,
             Some(Ok((stream, address))) => {
                 pause = shortest;
-                let Worker { executor, reactor } = turns.next().expect("a circle has no end");
-                let (reactor, present) = (*reactor, present.clone());
+                let classes = |worker: &&Worker<'_>| Arc::strong_count(&worker.seats) / class;
+                let worker = workers.iter().min_by_key(classes).expect("there is a core");
+                let (reactor, seat, present) =
+                    (worker.reactor, worker.seats.clone(), present.clone());
                 let place = neighbours.place(address.ip());
                 let serve = async move {
                     connection::serve(lobby, reactor, stream, address, place, limits).await;
-                    drop(present);
+                    drop((seat, present));
                 };
-                executor.spawn(serve).detach();
+                worker.executor.spawn(serve).detach();
             }
             // They changed their mind.
             Some(Err(err)) if err.kind() == io::ErrorKind::ConnectionAborted => (),

@@ -86,7 +86,7 @@ fn besiege(ip: &str, cores: usize, signal: &str) {
     }
     let mut server = on_cores(cores, || {
         let mut command = minichat();
-        command.env("MINICHAT_REGISTRATION_SECS", REGISTRATION);
+        command.env("MINICHAT_REGISTRATION_SECS", REGISTRATION).env("MINICHAT_CLASS", "1");
         Server::launch(command, &["--rate", "0", "--bind", &ip.to_string()])
     });
     let [ana, joao] = server.members(["ana", "joao"]);
