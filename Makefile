@@ -39,7 +39,6 @@ FILES = \
 	packaging/minichat.service:$(UNITDIR)/minichat.service \
 	README.md:$(DOCDIR)/README.md \
 	README.pt-BR.md:$(DOCDIR)/README.pt-BR.md \
-	CHANGELOG.md:$(DOCDIR)/CHANGELOG.md \
 	SECURITY.md:$(DOCDIR)/SECURITY.md \
 	protocol.md:$(DOCDIR)/protocol.md \
 	docs/performance.md:$(DOCDIR)/docs/performance.md \

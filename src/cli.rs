@@ -236,9 +236,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> As
         [help, command] if help == "help" => vec![command.clone(), "--help".into()],
         _ => words,
     };
-    let args = match Args::parse_args(&words, ParsingStyle::AllOptions) {
+    let parse = |words: &[String]| Args::parse_args(words, ParsingStyle::AllOptions);
+    let args = match parse(&words) {
         Ok(args) => args,
-        Err(err) => return misunderstood(&words, &err.to_string(), texts),
+        // Without a command the options are those of `connect`, as nothing is.
+        Err(err) => match parse(&[&["connect".to_string()], &words[..]].concat()) {
+            Ok(args) if words[0].starts_with('-') => args,
+            _ => return misunderstood(&words, &err.to_string(), texts),
+        },
     };
     if args.version {
         return Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
@@ -724,5 +729,14 @@ mod tests {
         assert_eq!(config.bind, ["::1".parse::<IpAddr>().unwrap(), "127.0.0.1".parse().unwrap()]);
         assert_eq!((config.port, config.max_users, config.rate, config.history), (0, 0, 0, 5));
         assert!(config.quiet && config.motd.is_some() && config.log.is_some());
+    }
+
+    #[test]
+    fn without_a_command_the_options_are_those_of_connect() {
+        for line in ["", "--nick ana", "-an ana", "--nick ana 10.0.0.1", "--raw"] {
+            assert_eq!(parse(line), parse(&format!("connect {line}")), "{line:?}");
+        }
+        check_wrong("--color red", "unrecognized option `--color`\nTry `minichat --help`");
+        check_wrong("ana --nick x", "unrecognized command `ana`\nTry `minichat --help`");
     }
 }

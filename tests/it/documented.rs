@@ -784,7 +784,6 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
         "share/fish/vendor_completions.d/minichat.fish",
         "share/doc/minichat/README.md",
         "share/doc/minichat/README.pt-BR.md",
-        "share/doc/minichat/CHANGELOG.md",
         "share/doc/minichat/SECURITY.md",
         "share/doc/minichat/protocol.md",
         "share/doc/minichat/docs/performance.md",
