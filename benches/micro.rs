@@ -28,7 +28,7 @@ fn main() {
         return; // It is no collection of tests.
     }
     let said = format!("MSG {TEXT}\n").repeat(LINES);
-    for (what, size) in [("16 KiB", 16 << 10), ("1,448 bytes", 1448), ("1 byte", 1)] {
+    for (what, size) in [("64 KiB", 64 << 10), ("1,448 bytes", 1448), ("1 byte", 1)] {
         measure(&format!("framing, {what} at a time"), LINES, || frame(&said, size));
     }
 

@@ -1,7 +1,7 @@
 //! A file that lines are appended to.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -69,9 +69,13 @@ fn write_lines(file: &mut File, lines: &[u8]) -> io::Result<()> {
             Err(err) => {
                 let piece = lines[..written].rsplit(|&byte| byte == b'\n').next();
                 let piece = piece.map_or(0, <[u8]>::len) as u64;
-                if let (1.., Ok(metadata)) = (piece, file.metadata()) {
-                    // Where that is not possible either, it stays.
-                    file.set_len(metadata.len().saturating_sub(piece)).ok();
+                // It stays where it cannot be taken back, or is not the last any more,
+                // since somebody else writes there, too.
+                if let (1.., Ok(end), Ok(metadata)) =
+                    (piece, file.stream_position(), file.metadata())
+                    && end == metadata.len()
+                {
+                    file.set_len(end.saturating_sub(piece)).ok();
                 }
                 return Err(err);
             }

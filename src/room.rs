@@ -543,8 +543,9 @@ impl Room {
 
     /// Takes a session out of the conversation, but not yet off its socket.
     fn depart(&mut self, id: SessionId) {
-        self.take_out(id);
-        self.heard();
+        if self.take_out(id) {
+            self.heard();
+        }
     }
 
     /// The same for one that will not be told anything more, and is cut off.
@@ -557,16 +558,17 @@ impl Room {
         self.take_out(id);
     }
 
-    /// What both have in common. The others are not yet stirred.
-    fn take_out(&mut self, id: SessionId) {
+    /// What both have in common. Whether there is something for the others to hear, who
+    /// are not yet stirred.
+    fn take_out(&mut self, id: SessionId) -> bool {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         session.close_ears(head);
-        if let Some(nick) = session.nick.take() {
-            self.members.remove(&*nick.key());
-            self.transcript.append(Event::Left(nick.as_str()));
-            self.report(id, Deed::Left(nick));
-        }
+        let Some(nick) = session.nick.take() else { return false };
+        self.members.remove(&*nick.key());
+        self.transcript.append(Event::Left(nick.as_str()));
+        self.report(id, Deed::Left(nick));
+        true
     }
 
     /// Tells one session something.

@@ -27,7 +27,7 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use mio::net::TcpListener;
 use smol::Executor;
-use smol::future::or;
+use smol::future::{or, yield_now};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::config;
@@ -50,9 +50,11 @@ const BACKLOG: i32 = 1024;
 /// How long to wait after an accept that failed, most likely for want of
 /// descriptors; doubled each time up to the second value.
 const ACCEPT_PAUSE: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
-/// How many descriptors are for other things than connections: the executor, the
-/// log, discovery, and those who are told that there is no place.
+/// How many descriptors are for other things than connections: the log, discovery, and
+/// those who are told that there is no place...
 const RESERVE: usize = 48;
+/// ...and what each worker needs for itself.
+const RESERVE_FOR_WORKER: usize = 3;
 /// How much the kernel may hold back for one client, in bytes. With more, a
 /// reader who has stopped would be noticed megabytes later.
 const SEND_BUFFER: usize = 64 << 10;
@@ -98,14 +100,15 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     // Each client is a descriptor. Where that cannot be known, accepting pauses when
     // there are no more.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-    let capacity = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(RESERVE);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let capacity = descriptors.saturating_sub(RESERVE + RESERVE_FOR_WORKER * cores);
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
     let listeners = listen(&config.bind, config.port)?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let cannot = |err| Error::Listen(addresses[0], err);
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let reactors = iter::repeat_with(Reactor::new).take(cores).collect::<io::Result<Vec<_>>>();
     let reactors = reactors.map_err(cannot)?;
     let listeners = listeners.into_iter().map(|(_, listener)| reactors[0].listen(listener));
@@ -331,6 +334,8 @@ async fn accept<'a>(
                     drop((seat, present));
                 };
                 worker.executor.spawn(serve).detach();
+                // In a rush there is always another one; who is here is served as well.
+                yield_now().await;
             }
             // They changed their mind.
             Some(Err(err)) if err.kind() == io::ErrorKind::ConnectionAborted => (),

@@ -32,7 +32,7 @@ const ROUND_BYTES: usize = 64 << 10;
 
 /// The room behind its lock, and a bell for each session.
 ///
-/// This is the only lock in the server. It is never held across an `.await` or
+/// This is the only lock that connections share. It is never held across an `.await` or
 /// a system call, and whoever takes it does a whole batch of work at once: all
 /// the lines of one read, all the bytes of one write.
 ///
@@ -170,6 +170,9 @@ pub struct Round {
     /// What is told, one after the other.
     bytes: Vec<u8>,
     told: Vec<Told>,
+    /// Those who were told before that, until the lock is free: to forget one may be to
+    /// close its socket.
+    gone: Vec<Told>,
     /// Who has to be rung instead.
     bells: Vec<Waker>,
     /// The stretch of the talk that was copied last, and where in `bytes` it is.
@@ -378,6 +381,7 @@ impl Lobby {
                 house.ring(&untold.who, &mut round.bells);
             }
             drop(house);
+            round.gone.clear();
             round.ring();
             if round.told.is_empty() {
                 return;
@@ -527,14 +531,15 @@ impl House {
 
     /// Gives back those who were told something.
     fn release(&mut self, round: &mut Round) {
-        for told in round.told.drain(..) {
+        mem::swap(&mut round.told, &mut round.gone);
+        for told in &round.gone {
             // Somebody else may have its place by now.
             let same = |peer: &&mut Peer| {
                 peer.line.as_ref().is_some_and(|(line, _)| Arc::ptr_eq(line, &told.line))
             };
             let Some(peer) = self.peers[told.id.index()].as_mut().filter(same) else { continue };
             peer.told = false;
-            let unsent = &round.bytes[told.bytes][told.sent..];
+            let unsent = &round.bytes[told.bytes.clone()][told.sent..];
             match told.talk {
                 Some(from) if !unsent.is_empty() => {
                     self.room.rewind(told.id, from + told.sent as u64);
@@ -617,6 +622,8 @@ impl House {
 #[cfg(test)]
 mod tests {
     use std::net;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
     use async_channel::Receiver;
 
@@ -750,6 +757,53 @@ mod tests {
         // Now he waits again.
         says(b"MSG three");
         assert_eq!(door.last_word(joao), "");
+    }
+
+    #[test]
+    fn while_somebody_else_tells_them_something_they_hear_it_from_nobody_else() {
+        let door = Door::open(usize::MAX);
+        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
+        let say = |id, line: &[u8]| {
+            door.lobby.with_quietly(id, |room, now| room.hear(id, Ok(line), now));
+        };
+        say(ana, b"NICK ana");
+        say(joao, b"NICK joao");
+        door.last_word(joao); // He waits.
+        let [mut first, mut second] = [Round::default(), Round::default()];
+        let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(Waker::noop()));
+        say(ana, b"MSG one");
+        door.lobby.lock().claim(joao.index(), &mut first, Duration::ZERO);
+        say(ana, b"MSG two");
+        assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Pending);
+        door.lobby.lock().claim(joao.index(), &mut second, Duration::ZERO);
+        assert_eq!((first.told.len(), second.told.len()), (1, 0));
+        // His kernel took nothing.
+        door.lobby.lock().release(&mut first);
+        assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(true));
+        assert_eq!(outbox.bytes, b"FROM ana [all]: one\nFROM ana [all]: two\n");
+    }
+
+    #[test]
+    fn who_comes_and_goes_without_a_name_wakes_nobody() {
+        struct Bell(AtomicUsize);
+        impl Wake for Bell {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let door = Door::open(usize::MAX);
+        let ana = door.enters("10.0.0.1");
+        door.lobby.with(|room, now| room.hear(ana, Ok(b"NICK ana"), now));
+        let bell = Arc::new(Bell(AtomicUsize::new(0)));
+        let waker = Waker::from(bell.clone());
+        let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(&waker));
+        for _ in 0..3 {
+            while door.lobby.poll_read(ana, &mut outbox, &mut cx).is_ready() {}
+            let guest = door.enters("10.0.0.2");
+            door.lobby.with(|room, now| room.hear(guest, Ok(b"QUIT"), now));
+            door.lobby.leave(guest);
+        }
+        assert_eq!(bell.0.load(Ordering::SeqCst), 0);
     }
 
     #[test]

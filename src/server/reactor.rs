@@ -50,8 +50,9 @@ struct Waiting {
 struct Side {
     /// As far as is known, it can be read from or written to.
     ready: bool,
-    /// The peer will never change that again.
-    closed: bool,
+    /// Its end has come, or something urgent. A read stops there, though there may be
+    /// more, and the system has said so already.
+    marked: bool,
     waker: Option<Waker>,
 }
 
@@ -128,6 +129,8 @@ impl Reactor {
     pub fn watch(&self, mut stream: TcpStream) -> io::Result<Stream<'_>> {
         let watch = Watch::new(self);
         let interest = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interest = interest | Interest::PRIORITY;
         self.registry.register(&mut stream, Token(watch.key), interest)?;
         Ok(Stream { socket: Arc::new(stream), watch })
     }
@@ -170,15 +173,15 @@ impl Reactor {
     fn note(&self, events: &Events, woken: &mut Vec<Waker>) {
         let mut waiting = self.waiting();
         for event in events {
-            // None for the bell, and for a socket that is already forgotten. It may be
-            // another one's by now, which will see for itself that it is not ready.
+            // None for the bell, and for a socket that is already forgotten. Its key may
+            // be another one's by now, which will see for itself that it is not ready.
             let Some(sides) = waiting.sockets.get_mut(event.token().0) else { continue };
             let failed = event.is_error();
             for (side, ready, closed) in [
                 (READ, event.is_readable() || event.is_priority(), event.is_read_closed()),
                 (WRITE, event.is_writable(), event.is_write_closed()),
             ] {
-                sides[side].closed |= closed || failed;
+                sides[side].marked |= closed || failed || event.is_priority();
                 if ready || closed || failed {
                     sides[side].ready = true;
                     woken.extend(sides[side].waker.take());
@@ -237,10 +240,11 @@ impl<'a> Watch<'a> {
         Poll::Pending
     }
 
-    /// Remembers that there is nothing to be had until the system says otherwise.
-    fn exhaust(&self, side: usize) {
+    /// Remembers that there is nothing to be had until the system says otherwise. That
+    /// is certain if it was tried, and else likely.
+    fn exhaust(&self, side: usize, certain: bool) {
         let side = &mut self.reactor.waiting().sockets[self.key][side];
-        side.ready = side.closed;
+        side.ready = side.marked && !certain;
     }
 }
 
@@ -281,11 +285,8 @@ impl<'a> Stream<'a> {
     /// Reads what is there. None if that is nothing; 0 bytes are the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let read = given(|| (&*self.socket).read(buffer))?;
-        // Linux and its like need not be asked again when there was less than would
-        // have fitted; on Windows it is the failure that renews the interest.
-        let all = read.is_some_and(|n| n < buffer.len() && cfg!(unix));
-        if read.is_none() || all {
-            self.watch.exhaust(READ);
+        if read.is_none_or(|n| is_all(n, buffer)) {
+            self.watch.exhaust(READ, read.is_none());
         }
         Ok(read)
     }
@@ -293,8 +294,8 @@ impl<'a> Stream<'a> {
     /// Writes as much as the kernel takes. None if that is nothing.
     pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         let written = given(|| (&*self.socket).write(bytes))?;
-        if written.is_none() {
-            self.watch.exhaust(WRITE);
+        if written.is_none_or(|n| is_all(n, bytes)) {
+            self.watch.exhaust(WRITE, written.is_none());
         }
         Ok(written)
     }
@@ -313,10 +314,16 @@ impl Listener<'_> {
             poll_fn(|cx| self.watch.poll(READ, cx)).await;
             match given(|| self.socket.accept())? {
                 Some(accepted) => return Ok(accepted),
-                None => self.watch.exhaust(READ),
+                None => self.watch.exhaust(READ, true),
             }
         }
     }
+}
+
+/// Whether so many bytes are all that can be had now, since more would have fitted.
+/// Unix need not be asked again; on Windows it is the failure that renews the interest.
+fn is_all(n: usize, buffer: &[u8]) -> bool {
+    cfg!(unix) && n < buffer.len()
 }
 
 /// Does what a socket may be asked to do, and as often as signals come between. None
@@ -373,7 +380,73 @@ mod tests {
     use std::net;
     use std::sync::atomic::AtomicUsize;
 
+    use smol::future::or;
+
     use super::*;
+
+    /// A connection: its client, and what a server has of it.
+    fn connection() -> (net::TcpStream, TcpStream) {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.set_nonblocking(true).unwrap();
+        (client, TcpStream::from_std(server))
+    }
+
+    /// What is read from a connection until it ends, or a while after so many bytes.
+    fn hear(server: TcpStream, bytes: usize) -> String {
+        let reactor = Reactor::new().unwrap();
+        let stream = reactor.watch(server).unwrap();
+        let mut heard = Vec::new();
+        let read = async {
+            while heard.len() < bytes {
+                poll_fn(|cx| stream.poll_readable(cx)).await;
+                let mut buffer = [0; 100];
+                match stream.read(&mut buffer).unwrap() {
+                    Some(0) => return,
+                    n => heard.extend_from_slice(&buffer[..n.unwrap_or(0)]),
+                }
+            }
+        };
+        reactor.run(&Executor::new(), or(read, reactor.sleep(Duration::from_secs(10))));
+        String::from_utf8(heard).unwrap()
+    }
+
+    #[test]
+    fn what_comes_with_the_end_or_after_something_urgent_is_not_the_last() {
+        let (mut client, server) = connection();
+        client.write_all(b"the last").unwrap();
+        drop(client);
+        let started = Instant::now();
+        assert_eq!(hear(server, usize::MAX), "the last");
+        assert!(started.elapsed() < Duration::from_secs(10), "the end was not heard");
+        #[cfg(target_os = "linux")]
+        {
+            let (mut client, server) = connection();
+            client.write_all(b"one").unwrap();
+            socket2::SockRef::from(&client).send_out_of_band(b"!").unwrap();
+            client.write_all(b"two").unwrap();
+            assert_eq!(hear(server, 6), "onetwo");
+        }
+    }
+
+    #[test]
+    fn what_happens_to_a_socket_that_is_forgotten_keeps_nobody_busy() {
+        let (client, server) = connection();
+        let (_other_client, other) = connection();
+        let reactor = Reactor::new().unwrap();
+        let stream = reactor.watch(server).unwrap();
+        let held = stream.socket().clone(); // As by somebody who is sending.
+        drop(stream);
+        let other = reactor.watch(other).unwrap();
+        drop(client);
+        // The key is the same, and so is what the system says of it.
+        let woken = poll_fn(|cx| other.poll_readable(cx));
+        reactor.run(&Executor::new(), or(woken, reactor.sleep(Duration::from_secs(10))));
+        drop(held);
+        assert!(matches!(other.read(&mut [0; 10]), Ok(None)));
+        assert!(other.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
 
     #[test]
     fn who_yields_to_all_lets_those_go_first_of_whom_the_system_has_yet_to_tell() {

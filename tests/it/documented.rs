@@ -326,14 +326,19 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
 /// of, each with the module it is in.
 type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const LIMITS: [Limit; 19] = [
+const LIMITS: [Limit; 20] = [
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
     ("registration", "30 s ", &[("server", "REGISTRATION: Duration = Duration::from_secs(30);")]),
     ("users", "1,000 (", &[("config", "max_users: 1000,")]),
     ("connections", "64 from", &[("server/lobby", "MAX_FROM_PLACE: usize = 64;")]),
-    ("sockets", "but 48", &[("server", "RESERVE: usize = 48;")]),
+    (
+        "sockets",
+        "but 48 and 3 for each core",
+        &[("server", "RESERVE: usize = 48;"), ("server", "RESERVE_FOR_WORKER: usize = 3;")],
+    ),
+    ("heard at a time", "64 KiB", &[("server/connection", "READ: usize = 64 << 10;")]),
     (
         "talk",
         "50 lines/s, burst of 200",
@@ -386,9 +391,10 @@ const LIMITS: [Limit; 19] = [
     ),
     (
         "last words",
-        "1 s after a goodbye, 2 s ",
+        "1 s or 64 KiB read after a goodbye, 2 s ",
         &[
             ("server/connection", "LINGER: Duration = Duration::from_secs(1);"),
+            ("server/connection", "LINGER_BYTES: usize = 64 << 10;"),
             ("server", "FAREWELL: Duration = Duration::from_secs(2);"),
         ],
     ),

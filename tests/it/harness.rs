@@ -43,6 +43,8 @@ pub fn minichat() -> Command {
     for name in ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_MESSAGES", "LANG"] {
         command.env_remove(name);
     }
+    // Few clients are to be served by several threads, as many are by themselves.
+    command.env("MINICHAT_CLASS", "1");
     command
 }
 

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,7 +87,7 @@ fn besiege(ip: &str, cores: usize, signal: &str) {
     }
     let mut server = on_cores(cores, || {
         let mut command = minichat();
-        command.env("MINICHAT_REGISTRATION_SECS", REGISTRATION).env("MINICHAT_CLASS", "1");
+        command.env("MINICHAT_REGISTRATION_SECS", REGISTRATION);
         Server::launch(command, &["--rate", "0", "--bind", &ip.to_string()])
     });
     let [ana, joao] = server.members(["ana", "joao"]);
@@ -197,10 +198,12 @@ fn a_server_has_a_thread_for_each_core_that_it_may_use() {
 
 #[test]
 fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
-    // 48 of them are for other things.
     const PLACES: usize = 16;
     const NEWCOMERS: usize = 30;
-    let mut server = Server::launch(minichat_after("ulimit -n 64"), &[]);
+    // So many of them are for other things.
+    let others = 48 + 3 * thread::available_parallelism().map_or(1, NonZero::get);
+    let limited = minichat_after(&format!("ulimit -n {}", others + PLACES));
+    let mut server = Server::launch(limited, &[]);
     let mut ana = server.member("ana");
     let mut guests: Vec<Peer> = (1..PLACES).map(|_| server.guest()).collect();
     for _ in 0..NEWCOMERS {
