@@ -59,6 +59,7 @@ pub async fn serve(
         return; // The system has no place for it, and will not be asked to wait for it.
     };
     let stay = Stay { lobby, id: lobby.enter(stream.socket(), address, place) };
+    let _seat = Seat { lobby, place }; // Until the end.
     // However it ends, it ends for this client alone.
     let ended = AssertUnwindSafe(converse(&stay, &stream, limits)).catch_unwind().await;
     let reason = match &ended {
@@ -73,6 +74,7 @@ pub async fn serve(
     if matches!(ended, Ok(Ok(()))) {
         see_off(&stream).await;
     }
+    drop(stream); // Before its seat is free.
 }
 
 /// Why a connection broke; none if that was its client's own doing.
@@ -95,6 +97,18 @@ struct Stay<'a> {
 impl Drop for Stay<'_> {
     fn drop(&mut self) {
         self.lobby.leave(self.id);
+    }
+}
+
+/// A place that is taken until the connection is closed, however that comes about.
+struct Seat<'a> {
+    lobby: &'a Lobby,
+    place: Option<Place>,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.lobby.closed(self.place);
     }
 }
 

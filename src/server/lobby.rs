@@ -81,8 +81,6 @@ struct Peer {
     since: Instant,
     /// None for the log, which is no connection.
     line: Option<(Arc<TcpStream>, SocketAddr)>,
-    /// Where its connection is counted.
-    place: Option<Place>,
 }
 
 /// What the operator is shown, and whom it is about.
@@ -237,7 +235,7 @@ impl Lobby {
     }
 
     /// Gives a new connection its session. It counts as one of those from `place`,
-    /// if that is one.
+    /// if that is one, until it is [closed](Lobby::closed).
     pub fn enter(
         &self,
         stream: &Arc<TcpStream>,
@@ -249,7 +247,7 @@ impl Lobby {
                 house.evict();
             }
             let id = house.room.enter();
-            house.seat(id, Some((stream.clone(), address)), place);
+            house.seat(id, Some((stream.clone(), address)));
             house.connections += 1;
             let crowd =
                 place.map(|place| *house.crowds.entry(place).and_modify(|n| *n += 1).or_insert(1));
@@ -271,7 +269,7 @@ impl Lobby {
     pub fn observe(&self) -> SessionId {
         let mut house = self.lock();
         let id = house.room.observe();
-        house.seat(id, None, None);
+        house.seat(id, None);
         id
     }
 
@@ -402,10 +400,23 @@ impl Lobby {
         house.room.hang_up(id);
         let aftermath = house.settle();
         house.room.leave(id);
-        let peer = house.vacate(id);
+        let peer = house.peers[id.index()].take();
         drop(house);
         self.clear_up(aftermath);
         drop(peer);
+    }
+
+    /// A connection from `place` is closed, which takes longer than to leave: it has a
+    /// socket until it has read its last word.
+    pub fn closed(&self, place: Option<Place>) {
+        let mut house = self.lock();
+        house.connections -= 1;
+        if let Some(Entry::Occupied(mut crowd)) = place.map(|place| house.crowds.entry(place)) {
+            *crowd.get_mut() -= 1;
+            if *crowd.get() == 0 {
+                crowd.remove();
+            }
+        }
     }
 
     /// A panic while the lock was held has ended one client's task. The room is
@@ -555,12 +566,7 @@ impl House {
         round.last = None;
     }
 
-    fn seat(
-        &mut self,
-        id: SessionId,
-        line: Option<(Arc<TcpStream>, SocketAddr)>,
-        place: Option<Place>,
-    ) {
+    fn seat(&mut self, id: SessionId, line: Option<(Arc<TcpStream>, SocketAddr)>) {
         let seats = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(seats, || None);
         self.peers[id.index()] = Some(Peer {
@@ -570,20 +576,7 @@ impl House {
             unsent: Vec::new(),
             since: Instant::now(),
             line,
-            place,
         });
-    }
-
-    fn vacate(&mut self, id: SessionId) -> Option<Peer> {
-        let peer = self.peers[id.index()].take()?;
-        self.connections -= usize::from(peer.line.is_some());
-        if let Some(Entry::Occupied(mut crowd)) = peer.place.map(|place| self.crowds.entry(place)) {
-            *crowd.get_mut() -= 1;
-            if *crowd.get() == 0 {
-                crowd.remove();
-            }
-        }
-        Some(peer)
     }
 
     /// Gives up on whoever has been here longest without saying who they are.
@@ -679,8 +672,14 @@ mod tests {
             assert_eq!(door.last_word(one_more), "ERR too_many_connections");
             assert_eq!(door.last_word(door.enters(other)), GREETING);
             // One leaves, and the one who was refused.
-            door.lobby.leave(first[0]);
-            door.lobby.leave(one_more);
+            for id in [first[0], one_more] {
+                door.lobby.leave(id);
+                assert_eq!(door.last_word(door.enters(neighbour)), "ERR too_many_connections");
+            }
+            // Now they have no sockets any more, and the two who tried meanwhile.
+            for _ in 0..4 {
+                door.lobby.closed(Place::of(address.parse().unwrap(), &[]));
+            }
             assert_eq!(door.last_word(door.enters(address)), GREETING);
         }
         let door = Door::open(usize::MAX);
