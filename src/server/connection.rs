@@ -345,7 +345,7 @@ impl<'a> Ear<'a> {
             }
             self.member = room.is_member(id);
         });
-        self.untold.add(untold);
+        self.untold = untold;
         self.backlog = bytes.to_vec();
     }
 }

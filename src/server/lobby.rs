@@ -110,13 +110,6 @@ impl Untold {
         !self.who.all && self.who.some.is_empty()
     }
 
-    /// Takes what came later to what was there.
-    pub fn add(&mut self, later: Untold) {
-        self.who.all |= later.who.all;
-        self.who.some.extend(later.who.some);
-        self.said = later.said;
-    }
-
     /// The place of one of them after the other, among so many; none after the last.
     fn nth(&self, n: usize, places: usize) -> Option<usize> {
         match self.who.all {
