@@ -126,6 +126,7 @@ fn endure(server: &mut Server, late: &Lateness) {
         let begin = Instant::now();
         eprintln!("{what}");
         assault(server);
+        drop(server.guest()); // Whoever was at the door before that is in by now.
         is_left_with(server, own);
         serves_a_fresh_pair(server);
         is_left_with(server, own);
@@ -205,6 +206,7 @@ fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
     let limited = minichat_after(&format!("ulimit -n {}", others + PLACES));
     let mut server = Server::launch(limited, &[]);
     let mut ana = server.member("ana");
+    let own = server.process.descriptors();
     let mut guests: Vec<Peer> = (1..PLACES).map(|_| server.guest()).collect();
     for _ in 0..NEWCOMERS {
         let mut oldest = guests.remove(0);
@@ -213,6 +215,7 @@ fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
     }
     ana.reads_nothing_more();
     drop(guests);
+    is_left_with(&server, own);
     server.still_serves();
 
     // The operator is told why, 10 times in a second; and later, when there is
