@@ -205,10 +205,12 @@ impl Room {
     }
 
     /// Takes talk for unread from `place` on, which `id` has [read](Room::read) and
-    /// nothing else with it: it could not be passed on.
+    /// nothing else with it: it could not be passed on. If the room remembers it no
+    /// longer, `id` is let go.
     pub fn rewind(&mut self, id: SessionId, place: u64) {
         self.sessions[id.0].rewind(place);
         self.slowest = self.slowest.min(place);
+        self.let_go();
     }
 
     /// Takes the talk between two places for read, if it is all that is next for
@@ -264,7 +266,7 @@ impl Room {
     /// Gives up on a session, and takes it out of the conversation at once.
     pub fn cut_off(&mut self, id: SessionId, reason: Reason) {
         self.give_up(id, reason);
-        self.heard();
+        self.let_go();
     }
 
     /// Time is up for one who has not said who they are.
@@ -543,9 +545,8 @@ impl Room {
 
     /// Takes a session out of the conversation, but not yet off its socket.
     fn depart(&mut self, id: SessionId) {
-        if self.take_out(id) {
-            self.heard();
-        }
+        self.take_out(id);
+        self.let_go();
     }
 
     /// The same for one that will not be told anything more, and is cut off.
@@ -558,17 +559,16 @@ impl Room {
         self.take_out(id);
     }
 
-    /// What both have in common. Whether there is something for the others to hear, who
-    /// are not yet stirred.
-    fn take_out(&mut self, id: SessionId) -> bool {
+    /// What both have in common; that somebody left may push out others.
+    fn take_out(&mut self, id: SessionId) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         session.close_ears(head);
-        let Some(nick) = session.nick.take() else { return false };
+        let Some(nick) = session.nick.take() else { return };
         self.members.remove(&*nick.key());
         self.transcript.append(Event::Left(nick.as_str()));
         self.report(id, Deed::Left(nick));
-        true
+        self.stirred.all = true;
     }
 
     /// Tells one session something.
@@ -603,8 +603,13 @@ impl Room {
     /// After each public line: stirs everyone, and lets go of who fell behind.
     fn heard(&mut self) {
         self.stirred.all = true;
+        self.let_go();
+    }
+
+    /// Lets go of whoever has yet to hear what is overwritten, unless all go anyway.
+    fn let_go(&mut self) {
         // Letting someone go is news for the others, which may push out the next.
-        while self.slowest < self.transcript.start() {
+        while self.slowest < self.transcript.start() && !self.closed {
             let start = self.transcript.start();
             match self.sessions.iter().find(|(_, session)| session.behind(start) > 0) {
                 Some((index, _)) => self.give_up(SessionId(index), Reason::Behind),
@@ -1010,6 +1015,27 @@ mod tests {
         assert_eq!(room.take_news().len(), 2, "both are seen to leave");
         assert_eq!(room.read(joao, &mut Vec::new(), Duration::ZERO), Reading::Over);
         assert!(room.is_member(ana) && !room.is_member(joao));
+    }
+
+    #[test]
+    fn who_reads_but_is_not_passed_on_what_is_then_overwritten_is_let_go_at_once() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let mut places = Vec::new();
+        for _ in 0..12 {
+            while room.read(joao, &mut Vec::new(), Duration::ZERO) == Reading::Some {}
+            places.extend(room.place(joao));
+            flood(&mut room, ana, 100);
+        }
+        room.rewind(joao, places[6]);
+        assert_eq!(room.take_cut(), [], "that is still there");
+        room.take_stirred();
+        room.rewind(joao, places[0]);
+        let cut = room.take_cut();
+        assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [Reason::Behind]);
+        assert!(room.take_stirred().all && !room.is_member(joao), "the others see him leave");
     }
 
     #[test]

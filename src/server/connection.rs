@@ -19,7 +19,7 @@ use smol::future::{FutureExt as _, or, yield_now};
 
 use crate::room::{Reason, SessionId};
 use crate::server::Limits;
-use crate::server::lobby::{Lobby, Outbox, Round, Untold};
+use crate::server::lobby::{Lobby, Outbox, Round, Untold, broken};
 use crate::server::pace::Pace;
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
@@ -64,7 +64,7 @@ pub async fn serve(
     let ended = AssertUnwindSafe(converse(&stay, &stream, limits)).catch_unwind().await;
     let reason = match &ended {
         Ok(Ok(())) => None,
-        Ok(Err(err)) => reason(err),
+        Ok(Err(err)) => broken(err),
         Err(_) => Some(Reason::Failed), // Why, the panic itself has said.
     };
     if let Some(reason) = reason {
@@ -75,17 +75,6 @@ pub async fn serve(
         see_off(&stream).await;
     }
     drop(stream); // Before its seat is free.
-}
-
-/// Why a connection broke; none if that was its client's own doing.
-fn reason(err: &io::Error) -> Option<Reason> {
-    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
-    match err.kind() {
-        // It was us who waited no longer: the system has no number for that.
-        TimedOut if err.raw_os_error().is_none() => Some(Reason::Stalled),
-        TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown => Some(Reason::Lost),
-        _ => None,
-    }
 }
 
 /// A session that is over when its connection is, even if that ends in a panic.

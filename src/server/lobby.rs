@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::Write;
+use std::io::{self, Write};
 use std::mem;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::ops::Range;
@@ -179,6 +179,8 @@ struct Told {
     /// Where in the talk that begins, if it is talk alone.
     talk: Option<u64>,
     sent: usize,
+    /// Why it is to be cut off, if the kernel says that it cannot be told anything.
+    lost: Option<Reason>,
 }
 
 impl Round {
@@ -190,12 +192,26 @@ impl Round {
         self.bells.drain(..).for_each(Waker::wake);
     }
 
-    /// Sends as much as the kernel takes. Whatever else comes of it is for the task
-    /// to find out, which tries the rest.
+    /// Sends as much as the kernel takes; the rest is for the task to send. That a peer
+    /// is lost the kernel says only once, though, and the task would not hear of it.
     fn send(&mut self) {
         for told in &mut self.told {
-            told.sent = (&*told.line).write(&self.bytes[told.bytes.clone()]).unwrap_or(0);
+            match (&*told.line).write(&self.bytes[told.bytes.clone()]) {
+                Ok(sent) => told.sent = sent,
+                Err(err) => told.lost = broken(&err),
+            }
         }
+    }
+}
+
+/// Why a connection broke; none if that was its client's own doing.
+pub fn broken(err: &io::Error) -> Option<Reason> {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+    match err.kind() {
+        // It was us who waited no longer: the system has no number for that.
+        TimedOut if err.raw_os_error().is_none() => Some(Reason::Stalled),
+        TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown => Some(Reason::Lost),
+        _ => None,
     }
 }
 
@@ -324,7 +340,7 @@ impl Lobby {
     pub fn take_back(&self, id: SessionId, outbox: &Outbox, sent: usize) -> Vec<u8> {
         match outbox.talk {
             Some((from, _)) => {
-                self.lock().room.rewind(id, from + sent as u64);
+                self.with(|room, _| room.rewind(id, from + sent as u64));
                 Vec::new()
             }
             None => outbox.bytes[sent..].to_vec(),
@@ -371,7 +387,9 @@ impl Lobby {
             } else {
                 house.ring(&untold.who, &mut round.bells);
             }
+            let aftermath = house.settle();
             drop(house);
+            self.clear_up(aftermath);
             round.gone.clear();
             round.ring();
             if round.told.is_empty() {
@@ -530,7 +548,7 @@ impl House {
         }
         peer.told = true;
         let (bytes, talk) = (round.last_bytes.clone(), round.last.map(|(from, _)| from));
-        round.told.push(Told { id, line: line.clone(), bytes, talk, sent: 0 });
+        round.told.push(Told { id, line: line.clone(), bytes, talk, sent: 0, lost: None });
     }
 
     /// Gives back those who were told something.
@@ -543,6 +561,10 @@ impl House {
             };
             let Some(peer) = self.peers[told.id.index()].as_mut().filter(same) else { continue };
             peer.told = false;
+            if let Some(reason) = told.lost {
+                self.room.cut_off(told.id, reason);
+                continue;
+            }
             let unsent = &round.bytes[told.bytes.clone()][told.sent..];
             match told.talk {
                 Some(from) if !unsent.is_empty() => {
@@ -607,6 +629,7 @@ impl House {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::net;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -649,6 +672,13 @@ mod tests {
             heard.lines().next_back().unwrap_or_default().into()
         }
     }
+
+    /// The system's number for that.
+    const TIMED_OUT: i32 = match () {
+        () if cfg!(windows) => 10060,
+        () if cfg!(target_os = "macos") => 60,
+        () => 110,
+    };
 
     const GREETING: &str = "New User. Please register with: NICK <your_nick>";
 
@@ -773,6 +803,30 @@ mod tests {
         door.lobby.lock().release(&mut first);
         assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(true));
         assert_eq!(outbox.bytes, b"FROM ana [all]: one\nFROM ana [all]: two\n");
+    }
+
+    #[test]
+    fn who_turns_out_to_be_lost_when_somebody_else_tells_them_something_is_cut_off() {
+        let door = Door::open(usize::MAX);
+        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
+        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao")] {
+            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
+        }
+        door.last_word(joao); // He waits.
+        let say = |room: &mut Room, now| room.hear(ana, Ok(b"MSG one"), now);
+        let ((), untold) = door.lobby.with_quietly(ana, say);
+        let mut round = Round::default();
+        door.lobby.lock().claim(joao.index(), &mut round, Duration::ZERO);
+        // As it is after 30 s without an answer; what the system says it says once.
+        round.told[0].lost = broken(&io::Error::from_raw_os_error(TIMED_OUT));
+        door.lobby.tell(untold, &mut round);
+        let cut = iter::from_fn(|| door.sightings.try_recv().ok()).find_map(|seen| match seen {
+            Sighting::Cut(cut, address) => Some((cut.nick?.to_string(), cut.reason, address.ip())),
+            _ => None,
+        });
+        assert_eq!(cut, Some(("joao".into(), Reason::Lost, "10.0.0.2".parse().unwrap())));
+        assert_eq!(door.last_word(ana), "User joao left the chat.");
+        assert_eq!(door.last_word(joao), "", "and is told nothing more");
     }
 
     #[test]
