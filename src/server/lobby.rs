@@ -33,8 +33,8 @@ const ROUND_BYTES: usize = 64 << 10;
 /// The room behind its lock, and a bell for each session.
 ///
 /// This is the only lock that connections share. It is never held across an `.await` or
-/// a system call, and whoever takes it does a whole batch of work at once: all
-/// the lines of one read, all the bytes of one write.
+/// a system call on a socket, and whoever takes it does a whole batch of work at once:
+/// all the lines of one read, all the bytes of one write.
 ///
 /// Every access to the room ends by ringing whom the room says was stirred and
 /// shutting off whom it says was cut; nobody else touches the room. Those who have
@@ -220,7 +220,6 @@ pub fn broken(err: &io::Error) -> Option<Reason> {
 struct Aftermath {
     bells: Vec<Waker>,
     cut: Vec<Arc<TcpStream>>,
-    sightings: Vec<Sighting>,
 }
 
 impl Lobby {
@@ -292,7 +291,7 @@ impl Lobby {
     pub fn govern<T>(&self, work: impl FnOnce(&mut House) -> T) -> T {
         let mut house = self.lock();
         let result = work(&mut house);
-        let aftermath = house.settle();
+        let aftermath = self.settle(&mut house);
         drop(house);
         self.clear_up(aftermath);
         result
@@ -358,7 +357,7 @@ impl Lobby {
         let result = work(&mut house.room, self.opened.elapsed());
         let mut untold = Untold { who: house.room.take_stirred(), said: house.room.talk() };
         untold.who.some.retain(|&other| other != id);
-        let aftermath = house.settle();
+        let aftermath = self.settle(&mut house);
         drop(house);
         self.clear_up(aftermath);
         (result, untold)
@@ -387,7 +386,7 @@ impl Lobby {
             } else {
                 house.ring(&untold.who, &mut round.bells);
             }
-            let aftermath = house.settle();
+            let aftermath = self.settle(&mut house);
             drop(house);
             self.clear_up(aftermath);
             round.gone.clear();
@@ -409,7 +408,7 @@ impl Lobby {
         let mut house = self.lock();
         // What it does last is settled while it is still known to both.
         house.room.hang_up(id);
-        let aftermath = house.settle();
+        let aftermath = self.settle(&mut house);
         house.room.leave(id);
         let peer = house.peers[id.index()].take();
         drop(house);
@@ -436,19 +435,39 @@ impl Lobby {
         self.house.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks the room what has to follow from what was just done to it. What the operator
+    /// is shown, and how many are here, is passed on before the next change: the last
+    /// number is the one that counts.
+    fn settle(&self, house: &mut House) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        for cut in house.room.take_cut() {
+            if let Some((stream, address)) = house.line(cut.id) {
+                aftermath.cut.push(stream.clone());
+                self.show(Sighting::Cut(cut, address));
+            }
+        }
+        for news in house.room.take_news() {
+            self.crowd.force_send(news.members).ok(); // Nobody may want to know.
+            if let Some((_, address)) = house.line(news.id) {
+                self.show(Sighting::News(news, address));
+            }
+        }
+        let stirred = house.room.take_stirred();
+        house.ring(&stirred, &mut aftermath.bells);
+        aftermath
+    }
+
+    /// A console that is full or gone shows nothing; the chat goes on.
+    fn show(&self, sighting: Sighting) {
+        self.console.try_send(sighting).ok();
+    }
+
     fn clear_up(&self, aftermath: Aftermath) {
         for stream in aftermath.cut {
             // Its task is stuck in a write; closing the socket under it ends it by
             // the common path. Nothing that waits in the kernel is worth sending.
             SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).ok();
             stream.shutdown(Shutdown::Both).ok();
-        }
-        for sighting in aftermath.sightings {
-            if let Sighting::News(news, _) = &sighting {
-                self.crowd.force_send(news.members).ok(); // Nobody may want to know.
-            }
-            // A console that is full or gone shows nothing; the chat goes on.
-            self.console.try_send(sighting).ok();
         }
         aftermath.bells.into_iter().for_each(Waker::wake);
     }
@@ -457,7 +476,7 @@ impl Lobby {
 impl House {
     /// Where somebody is.
     pub fn address(&self, id: SessionId) -> Option<SocketAddr> {
-        Some(self.peer(id)?.line.as_ref()?.1)
+        Some(self.line(id)?.1)
     }
 
     /// How long somebody has been here.
@@ -500,6 +519,10 @@ impl House {
 
     fn peer(&self, id: SessionId) -> Option<&Peer> {
         self.peers.get(id.index())?.as_ref()
+    }
+
+    fn line(&self, id: SessionId) -> Option<(&Arc<TcpStream>, SocketAddr)> {
+        self.peer(id)?.line.as_ref().map(|(stream, address)| (stream, *address))
     }
 
     fn sessions_at(&self, places: &[Place]) -> Vec<SessionId> {
@@ -604,35 +627,16 @@ impl House {
             self.room.cut_off(id, Reason::Evicted);
         }
     }
-
-    /// Asks the room what has to follow from what was just done to it.
-    fn settle(&mut self) -> Aftermath {
-        let House { room, peers, .. } = self;
-        let mut aftermath = Aftermath::default();
-        let line = |id: SessionId, peers: &[Option<Peer>]| peers[id.index()].as_ref()?.line.clone();
-        for cut in room.take_cut() {
-            if let Some((stream, address)) = line(cut.id, peers) {
-                aftermath.cut.push(stream);
-                aftermath.sightings.push(Sighting::Cut(cut, address));
-            }
-        }
-        for news in room.take_news() {
-            if let Some((_, address)) = line(news.id, peers) {
-                aftermath.sightings.push(Sighting::News(news, address));
-            }
-        }
-        let stirred = room.take_stirred();
-        self.ring(&stirred, &mut aftermath.bells);
-        aftermath
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::iter;
     use std::net;
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
+    use std::thread;
 
     use async_channel::Receiver;
 
@@ -643,22 +647,27 @@ mod tests {
         lobby: Lobby,
         listener: net::TcpListener,
         sightings: Receiver<Sighting>,
+        count: Receiver<usize>,
     }
 
     impl Door {
         fn open(capacity: usize) -> Door {
             let (console, sightings) = async_channel::unbounded();
-            let crowd = async_channel::unbounded().0;
+            let (crowd, count) = async_channel::bounded(1);
             let lobby = Lobby::new(Rules::default(), capacity, console, crowd);
-            Door { lobby, listener: net::TcpListener::bind("127.0.0.1:0").unwrap(), sightings }
+            let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+            Door { lobby, listener, sightings, count }
         }
 
         fn enters(&self, address: &str) -> SessionId {
             let ip = address.parse().unwrap();
+            self.lobby.enter(&self.stream(), SocketAddr::new(ip, 50412), Place::of(ip, &[]))
+        }
+
+        fn stream(&self) -> Arc<TcpStream> {
             let stream = net::TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
             stream.set_nonblocking(true).unwrap();
-            let stream = Arc::new(TcpStream::from_std(stream));
-            self.lobby.enter(&stream, SocketAddr::new(ip, 50412), Place::of(ip, &[]))
+            Arc::new(TcpStream::from_std(stream))
         }
 
         /// The last thing that somebody was told.
@@ -729,6 +738,31 @@ mod tests {
         assert_eq!(door.last_word(newcomer), GREETING);
         assert_eq!(door.last_word(younger), GREETING);
         assert_eq!(door.last_word(member), "OK welcome ana");
+    }
+
+    #[test]
+    fn of_all_who_come_and_go_at_once_the_last_number_counts() {
+        const TIMES: usize = 2000;
+        let door = Door::open(usize::MAX);
+        let (stream, together) = (door.stream(), Barrier::new(2));
+        let come_and_go = &|nick: &str| {
+            let line = format!("NICK {nick}");
+            let go = || {
+                let id = door.lobby.enter(&stream, "127.0.0.1:50412".parse().unwrap(), None);
+                door.lobby.with(|room, now| room.hear(id, Ok(line.as_bytes()), now));
+                together.wait();
+                door.lobby.leave(id);
+                let said = together.wait().is_leader().then(|| door.count.try_recv());
+                together.wait();
+                said
+            };
+            (0..TIMES).filter_map(|_| go()).collect::<Vec<_>>()
+        };
+        let counts = thread::scope(|scope| {
+            let people = ["ana", "joao"].map(|nick| scope.spawn(move || come_and_go(nick)));
+            people.map(|person| person.join().unwrap()).concat()
+        });
+        assert_eq!(counts, [Ok(0); TIMES]);
     }
 
     #[test]
