@@ -121,7 +121,7 @@ fn read(room: &mut Room, id: SessionId, out: &mut Vec<u8>) -> usize {
     let mut bytes = 0;
     loop {
         out.clear();
-        match room.read(id, out, Duration::ZERO) {
+        match room.read(id, out) {
             Reading::Some => bytes += black_box(&*out).len(),
             Reading::Nothing => return bytes,
             Reading::Over => panic!("the room gave up on a listener"),

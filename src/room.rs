@@ -22,8 +22,12 @@ use crate::wire::{Command, Event, MAX_COMMAND, MAX_EVENT, Nick, Refusal, Scope, 
 
 /// How many bytes of talk a listener may miss before it is let go.
 pub const TRANSCRIPT: usize = 1 << 20;
-/// How many bytes of private lines may wait for one listener before it is let go.
+/// How many bytes of private lines may wait for one listener before it is let go...
 pub const MAX_NOTES: usize = 1 << 20;
+/// ...and for all of them together, before whoever has most of it is let go.
+pub const MAX_ALL_NOTES: usize = 32 << 20;
+/// That is looked at each time that somebody gets so many bytes more to read.
+const HEAP: usize = 16 << 10;
 /// With this many bytes of answers waiting for it, a client is not
 /// [listened to](Room::has_patience_with) until it has read some.
 pub const PATIENCE: usize = 64 << 10;
@@ -57,8 +61,6 @@ pub struct Room {
     recent: VecDeque<u64>,
     /// No listener is behind this place, so none can be let go before it.
     slowest: u64,
-    /// Somebody may have many private lines to read.
-    burdened: bool,
     /// How far the talk may get for now, and when that was found out.
     limit: Option<(Duration, u64)>,
     stirred: Stirred,
@@ -105,7 +107,7 @@ pub struct Cut {
     pub id: SessionId,
     /// Why.
     pub reason: Reason,
-    /// What it was called, if anything.
+    /// What it is or was called, if anything.
     pub nick: Option<Nick>,
     /// How many bytes it had yet to read.
     pub behind: u64,
@@ -158,7 +160,6 @@ impl Room {
             transcript: Transcript::new(TRANSCRIPT),
             recent: VecDeque::new(),
             slowest: 0,
-            burdened: false,
             limit: None,
             stirred: Stirred::default(),
             cut: Vec::new(),
@@ -199,9 +200,8 @@ impl Room {
     }
 
     /// Moves what `id` has not yet heard, or a batch of it, to the end of `out`.
-    /// `now` is as in [`hear`](Room::hear).
-    pub fn read(&mut self, id: SessionId, out: &mut Vec<u8>, now: Duration) -> Reading {
-        self.sessions[id.0].read(&self.transcript, out, now)
+    pub fn read(&mut self, id: SessionId, out: &mut Vec<u8>) -> Reading {
+        self.sessions[id.0].read(&self.transcript, out)
     }
 
     /// Takes talk for unread from `place` on, which `id` has [read](Room::read) and
@@ -213,10 +213,16 @@ impl Room {
         self.let_go();
     }
 
+    /// Takes these bytes for unread, the last that `id` has [read](Room::read): they could
+    /// not be passed on. It reads them next.
+    pub fn put_back(&mut self, id: SessionId, bytes: &[u8]) {
+        self.sessions[id.0].put_back(bytes);
+    }
+
     /// Takes the talk between two places for read, if it is all that is next for
     /// `id`: somebody else has just read the same.
-    pub fn skip(&mut self, id: SessionId, (from, to): (u64, u64), now: Duration) -> bool {
-        self.sessions[id.0].skip(from..to, now)
+    pub fn skip(&mut self, id: SessionId, (from, to): (u64, u64)) -> bool {
+        self.sessions[id.0].skip(from..to)
     }
 
     /// How far `id` has read, if nothing but talk is next.
@@ -238,17 +244,23 @@ impl Room {
     /// others talk faster than that. Whoever is about to talk had better wait.
     pub fn is_strained(&mut self, now: Duration) -> bool {
         let head = self.transcript.head();
-        if head - self.slowest <= STRAIN as u64 && !self.burdened {
+        if head - self.slowest <= STRAIN as u64 {
             return false;
         }
         // A crowd is looked at once in a while, not for each line.
         if self.limit.is_none_or(|(then, _)| now.saturating_sub(then) >= LOOK) {
             self.find_slowest();
-            self.burdened = self.sessions.iter().any(|(_, session)| session.note_bytes() > STRAIN);
-            let limits = self.sessions.iter().map(|(_, session)| session.limit(now));
+            let limits = self.sessions.iter_mut().map(|(_, session)| session.limit(head, now));
             self.limit = Some((now, limits.min().unwrap_or(u64::MAX)));
         }
         self.limit.is_some_and(|(_, limit)| head > limit)
+    }
+
+    /// Whether `id` had better wait before it says more, because somebody who does read
+    /// is in danger of being cut off for what `id` tells them in private.
+    pub fn is_pressing(&mut self, id: SessionId, now: Duration) -> bool {
+        let whom = self.sessions[id.0].presses.and_then(|whom| self.sessions.get_mut(whom.0));
+        whom.is_some_and(|session| session.is_burdened(now))
     }
 
     /// The client will say nothing more, but may still read what it is owed.
@@ -295,7 +307,7 @@ impl Room {
                 session.tell(head..head, Event::Bye);
             }
             session.close_ears(head);
-            session.nick = None;
+            session.withdraw();
             self.stirred.some.push(SessionId(index));
         }
         self.members.clear();
@@ -357,7 +369,7 @@ impl Room {
 
     /// Who has this nick, in any spelling of the same key.
     pub fn find(&self, name: &str) -> Option<SessionId> {
-        self.members.get(&*Nick::key_of(name)).copied()
+        self.members.get(&*Nick::sought(name)?).copied()
     }
 
     /// What `id` is called.
@@ -501,6 +513,9 @@ impl Room {
         let to = self.find(to).ok_or(Refusal::UserNotFound)?;
         let line = Event::Message { from, scope: Scope::Dm, text: &strip(text) }.to_string();
         self.tell(to, line);
+        if self.sessions[to.0].note_bytes() > STRAIN {
+            self.sessions[id.0].presses = Some(to);
+        }
         Ok(())
     }
 
@@ -553,9 +568,12 @@ impl Room {
     fn give_up(&mut self, id: SessionId, reason: Reason) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
+        if session.silenced {
+            return; // Once is enough.
+        }
         let behind = session.behind(head) + session.note_bytes() as u64;
         session.silence();
-        self.cut.push(Cut { id, reason, nick: session.nick.clone(), behind });
+        self.cut.push(Cut { id, reason, nick: session.name().cloned(), behind });
         self.take_out(id);
     }
 
@@ -564,7 +582,7 @@ impl Room {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         session.close_ears(head);
-        let Some(nick) = session.nick.take() else { return };
+        let Some(nick) = session.withdraw() else { return };
         self.members.remove(&*nick.key());
         self.transcript.append(Event::Left(nick.as_str()));
         self.report(id, Deed::Left(nick));
@@ -578,11 +596,24 @@ impl Room {
         if session.leaving {
             return;
         }
+        let heap = session.weight() / HEAP;
         session.tell(head..head, line);
         self.stirred.some.push(id);
-        self.burdened |= session.note_bytes() > STRAIN;
-        if session.note_bytes() > MAX_NOTES {
+        if session.weight() > MAX_NOTES {
             self.cut_off(id, Reason::Behind);
+        } else if session.weight() / HEAP > heap {
+            self.clear_heaps();
+        }
+    }
+
+    /// Lets go of whoever leaves most private lines unread, until the rest can be kept.
+    fn clear_heaps(&mut self) {
+        let mut sum: usize = self.sessions.iter().map(|(_, session)| session.weight()).sum();
+        while sum > MAX_ALL_NOTES
+            && let Some((index, most)) = self.sessions.iter().max_by_key(|(_, it)| it.weight())
+        {
+            sum -= most.weight();
+            self.cut_off(SessionId(index), Reason::Behind);
         }
     }
 
@@ -685,7 +716,7 @@ mod tests {
             match step.what {
                 What::Says(line) => room.hear(*id, Ok(line.as_bytes()), Duration::ZERO),
                 What::Reads(line) => {
-                    while room.read(*id, inbox, Duration::ZERO) == Reading::Some {}
+                    while room.read(*id, inbox) == Reading::Some {}
                     let end = inbox.iter().position(|&byte| byte == b'\n');
                     let end =
                         end.unwrap_or_else(|| panic!("{who} is told nothing more; not {line:?}"));
@@ -698,7 +729,7 @@ mod tests {
                 }
                 What::IsClosed => {
                     assert_eq!(
-                        (room.read(*id, inbox, Duration::ZERO), inbox.len()),
+                        (room.read(*id, inbox), inbox.len()),
                         (Reading::Over, 0),
                         "{who} goes"
                     );
@@ -712,7 +743,7 @@ mod tests {
             }
         }
         for (who, (id, mut inbox)) in people {
-            while room.read(id, &mut inbox, Duration::ZERO) == Reading::Some {}
+            while room.read(id, &mut inbox) == Reading::Some {}
             assert_eq!(String::from_utf8_lossy(&inbox), "", "what {who} is also told");
         }
     }
@@ -812,7 +843,7 @@ mod tests {
             room.hear(guest, Ok(line.as_bytes()), Duration::ZERO);
         }
         let mut out = Vec::new();
-        while room.read(guest, &mut out, Duration::ZERO) == Reading::Some {}
+        while room.read(guest, &mut out) == Reading::Some {}
         let expected = "New User. Please register with: NICK <your_nick>\n\
             ERR please_register_with_NICK\n\
             OK welcome joao\n\
@@ -926,10 +957,10 @@ mod tests {
             room.ban(id);
             room.hear(id, Ok(b"NICK rui"), Duration::ZERO);
             let mut out = Vec::new();
-            while room.read(id, &mut out, Duration::ZERO) == Reading::Some {}
+            while room.read(id, &mut out) == Reading::Some {}
             let told = String::from_utf8(out).unwrap();
             assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
-            assert_eq!(room.read(id, &mut Vec::new(), Duration::ZERO), Reading::Over);
+            assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
         }
         assert_eq!(room.members().count(), 0);
     }
@@ -941,7 +972,7 @@ mod tests {
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         let told = |room: &mut Room| {
             let mut out = Vec::new();
-            while room.read(ana, &mut out, Duration::ZERO) == Reading::Some {}
+            while room.read(ana, &mut out) == Reading::Some {}
             String::from_utf8(out).unwrap()
         };
         told(&mut room);
@@ -983,7 +1014,7 @@ mod tests {
         let mut out = Vec::new();
         for _ in 0..times {
             room.hear(talker, Ok(format!("MSG {}", "x".repeat(983)).as_bytes()), Duration::ZERO);
-            while room.read(talker, &mut out, Duration::ZERO) == Reading::Some {
+            while room.read(talker, &mut out) == Reading::Some {
                 out.clear();
             }
         }
@@ -1001,7 +1032,7 @@ mod tests {
         }
         room.take_news();
         flood(&mut room, ana, 500);
-        while room.read(bia, &mut Vec::new(), Duration::ZERO) == Reading::Some {}
+        while room.read(bia, &mut Vec::new()) == Reading::Some {}
         flood(&mut room, ana, 1500);
 
         let cut = room.take_cut();
@@ -1013,7 +1044,7 @@ mod tests {
             assert!(behind.contains(&cut.behind), "not sooner and not later: {}", cut.behind);
         }
         assert_eq!(room.take_news().len(), 2, "both are seen to leave");
-        assert_eq!(room.read(joao, &mut Vec::new(), Duration::ZERO), Reading::Over);
+        assert_eq!(room.read(joao, &mut Vec::new()), Reading::Over);
         assert!(room.is_member(ana) && !room.is_member(joao));
     }
 
@@ -1025,7 +1056,7 @@ mod tests {
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         let mut places = Vec::new();
         for _ in 0..12 {
-            while room.read(joao, &mut Vec::new(), Duration::ZERO) == Reading::Some {}
+            while room.read(joao, &mut Vec::new()) == Reading::Some {}
             places.extend(room.place(joao));
             flood(&mut room, ana, 100);
         }
@@ -1044,30 +1075,51 @@ mod tests {
         let [ana, joao] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        while room.read(joao, &mut Vec::new()) == Reading::Some {}
+        // He has read everything; that he had nothing to read since is not his fault.
         let second = Duration::from_secs(1);
+        let start = 10 * second;
         flood(&mut room, ana, 200);
-        assert!(!room.is_strained(second), "200 lines are no reason");
-        flood(&mut room, ana, 200);
-        assert!(!room.is_strained(second), "nobody reads");
-        // Joao reads 64 KiB and falls silent. The others may get 256 KiB ahead, and
-        // the further the longer that lasts.
-        let start = second + LOOK;
-        room.read(joao, &mut Vec::new(), start);
+        assert!(!room.is_strained(start), "200 lines are no reason");
+        flood(&mut room, ana, 100);
         assert!(room.is_strained(start));
+        // The others may get 256 KiB ahead, and the further the longer he is silent.
         assert!(room.is_strained(start + second / 20));
         assert!(!room.is_strained(start + second / 2));
         flood(&mut room, ana, 400);
         assert!(room.is_strained(start + second / 2 + LOOK));
         assert!(!room.is_strained(start + second), "joao has stopped reading");
-        while room.read(joao, &mut Vec::new(), 3 * second) == Reading::Some {}
-        assert!(!room.is_strained(3 * second), "joao is up to date");
+        // He reads 64 KiB, and all of it begins anew.
+        room.read(joao, &mut Vec::new());
+        assert!(room.is_strained(start + 2 * second));
+        assert!(!room.is_strained(start + 3 * second));
+        while room.read(joao, &mut Vec::new()) == Reading::Some {}
+        assert!(!room.is_strained(start + 4 * second), "joao is up to date");
+    }
 
-        let line = format!("MSG @joao {}", "x".repeat(1000));
-        for _ in 0..400 {
-            room.hear(ana, Ok(line.as_bytes()), second);
+    #[test]
+    fn who_tells_somebody_too_much_in_private_waits_and_nobody_else() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
+        for (id, nick) in [(ana, "ana"), (joao, "joao"), (bia, "bia")] {
+            room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
         }
-        room.read(joao, &mut Vec::new(), 4 * second);
-        assert!(room.is_strained(4 * second), "private lines are lines, too");
+        let second = Duration::from_secs(1);
+        let line = format!("MSG @joao {}", "x".repeat(1000));
+        for lines in [200, 100] {
+            assert!(!room.is_pressing(ana, second));
+            for _ in 0..lines {
+                room.hear(ana, Ok(line.as_bytes()), second);
+            }
+            room.hear(ana, Ok(b"MSG @bia and something to somebody else"), second);
+        }
+        assert!(room.is_pressing(ana, second));
+        assert!(!room.is_strained(second) && !room.is_pressing(bia, second));
+        room.hear(bia, Ok(b"MSG @joao psst"), second);
+        assert!(room.is_pressing(bia, second), "she knows how much he has to read");
+        assert!(!room.is_pressing(ana, 2 * second), "he does not read");
+        while room.read(joao, &mut Vec::new()) == Reading::Some {}
+        assert!(!room.is_pressing(ana, second));
     }
 
     #[test]
@@ -1090,7 +1142,7 @@ mod tests {
         let mut out = Vec::new();
         while room.slowest == 0 {
             room.hear(ana, Ok(b"MSG so much to say"), Duration::ZERO);
-            room.read(ana, &mut out, Duration::ZERO);
+            room.read(ana, &mut out);
             out.clear();
         }
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
@@ -1115,6 +1167,97 @@ mod tests {
     }
 
     #[test]
+    fn whoever_leaves_most_unread_is_let_go_when_all_together_leave_too_much() {
+        let mut room = Room::new(Rules::default());
+        let ana = room.enter();
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        let line = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+        let most = MAX_ALL_NOTES / (MAX_NOTES / 2);
+        let sleepers: Vec<SessionId> = (0..most).map(|_| room.enter()).collect();
+        for (n, &sleeper) in sleepers.iter().enumerate() {
+            room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+            // The one of whom there is most is neither the first nor the last.
+            let notes = MAX_NOTES / 2 + if n == 5 { 100_000 } else { 0 };
+            for _ in 0..notes / 1000 {
+                room.hear(ana, Ok(format!("MSG @n{n} {line}").as_bytes()), Duration::ZERO);
+                while room.read(ana, &mut Vec::new()) == Reading::Some {}
+            }
+        }
+        let cut = room.take_cut();
+        assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [sleepers[5]]);
+        assert_eq!(cut[0].reason, Reason::Behind);
+    }
+
+    #[test]
+    fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let mut text = 0;
+        while room.take_cut().is_empty() {
+            room.hear(ana, Ok(b"MSG @joao x"), Duration::ZERO);
+            room.hear(ana, Ok(b"MSG x"), Duration::ZERO);
+            while room.read(ana, &mut Vec::new()) == Reading::Some {}
+            text += "FROM ana [dm]: x\n".len();
+        }
+        assert!(text < MAX_NOTES / 4, "{text} bytes of text are a quarter of it");
+    }
+
+    #[test]
+    fn what_is_put_back_is_read_next_and_a_last_word_is_the_last() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        for line in ["MSG one", "MSG @joao two", "MSG three"] {
+            room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+        }
+        let (mut heard, mut batch) = (Vec::new(), Vec::new());
+        while room.read(joao, &mut batch) == Reading::Some {
+            let passed = batch.len().min(7);
+            heard.extend(batch.drain(..passed));
+            room.put_back(joao, &batch);
+            batch.clear();
+            if heard.len() == 35 {
+                room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
+            }
+        }
+        let expected = "New User. Please register with: NICK <your_nick>\n\
+            OK welcome joao\n\
+            FROM ana [all]: one\n\
+            FROM ana [dm]: two\n\
+            FROM ana [all]: three\n\
+            BYE\n";
+        assert_eq!(String::from_utf8_lossy(&heard), expected);
+        // Whoever was cut off is told nothing, and is cut off once.
+        while room.read(ana, &mut batch) == Reading::Some {}
+        room.cut_off(ana, Reason::Stalled);
+        room.put_back(ana, &batch);
+        room.cut_off(ana, Reason::Lost);
+        assert_eq!(room.read(ana, &mut Vec::new()), Reading::Over);
+        let cut = room.take_cut();
+        assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [Reason::Stalled]);
+    }
+
+    #[test]
+    fn who_does_not_take_their_last_word_is_still_known_by_name() {
+        for leave in ["QUIT", "kick", "close"] {
+            let mut room = Room::new(Rules::default());
+            let ana = room.enter();
+            room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+            match leave {
+                "kick" => room.kick(ana, ""),
+                "close" => _ = room.close("good night"),
+                quit => room.hear(ana, Ok(quit.as_bytes()), Duration::ZERO),
+            }
+            room.cut_off(ana, Reason::Stalled);
+            let cut = room.take_cut().pop().unwrap();
+            assert_eq!(cut.nick.as_ref().map(Nick::as_str), Some("ana"), "{leave}");
+        }
+    }
+
+    #[test]
     fn a_guest_or_an_observer_is_told_nothing_that_is_not_for_them() {
         let mut room = Room::new(Rules::default());
         let [ana, guest, log] = [room.enter(), room.enter(), room.observe()];
@@ -1122,8 +1265,8 @@ mod tests {
             room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
         }
         let (mut heard, mut logged) = (Vec::new(), Vec::new());
-        while room.read(guest, &mut heard, Duration::ZERO) == Reading::Some {}
-        while room.read(log, &mut logged, Duration::ZERO) == Reading::Some {}
+        while room.read(guest, &mut heard) == Reading::Some {}
+        while room.read(log, &mut logged) == Reading::Some {}
         assert_eq!(heard, b"New User. Please register with: NICK <your_nick>\n");
         let expected = "User ana joined.\nFROM ana [all]: olá\nUser ana left the chat.\n";
         assert_eq!(String::from_utf8_lossy(&logged), expected);
@@ -1139,10 +1282,10 @@ mod tests {
         }
         let last = ids[299];
         let mut out = Vec::new();
-        while room.read(last, &mut out, Duration::ZERO) == Reading::Some {}
+        while room.read(last, &mut out) == Reading::Some {}
         out.clear();
         room.hear(last, Ok(b"WHO"), Duration::ZERO);
-        while room.read(last, &mut out, Duration::ZERO) == Reading::Some {}
+        while room.read(last, &mut out) == Reading::Some {}
 
         let lines: Vec<&str> = str::from_utf8(&out).unwrap().lines().collect();
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_EVENT));
@@ -1166,10 +1309,10 @@ mod tests {
             (guest, "FROM server [all]: good night\nBYE\n"),
         ] {
             let mut out = Vec::new();
-            while room.read(id, &mut out, Duration::ZERO) == Reading::Some {}
+            while room.read(id, &mut out) == Reading::Some {}
             let told = String::from_utf8(out).unwrap();
             assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
-            assert_eq!(room.read(id, &mut Vec::new(), Duration::ZERO), Reading::Over);
+            assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
             room.leave(id);
         }
         assert_eq!(room.take_news(), []);

@@ -4,7 +4,7 @@ use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::room::Transcript;
+use crate::room::{SessionId, Transcript};
 use crate::wire::Nick;
 
 /// How many bytes to give a listener at a time; also how much of a room's
@@ -18,6 +18,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever does
 /// read is never cut off; one who has stopped is soon, and nobody waits for long.
 const DANGER: usize = (1 << 20) - (128 << 10);
+/// About how many bytes a note takes beside its lines: its place in a queue that may be
+/// half empty, and what comes with each piece of memory.
+const NOTE: usize = 2 * size_of::<Note>() + 16;
 /// How often one may rename oneself...
 pub(super) const MAX_RENAMES: usize = 5;
 /// ...in this long. Each rename is two lines for everybody else.
@@ -27,6 +30,8 @@ const RENAME_WINDOW: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Session {
     pub nick: Option<Nick>,
+    /// What it was called until it left the conversation.
+    was: Option<Nick>,
     /// It hears this stretch of the transcript: nothing as a guest, everything
     /// to come as a member, and as one who is leaving, what was said before.
     /// What it has heard is taken off the front.
@@ -38,14 +43,18 @@ pub(super) struct Session {
     notes: VecDeque<Note>,
     /// How many bytes the notes are.
     note_bytes: usize,
-    /// When it last read something.
-    read_at: Duration,
+    /// When somebody first had to wait for it since it last read something.
+    awaited: Option<Duration>,
+    /// To whom it last said something though they had much to read already.
+    pub presses: Option<SessionId>,
     /// When it took another nick, as far back as it matters.
     renames: VecDeque<Duration>,
     /// It may listen, but not talk: the operator says so.
     pub muted: bool,
     /// It was told its last word.
     pub leaving: bool,
+    /// It is told nothing at all any more.
+    pub silenced: bool,
 }
 
 /// Private lines, pinned to their place among the public ones.
@@ -55,7 +64,7 @@ struct Note {
     /// ...and the next to be heard is here. What lies between is about the
     /// listener itself and meant for the others.
     then: u64,
-    lines: String,
+    lines: Vec<u8>,
 }
 
 /// What came of asking for something to read.
@@ -90,26 +99,50 @@ impl Session {
         self.note_bytes
     }
 
+    /// About how much memory they take, in bytes.
+    pub fn weight(&self) -> usize {
+        self.note_bytes + self.notes.len() * NOTE
+    }
+
+    /// What it is called, or was.
+    pub fn name(&self) -> Option<&Nick> {
+        self.nick.as_ref().or(self.was.as_ref())
+    }
+
+    /// Is in the conversation no more; what it was called there.
+    pub fn withdraw(&mut self) -> Option<Nick> {
+        let nick = self.nick.take()?;
+        self.was = Some(nick.clone());
+        Some(nick)
+    }
+
     /// How many bytes of the transcript it has yet to hear.
     pub fn behind(&self, head: u64) -> u64 {
         self.hears.end.min(head).saturating_sub(self.hears.start)
     }
 
     /// How far the talk may get for now without leaving behind one who reads.
-    pub fn limit(&self, now: Duration) -> u64 {
-        let silent = now.saturating_sub(self.read_at);
-        if silent >= GRACE {
-            return u64::MAX; // It does not read.
+    pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
+        if self.hears.start < self.hushed {
+            return u64::MAX; // History is behind by its nature.
         }
-        let slack =
-            STRAIN + (DANGER - STRAIN) * silent.as_millis() as usize / GRACE.as_millis() as usize;
-        let limit = self.hears.start + slack as u64;
-        match self.note_bytes > slack {
-            true => 0,
-            // History is behind by its nature, and one who leaves hears no more.
-            false if self.hears.start < self.hushed || self.hears.end <= limit => u64::MAX,
-            false => limit,
-        }
+        let strained = self.behind(head) > STRAIN as u64;
+        let slack = if strained { self.slack(now) } else { Some(STRAIN) };
+        let limit = slack.map_or(u64::MAX, |slack| self.hears.start + slack as u64);
+        // One who leaves hears no more.
+        if self.hears.end <= limit { u64::MAX } else { limit }
+    }
+
+    /// Whether it reads, and has more private lines to read than it should have by now.
+    pub fn is_burdened(&mut self, now: Duration) -> bool {
+        self.note_bytes > STRAIN && self.slack(now).is_some_and(|slack| self.note_bytes > slack)
+    }
+
+    /// How many bytes the others may be ahead of it for now; none if it does not read.
+    fn slack(&mut self, now: Duration) -> Option<usize> {
+        let silent = now.saturating_sub(*self.awaited.get_or_insert(now));
+        let gained = (DANGER - STRAIN) * silent.as_millis() as usize / GRACE.as_millis() as usize;
+        (silent < GRACE).then_some(STRAIN + gained)
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from
@@ -138,16 +171,17 @@ impl Session {
             && last.then == place.start
             && last.lines.len() + line.len() <= BATCH
         {
-            last.lines += &line;
+            last.lines.extend_from_slice(line.as_bytes());
             last.then = place.end;
         } else {
-            self.notes.push_back(Note { at: place.start, then: place.end, lines: line });
+            let lines = line.into_bytes();
+            self.notes.push_back(Note { at: place.start, then: place.end, lines });
         }
     }
 
     /// Moves what it has not yet heard, or as much as fits a batch, to the end
     /// of `out`.
-    pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>, now: Duration) -> Reading {
+    pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>) -> Reading {
         let before = out.len();
         let full = before + BATCH;
         while out.len() < full {
@@ -169,7 +203,7 @@ impl Session {
             } else if let Some(note) = self.notes.pop_front() {
                 self.note_bytes -= note.lines.len();
                 self.hears.start = place.max(note.then);
-                out.extend_from_slice(note.lines.as_bytes());
+                out.extend_from_slice(&note.lines);
             } else {
                 break;
             }
@@ -179,7 +213,7 @@ impl Session {
         }
         match out.len() > before {
             true => {
-                self.read_at = now;
+                self.awaited = None;
                 Reading::Some
             }
             false if self.leaving => Reading::Over,
@@ -194,11 +228,11 @@ impl Session {
     }
 
     /// Takes a stretch of talk for read, if it is what is next.
-    pub fn skip(&mut self, talk: Range<u64>, now: Duration) -> bool {
+    pub fn skip(&mut self, talk: Range<u64>) -> bool {
         let next = self.place() == Some(talk.start);
         if next {
             self.hears.start = talk.end;
-            self.read_at = now;
+            self.awaited = None;
         }
         next
     }
@@ -207,6 +241,15 @@ impl Session {
     pub fn rewind(&mut self, place: u64) {
         if place < self.hears.end {
             self.hears.start = place;
+        }
+    }
+
+    /// Takes some bytes for unread which it was given to read, and which are next.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() && !self.silenced {
+            self.note_bytes += bytes.len();
+            let next = self.hears.start;
+            self.notes.push_front(Note { at: next, then: next, lines: bytes.to_vec() });
         }
     }
 
@@ -228,6 +271,7 @@ impl Session {
     /// Forgets what was never told, and tells nothing more.
     pub fn silence(&mut self) {
         self.close_ears(0);
+        self.silenced = true;
         self.hears.start = 0;
         self.note_bytes = 0;
         mem::take(&mut self.notes);

@@ -105,8 +105,8 @@ impl Drop for Seat<'_> {
 enum Turn {
     /// The room has told the client something, and all of it was sent.
     Speak,
-    /// Not all: the kernel takes no more for now. This the room does not know any more.
-    Wait(Vec<u8>),
+    /// Not all: the kernel takes no more for now, and the room has the rest.
+    Wait,
     /// The client has something for the room.
     Listen,
     /// The client has not said who it is, and time is up.
@@ -144,7 +144,7 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
         });
         match turn.await? {
             Turn::Speak => (),
-            Turn::Wait(unsent) => send(stream, &unsent).await?,
+            Turn::Wait => writable(stream).await?,
             Turn::Listen => {
                 let more = ear.listen(lobby, id, stream)?;
                 ear.listened = true;
@@ -180,31 +180,26 @@ fn speak(
         Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
         Poll::Ready(true) => Poll::Ready(stream.write(&outbox.bytes).map(|sent| {
             let sent = sent.unwrap_or(0);
-            match sent == outbox.bytes.len() {
-                true => Turn::Speak,
-                false => Turn::Wait(lobby.take_back(id, outbox, sent)),
+            if sent == outbox.bytes.len() {
+                return Turn::Speak;
             }
+            lobby.take_back(id, outbox, sent);
+            Turn::Wait
         })),
     })
 }
 
-/// Waits until the kernel takes more, and sends what it did not take at once.
-async fn send(stream: &Stream<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    loop {
-        let writable = async {
-            poll_fn(|cx| stream.poll_writable(cx)).await;
-            Ok(())
-        };
-        let late = async {
-            stream.reactor().sleep(STALL).await;
-            Err(io::Error::from(io::ErrorKind::TimedOut))
-        };
-        or(writable, late).await?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        bytes = &bytes[stream.write(bytes)?.unwrap_or(0)..];
-    }
+/// Waits until the kernel takes more.
+async fn writable(stream: &Stream<'_>) -> io::Result<()> {
+    let writable = async {
+        poll_fn(|cx| stream.poll_writable(cx)).await;
+        Ok(())
+    };
+    let late = async {
+        stream.reactor().sleep(STALL).await;
+        Err(io::Error::from(io::ErrorKind::TimedOut))
+    };
+    or(writable, late).await
 }
 
 /// Ends a connection after its last word, in a way that lets the word arrive.
@@ -316,7 +311,8 @@ impl<'a> Ear<'a> {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                let held = self.held < MAX_HOLDS && room.is_strained(now);
+                let strained = room.is_strained(now) || room.is_pressing(id, now);
+                let held = self.held < MAX_HOLDS && strained;
                 if held && bytes.contains(&b'\n') {
                     // Somebody who does read would be lapped: they are waited for.
                     self.held += 1;

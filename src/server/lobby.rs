@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::{self, Write};
-use std::mem;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,8 +74,6 @@ struct Peer {
     bell: Option<Waker>,
     /// Somebody else is telling it something, and its own task has to wait.
     told: bool,
-    /// Private lines that that one could not send.
-    unsent: Vec<u8>,
     /// When it came.
     since: Instant,
     /// None for the log, which is no connection.
@@ -132,20 +129,31 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    fn read(&mut self, room: &mut Room, id: SessionId, now: Duration) -> Reading {
+    fn read(&mut self, room: &mut Room, id: SessionId) -> Reading {
         if !room.has_news_for(id) {
             return Reading::Nothing; // What is here is for the next.
         }
         // If more was said meanwhile, that belongs to the same send.
         let latest = self.talk.filter(|&(_, end)| end == room.talk());
-        if latest.is_some_and(|talk| room.skip(id, talk, now)) {
+        if latest.is_some_and(|talk| room.skip(id, talk)) {
             return Reading::Some;
         }
+        self.talk = None;
         self.bytes.clear();
         let place = room.place(id);
-        let reading = room.read(id, &mut self.bytes, now);
+        let reading = room.read(id, &mut self.bytes);
         self.talk = talk_between(place, room.place(id));
         reading
+    }
+}
+
+/// Gives back to the room what is left of something that somebody was told, which they
+/// are to be told next. If it is `talk`, from a place on, it is still there; so somebody
+/// who reads slowly takes no memory.
+fn give_back(room: &mut Room, id: SessionId, talk: Option<u64>, sent: usize, bytes: &[u8]) {
+    match talk {
+        Some(from) => room.rewind(id, from + sent as u64),
+        None => room.put_back(id, &bytes[sent..]),
     }
 }
 
@@ -251,9 +259,6 @@ impl Lobby {
         place: Option<Place>,
     ) -> SessionId {
         self.govern(|house| {
-            if house.connections >= house.capacity {
-                house.evict();
-            }
             let id = house.room.enter();
             house.seat(id, Some((stream.clone(), address)));
             house.connections += 1;
@@ -263,8 +268,11 @@ impl Lobby {
                 house.room.ban(id);
             } else if crowd > Some(MAX_FROM_PLACE) {
                 house.room.refuse(id, Refusal::Crowded);
-            } else if house.connections > house.capacity.saturating_add(SPARE) {
-                house.room.refuse(id, Refusal::RoomFull);
+            } else if house.connections > house.capacity {
+                house.evict(id);
+                if house.connections > house.capacity.saturating_add(SPARE) {
+                    house.room.refuse(id, Refusal::RoomFull);
+                }
             }
             if house.muted.hold(address.ip()) {
                 house.room.mute(id, true);
@@ -308,14 +316,7 @@ impl Lobby {
         let mut house = self.lock();
         let House { room, peers, .. } = &mut *house;
         let peer = peers[id.index()].as_mut().expect("it is waiting here");
-        let reading = if !peer.unsent.is_empty() {
-            *outbox = Outbox { bytes: mem::take(&mut peer.unsent), talk: None };
-            Reading::Some
-        } else if peer.told {
-            Reading::Nothing
-        } else {
-            outbox.read(room, id, self.opened.elapsed())
-        };
+        let reading = if peer.told { Reading::Nothing } else { outbox.read(room, id) };
         match reading {
             Reading::Nothing => {
                 match &mut peer.bell {
@@ -333,17 +334,10 @@ impl Lobby {
         }
     }
 
-    /// Takes back what could not be sent, all but the first `sent` bytes, and returns
-    /// what cannot be taken back. Talk is still here; so somebody who reads slowly takes
-    /// no memory.
-    pub fn take_back(&self, id: SessionId, outbox: &Outbox, sent: usize) -> Vec<u8> {
-        match outbox.talk {
-            Some((from, _)) => {
-                self.with(|room, _| room.rewind(id, from + sent as u64));
-                Vec::new()
-            }
-            None => outbox.bytes[sent..].to_vec(),
-        }
+    /// Takes back what could not be sent: all but the first `sent` bytes.
+    pub fn take_back(&self, id: SessionId, outbox: &Outbox, sent: usize) {
+        let talk = outbox.talk.map(|(from, _)| from);
+        self.with(|room, _| give_back(room, id, talk, sent, &outbox.bytes));
     }
 
     /// Does the same as [`with`](Lobby::with) for the task of one session, but rings
@@ -376,11 +370,10 @@ impl Lobby {
             let mut house = self.lock();
             house.release(round);
             if house.room.talk() == untold.said {
-                let now = self.opened.elapsed();
                 while round.has_room()
                     && let Some(index) = untold.nth(next, house.peers.len())
                 {
-                    house.claim(index, round, now);
+                    house.claim(index, round);
                     next += 1;
                 }
             } else {
@@ -464,7 +457,7 @@ impl Lobby {
 
     fn clear_up(&self, aftermath: Aftermath) {
         for stream in aftermath.cut {
-            // Its task is stuck in a write; closing the socket under it ends it by
+            // Its task may be waiting for the socket; closing that under it ends it by
             // the common path. Nothing that waits in the kernel is worth sending.
             SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).ok();
             stream.shutdown(Shutdown::Both).ok();
@@ -549,7 +542,7 @@ impl House {
     }
 
     /// Takes note of what somebody who only waits has to be told.
-    fn claim(&mut self, index: usize, round: &mut Round, now: Duration) {
+    fn claim(&mut self, index: usize, round: &mut Round) {
         let Some(peer) = &mut self.peers[index] else { return };
         // A task that is at work will find everything by itself.
         if peer.told || peer.bell.is_none() {
@@ -559,9 +552,9 @@ impl House {
         let Some((line, _)) = &peer.line else {
             return round.bells.extend(peer.bell.take());
         };
-        if !round.last.is_some_and(|talk| self.room.skip(id, talk, now)) {
+        if !round.last.is_some_and(|talk| self.room.skip(id, talk)) {
             let (place, start) = (self.room.place(id), round.bytes.len());
-            match self.room.read(id, &mut round.bytes, now) {
+            match self.room.read(id, &mut round.bytes) {
                 Reading::Some => (),
                 Reading::Nothing => return,
                 Reading::Over => return round.bells.extend(peer.bell.take()),
@@ -576,8 +569,9 @@ impl House {
 
     /// Gives back those who were told something.
     fn release(&mut self, round: &mut Round) {
-        mem::swap(&mut round.told, &mut round.gone);
-        for told in &round.gone {
+        while let Some(told) = round.told.pop() {
+            round.gone.push(told);
+            let told = &round.gone[round.gone.len() - 1];
             // Somebody else may have its place by now.
             let same = |peer: &&mut Peer| {
                 peer.line.as_ref().is_some_and(|(line, _)| Arc::ptr_eq(line, &told.line))
@@ -588,15 +582,12 @@ impl House {
                 self.room.cut_off(told.id, reason);
                 continue;
             }
-            let unsent = &round.bytes[told.bytes.clone()][told.sent..];
-            match told.talk {
-                Some(from) if !unsent.is_empty() => {
-                    self.room.rewind(told.id, from + told.sent as u64);
-                }
-                _ => peer.unsent.extend_from_slice(unsent),
+            let bytes = &round.bytes[told.bytes.clone()];
+            if told.sent < bytes.len() {
+                give_back(&mut self.room, told.id, told.talk, told.sent, bytes);
             }
             // There is more to tell, or it would not all go.
-            if !peer.unsent.is_empty() || self.room.has_news_for(told.id) {
+            if self.room.has_news_for(told.id) {
                 round.bells.extend(peer.bell.take());
             }
         }
@@ -607,20 +598,16 @@ impl House {
     fn seat(&mut self, id: SessionId, line: Option<(Arc<TcpStream>, SocketAddr)>) {
         let seats = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(seats, || None);
-        self.peers[id.index()] = Some(Peer {
-            id,
-            bell: None,
-            told: false,
-            unsent: Vec::new(),
-            since: Instant::now(),
-            line,
-        });
+        self.peers[id.index()] =
+            Some(Peer { id, bell: None, told: false, since: Instant::now(), line });
     }
 
-    /// Gives up on whoever has been here longest without saying who they are.
-    fn evict(&mut self) {
+    /// Gives up on whoever has been here longest without saying who they are, for the
+    /// sake of a newcomer.
+    fn evict(&mut self, newcomer: SessionId) {
         let guests = self.peers.iter().flatten().filter(|peer| {
-            peer.line.is_some() && !self.room.is_member(peer.id) && !self.room.is_leaving(peer.id)
+            let here = peer.line.is_some() && peer.id != newcomer;
+            here && !self.room.is_member(peer.id) && !self.room.is_leaving(peer.id)
         });
         let oldest = guests.min_by_key(|peer| peer.since).map(|peer| peer.id);
         if let Some(id) = oldest {
@@ -828,10 +815,10 @@ mod tests {
         let [mut first, mut second] = [Round::default(), Round::default()];
         let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(Waker::noop()));
         say(ana, b"MSG one");
-        door.lobby.lock().claim(joao.index(), &mut first, Duration::ZERO);
+        door.lobby.lock().claim(joao.index(), &mut first);
         say(ana, b"MSG two");
         assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Pending);
-        door.lobby.lock().claim(joao.index(), &mut second, Duration::ZERO);
+        door.lobby.lock().claim(joao.index(), &mut second);
         assert_eq!((first.told.len(), second.told.len()), (1, 0));
         // His kernel took nothing.
         door.lobby.lock().release(&mut first);
@@ -850,7 +837,7 @@ mod tests {
         let say = |room: &mut Room, now| room.hear(ana, Ok(b"MSG one"), now);
         let ((), untold) = door.lobby.with_quietly(ana, say);
         let mut round = Round::default();
-        door.lobby.lock().claim(joao.index(), &mut round, Duration::ZERO);
+        door.lobby.lock().claim(joao.index(), &mut round);
         // As it is after 30 s without an answer; what the system says it says once.
         round.told[0].lost = broken(&io::Error::from_raw_os_error(TIMED_OUT));
         door.lobby.tell(untold, &mut round);

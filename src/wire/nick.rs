@@ -9,6 +9,9 @@ use crate::wire::sanitize::is_ignorable;
 
 /// The longest nick, in characters after NFC.
 const MAX_NICK: usize = 32;
+/// The longest way to write one, in bytes: at most four code points make up one
+/// character, of at most four bytes each. What is longer is not even composed.
+const MAX_SPELLING: usize = MAX_NICK * 4 * 4;
 /// How many combining marks may sit on one letter of a nick.
 const MAX_MARKS: usize = 3;
 /// Names that the protocol itself speaks with, as keys.
@@ -30,12 +33,8 @@ impl Nick {
     /// [`Refusal::InvalidNick`] if it is not fit to be shown, or reserved
     /// (`server`, `all`).
     pub fn new(name: &str) -> Result<Nick, Refusal> {
-        let name: Cow<str> = match is_nfc_quick(name.chars()) {
-            IsNormalized::Yes => Cow::Borrowed(name),
-            _ => Cow::Owned(name.nfc().collect()),
-        };
-        let long = name.chars().nth(MAX_NICK).is_some();
-        if name.is_empty() || long || !is_fit(&name) || RESERVED.contains(&&*Nick::key_of(&name)) {
+        let name = composed(name).ok_or(Refusal::InvalidNick)?;
+        if name.is_empty() || !is_fit(&name) || RESERVED.contains(&&*Nick::key_of(&name)) {
             return Err(Refusal::InvalidNick);
         }
         Ok(Nick(name.into()))
@@ -53,6 +52,14 @@ impl Nick {
         Nick::key_of(&self.0)
     }
 
+    /// The key of whoever may be meant by `name`; none if it is too long for a nick.
+    pub fn sought(name: &str) -> Option<Cow<'_, str>> {
+        Some(match composed(name)? {
+            Cow::Borrowed(name) => Nick::key_of(name),
+            Cow::Owned(name) => Nick::key_of(&name).into_owned().into(),
+        })
+    }
+
     /// The key that `name` would have, whether or not it is fit to be a nick.
     /// It allocates nothing for what is lower-case ASCII already.
     pub fn key_of(name: &str) -> Cow<'_, str> {
@@ -65,6 +72,19 @@ impl Nick {
             Cow::Borrowed(name)
         }
     }
+}
+
+/// NFC of a name, if it is short enough to be a nick. Whatever a stranger may send costs
+/// little.
+fn composed(name: &str) -> Option<Cow<'_, str>> {
+    if name.len() > MAX_SPELLING {
+        return None;
+    }
+    let name = match is_nfc_quick(name.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(name),
+        _ => Cow::Owned(name.nfc().collect()),
+    };
+    name.chars().nth(MAX_NICK).is_none().then_some(name)
 }
 
 impl fmt::Display for Nick {
@@ -139,8 +159,13 @@ mod tests {
             assert!(Nick::new(&letter.repeat(32)).is_ok(), "{letter}");
             assert_eq!(Nick::new(&letter.repeat(33)), Err(Refusal::InvalidNick), "{letter}");
         }
-        // They are counted after they were composed.
+        // They are counted after they were composed, of up to four code points.
         assert!(Nick::new(&"e\u{301}".repeat(32)).is_ok());
+        let letter = "\u{3B1}\u{313}\u{300}\u{345}";
+        assert!(Nick::new(&letter.repeat(32)).is_ok());
+        assert_eq!(Nick::sought(&"É".repeat(32)), Some("é".repeat(32).into()));
+        assert_eq!(Nick::sought(&"é".repeat(33)), None);
+        assert_eq!(Nick::sought(&letter.repeat(33)), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! target `room` [plays](play) evenings of which it decides every step.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::Range;
 use std::rc::Rc;
 use std::thread;
@@ -29,6 +30,8 @@ const LOUD: usize = 6 << 20;
 /// of one who has not read for almost so long, and any number after that.
 const AHEAD: [u64; 2] = [256 << 10, 896 << 10];
 const GRACE: Duration = Duration::from_secs(1);
+/// What one private line may take beside its bytes, at most.
+const NOTE: usize = 128;
 
 #[test]
 fn everyone_reads_what_the_model_says_in_the_order_it_says() {
@@ -106,7 +109,7 @@ struct Evening<'a> {
     /// How many bytes were said in public.
     head: u64,
     /// Every public line, and where it begins among all bytes said in public.
-    said: Vec<(u64, Rc<str>)>,
+    said: Vec<(u64, Rc<[u8]>)>,
     /// Who came and went, as the operator is told.
     deeds: Vec<String>,
     /// How many bytes may yet be said in floods.
@@ -117,6 +120,8 @@ struct Evening<'a> {
 struct Person {
     id: SessionId,
     nick: Option<String>,
+    /// What they were called until they left the conversation.
+    was: Option<String>,
     /// They are the operator's log, and nobody.
     observes: bool,
     /// The operator lets them say nothing.
@@ -132,7 +137,10 @@ struct Person {
     /// They have something new to read and must be rung.
     owed: bool,
     renames: Vec<Duration>,
-    read_at: Duration,
+    /// Since when others have waited for them, if it is so for certain, and if it may be.
+    awaited: [Option<Duration>; 2],
+    /// Whom they last told something in private who had much to read already.
+    presses: Option<SessionId>,
     /// What they have yet to read, and how much of the first was read.
     unread: VecDeque<Told>,
     taken: usize,
@@ -147,7 +155,7 @@ struct Person {
 /// One line, as one person is told it; or something said in public that is not
 /// for them, and then no line.
 struct Told {
-    line: Rc<str>,
+    line: Rc<[u8]>,
     /// Where it is among all bytes said in public; empty if it is private.
     place: Range<u64>,
     private: bool,
@@ -158,6 +166,7 @@ impl Person {
         Person {
             id,
             nick: None,
+            was: None,
             observes,
             muted: false,
             gone: false,
@@ -166,7 +175,8 @@ impl Person {
             cut: false,
             owed: false,
             renames: Vec::new(),
-            read_at: Duration::ZERO,
+            awaited: [None; 2],
+            presses: None,
             unread: VecDeque::new(),
             taken: 0,
             notes: 0,
@@ -195,31 +205,55 @@ impl Person {
     }
 
     /// Whether they are well behind, and read: for certain, and perhaps.
-    fn struggles(&self, head: u64, now: Duration) -> (bool, bool) {
+    fn struggles(&mut self, head: u64, now: Duration) -> [bool; 2] {
         let (place, behind) = (self.place(head), self.behind(head));
-        let silent = now - self.read_at;
+        let sure = if place.start >= self.hushed { behind.start } else { 0 };
+        let may = if place.end >= self.hushed { behind.end } else { 0 };
+        self.exceeds([sure, may], now)
+    }
+
+    /// Whether they read, and have more private lines to read than they should have.
+    fn is_burdened(&mut self, now: Duration) -> [bool; 2] {
+        self.exceeds([self.notes as u64; 2], now)
+    }
+
+    /// Whether one who reads would be so far behind, at least and at most, that others
+    /// have to wait: for certain, and perhaps.
+    fn exceeds(&mut self, behind: [u64; 2], now: Duration) -> [bool; 2] {
         let [least, most] = AHEAD;
-        let ahead = least + (most - least) * silent.as_millis() as u64 / GRACE.as_millis() as u64;
-        let burdened = self.notes as u64 > ahead;
-        let sure = place.start >= self.hushed && behind.start > ahead;
-        let may = place.end >= self.hushed && behind.end > ahead;
-        let reads = !self.cut && silent < GRACE;
-        (reads && (sure || burdened), reads && (may || burdened))
+        if self.cut {
+            return [false; 2];
+        }
+        for (awaited, behind) in self.awaited.iter_mut().zip(behind) {
+            if behind > least {
+                awaited.get_or_insert(now);
+            }
+        }
+        // They have been silent the longer, the sooner somebody may have waited.
+        let [silent, silent_at_most] =
+            self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
+        let ahead = |silent: Duration| {
+            least + (most - least) * silent.as_millis() as u64 / GRACE.as_millis() as u64
+        };
+        [
+            silent_at_most < GRACE && behind[0] > ahead(silent_at_most),
+            silent < GRACE && behind[1] > ahead(silent),
+        ]
     }
 
     /// They read this, which must be what is next for them.
-    fn takes(&mut self, mut bytes: &[u8], now: Duration) {
+    fn takes(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Some(told) = self.unread.front() else {
                 panic!("they are also told {:?}", String::from_utf8_lossy(bytes));
             };
-            let line = &told.line.as_bytes()[self.taken..];
+            let line = &told.line[self.taken..];
             let (piece, rest) = bytes.split_at(line.len().min(bytes.len()));
             assert!(
                 line.starts_with(piece),
                 "they read {:?}, not {:?}",
                 String::from_utf8_lossy(piece),
-                told.line
+                String::from_utf8_lossy(&told.line)
             );
             bytes = rest;
             self.taken += piece.len();
@@ -228,11 +262,42 @@ impl Person {
                 self.unread.pop_front();
                 self.taken = 0;
             }
-            self.read_at = now;
+            self.awaited = [None; 2];
         }
     }
 
-    fn is_told(&mut self, line: Rc<str>, place: Range<u64>, private: bool) {
+    /// They read so much more, but it did not get through: it waits as private lines do,
+    /// before whatever comes after it.
+    fn is_given_back(&mut self, bytes: usize) {
+        self.awaited = [None; 2];
+        let (mut left, mut back, mut place) = (bytes, Vec::new(), 0);
+        while left > 0 {
+            let mut told = self.unread.pop_front().expect("they were told what they have read");
+            let taken = mem::take(&mut self.taken);
+            let end = told.line.len().min(taken + left);
+            back.push(told.line[taken..end].into());
+            left -= end - taken;
+            if told.private {
+                // What of it was taken before counted until now.
+                self.notes -= end;
+                place = told.place.end;
+            } else {
+                place = told.place.start + end as u64;
+            }
+            if end < told.line.len() {
+                told.line = told.line[end..].into();
+                told.place.start = if told.private { told.place.start } else { place };
+                place = told.place.start;
+                self.unread.push_front(told);
+            }
+        }
+        self.notes += bytes;
+        for line in back.into_iter().rev() {
+            self.unread.push_front(Told { line, place: place..place, private: true });
+        }
+    }
+
+    fn is_told(&mut self, line: Rc<[u8]>, place: Range<u64>, private: bool) {
         self.owed |= !line.is_empty();
         self.notes += if private { line.len() } else { 0 };
         self.unread.push_back(Told { line, place, private });
@@ -317,14 +382,14 @@ impl Evening<'_> {
         let head = self.head;
         let person = &mut self.people[who];
         if !person.gone && !person.doomed {
-            person.is_told(format!("{line}\n").into(), head..head, true);
+            person.is_told(line_of(line), head..head, true);
             person.doomed = person.notes > MAX_NOTES;
         }
     }
 
     /// All who listen are told this, but one.
     fn expect_all(&mut self, line: &str, but: Option<usize>) {
-        let line: Rc<str> = format!("{line}\n").into();
+        let line = line_of(line);
         let place = self.head..self.head + line.len() as u64;
         for (who, person) in self.people.iter_mut().enumerate() {
             if person.listens() && Some(who) != but {
@@ -367,6 +432,7 @@ impl Evening<'_> {
     /// The others see them leave, if they were seen to be here.
     fn vanish(&mut self, who: usize) {
         if let Some(nick) = self.people[who].nick.take() {
+            self.people[who].was = Some(nick.clone());
             self.expect_all(&format!("User {nick} left the chat."), None);
             self.deeds.push(format!("- {nick} {}", self.members()));
         }
@@ -431,7 +497,7 @@ impl Evening<'_> {
                 self.expect_all(&format!("User {name} joined."), Some(who));
                 // They are told something else in its place.
                 let (head, person) = (self.head, &mut self.people[who]);
-                person.is_told(format!("OK welcome {name}\n").into(), before..head, true);
+                person.is_told(line_of(&format!("OK welcome {name}")), before..head, true);
                 person.nick = Some(name.into());
                 self.deeds.push(format!("{old} {name} {}", self.members()));
             }
@@ -452,17 +518,16 @@ impl Evening<'_> {
         for told in &mut person.unread {
             told.place = place..place;
         }
-        let mut answers = vec![format!("OK welcome {nick}\n")];
-        answers
-            .extend(self.rules.greeting.iter().map(|text| format!("FROM server [dm]: {text}\n")));
+        let mut answers = vec![format!("OK welcome {nick}")];
+        answers.extend(self.rules.greeting.iter().map(|text| format!("FROM server [dm]: {text}")));
         if !messages.is_empty() {
-            answers.push(format!("History: {}\n", messages.len()));
+            answers.push(format!("History: {}", messages.len()));
         }
         for answer in answers {
-            person.is_told(answer.into(), place..place, true);
+            person.is_told(line_of(&answer), place..place, true);
         }
         for (place, line) in history {
-            let told = if is_message(line) { line.clone() } else { "".into() };
+            let told = if is_message(line) { line.clone() } else { [].into() };
             person.is_told(told, *place..place + line.len() as u64, false);
         }
         (person.ears, person.hushed) = (u64::MAX, self.head);
@@ -509,7 +574,12 @@ impl Evening<'_> {
             (None, _) => self.expect(who, "ERR please_register_with_NICK"),
             (Some(_), _) if self.people[who].muted => self.expect(who, "ERR muted"),
             (Some(_), false) => self.expect(who, "ERR user_not_found"),
-            (Some(nick), true) => self.expect(to, &format!("FROM {nick} [dm]: {text}")),
+            (Some(nick), true) => {
+                self.expect(to, &format!("FROM {nick} [dm]: {text}"));
+                if self.people[to].notes as u64 > AHEAD[0] {
+                    self.people[who].presses = Some(self.people[to].id);
+                }
+            }
         }
         self.follow();
     }
@@ -586,16 +656,17 @@ impl Evening<'_> {
             let person = &self.people[who];
             if !person.gone && !person.listens() {
                 let head = self.head + word.len() as u64 + 1;
-                self.people[who].is_told(format!("{word}\n").into(), head..head, true);
+                self.people[who].is_told(line_of(word), head..head, true);
             }
         }
         self.expect_all(word, None);
         let head = self.head;
         for person in self.people.iter_mut().filter(|person| !person.gone) {
             if !person.observes {
-                person.is_told("BYE\n".into(), head..head, true);
+                person.is_told(line_of("BYE"), head..head, true);
             }
-            (person.gone, person.owed, person.nick) = (true, true, None);
+            (person.gone, person.owed) = (true, true);
+            person.was = person.nick.take().or(person.was.take());
             person.ears = person.ears.min(head);
         }
         self.closed = true;
@@ -639,16 +710,20 @@ impl Evening<'_> {
     fn follow(&mut self) {
         for cut in self.room.take_cut() {
             let Some(who) = self.people.iter().position(|person| person.id == cut.id) else {
-                assert_eq!(cut.nick, None, "somebody who was here has left, and was let go");
-                continue;
+                continue; // They have left.
             };
             let start = self.head.saturating_sub(TRANSCRIPT as u64);
             let person = &mut self.people[who];
             let (place, notes) = (person.place(self.head), person.notes);
             assert!(!person.cut, "nobody is let go twice");
-            assert_eq!(cut.nick.as_ref().map(|nick| nick.as_str()), person.nick.as_deref());
+            let name = person.nick.as_deref().or(person.was.as_deref());
+            assert_eq!(cut.nick.as_ref().map(|nick| nick.as_str()), name);
             match cut.reason {
-                Reason::Behind => assert!(place.start < start || notes > MAX_NOTES),
+                Reason::Behind => {
+                    // Each line may be a note of its own, and they take memory, too.
+                    let lines = person.unread.iter().filter(|told| told.private).count();
+                    assert!(place.start < start || notes + lines * NOTE > MAX_NOTES);
+                }
                 reason => assert_eq!(person.given_up, Some(reason)),
             }
             let behind = person.behind(self.head);
@@ -681,10 +756,19 @@ impl Evening<'_> {
         }
         // The room looks no more often than once in this long.
         self.now += Duration::from_millis(1);
-        let struggles = self.people.iter().map(|person| person.struggles(self.head, self.now));
-        let (sure, may) = struggles.fold((false, false), |a, b| (a.0 || b.0, a.1 || b.1));
-        let strained = self.room.is_strained(self.now);
+        let (head, now) = (self.head, self.now);
+        let struggles = self.people.iter_mut().map(|person| person.struggles(head, now));
+        let [sure, may] = struggles.fold([false; 2], |a, b| [a[0] || b[0], a[1] || b[1]]);
+        let strained = self.room.is_strained(now);
         assert!(sure <= strained && strained <= may, "who reads is waited for, and nobody else");
+        for who in 0..self.people.len() {
+            let person = &self.people[who];
+            let (id, whom) = (person.id, person.presses);
+            let whom = self.people.iter_mut().find(|person| Some(person.id) == whom);
+            let [sure, may] = whom.map_or([false; 2], |whom| whom.is_burdened(now));
+            let waits = self.room.is_pressing(id, now);
+            assert!(sure <= waits && waits <= may, "who tells somebody too much has to wait");
+        }
     }
 
     fn read_out(&mut self, who: usize) {
@@ -696,8 +780,10 @@ impl Evening<'_> {
     fn read(&mut self, who: usize) -> bool {
         let id = self.people[who].id;
         let mut read = Vec::new();
+        let person = &self.people[who];
+        let recalls = person.place(self.head).start < person.hushed;
         let place = self.room.place(id);
-        let reading = self.room.read(id, &mut read, self.now);
+        let reading = self.room.read(id, &mut read);
         let talk = place.zip(self.room.place(id)).filter(|_| reading == Reading::Some);
         if let Some((from, to)) = talk
             && from < to
@@ -706,18 +792,25 @@ impl Evening<'_> {
             // Not all of it gets through; the room has the rest.
             let through = self.dice.below(read.len());
             self.room.rewind(id, from + through as u64);
-            self.people[who].takes(&read[..through], self.now);
-            self.people[who].read_at = self.now; // They asked, at least.
+            self.people[who].takes(&read[..through]);
+            self.people[who].awaited = [None; 2]; // They asked, at least.
             return true;
         }
-        self.people[who].takes(&read, self.now);
+        if reading == Reading::Some && !recalls && self.dice.below(8) == 1 {
+            let through = self.dice.below(read.len());
+            self.room.put_back(id, &read[through..]);
+            self.people[who].takes(&read[..through]);
+            self.people[who].is_given_back(read.len() - through);
+            return true;
+        }
+        self.people[who].takes(&read);
         if let Some(talk) = talk
             && self.dice.below(2) == 0
         {
             // Whoever is at the same place is given the same bytes.
             for other in &mut self.people {
-                if self.room.skip(other.id, talk, self.now) {
-                    other.takes(&read, self.now);
+                if self.room.skip(other.id, talk) {
+                    other.takes(&read);
                 }
             }
         }
@@ -755,6 +848,11 @@ impl Evening<'_> {
     }
 }
 
-fn is_message(line: &str) -> bool {
-    line.starts_with("FROM ")
+fn is_message(line: &[u8]) -> bool {
+    line.starts_with(b"FROM ")
+}
+
+/// A line as it is sent.
+fn line_of(text: &str) -> Rc<[u8]> {
+    format!("{text}\n").into_bytes().into()
 }
