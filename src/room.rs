@@ -25,7 +25,7 @@ pub const TRANSCRIPT: usize = 1 << 20;
 /// How many bytes of private lines may wait for one listener before it is let go...
 pub const MAX_NOTES: usize = 1 << 20;
 /// ...and for all of them together, before whoever has most of it is let go.
-pub const MAX_ALL_NOTES: usize = 32 << 20;
+pub const MAX_ALL_NOTES: usize = 16 << 20;
 /// That is looked at each time that somebody gets so many bytes more to read.
 const HEAP: usize = 16 << 10;
 /// With this many bytes of answers waiting for it, a client is not
@@ -375,6 +375,11 @@ impl Room {
     /// What `id` is called.
     pub fn nick(&self, id: SessionId) -> Option<&Nick> {
         self.sessions[id.0].nick.as_ref()
+    }
+
+    /// How many people have a nick.
+    pub fn population(&self) -> usize {
+        self.members.len()
     }
 
     /// Everyone who has a nick, in the order of `WHO`.

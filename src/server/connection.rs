@@ -20,7 +20,7 @@ use smol::future::{FutureExt as _, or, yield_now};
 use crate::room::{Reason, SessionId};
 use crate::server::Limits;
 use crate::server::lobby::{Lobby, Outbox, Round, Untold, broken};
-use crate::server::pace::Pace;
+use crate::server::pace::{Pace, Share};
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::wire::{LineBuffer, MAX_COMMAND, TooLong};
@@ -29,10 +29,9 @@ use crate::wire::{LineBuffer, MAX_COMMAND, TooLong};
 const READ: usize = 64 << 10;
 /// Who takes not one byte in this long, though something waits, is cut off.
 const STALL: Duration = Duration::from_secs(10);
-/// How long a line is held while others are behind, and how often: 200 ms in all. All
-/// who are held go on at the same moments, so that they are heard by one send.
+/// How long a line is held at a time while others are behind. All who are held go on at
+/// the same moments, so that they are heard by one send.
 const HOLD: Duration = Duration::from_millis(5);
-const MAX_HOLDS: u32 = 40;
 /// How long, and for how many bytes, a client that was told goodbye is read
 /// from. Closing a socket with something unread in it would reset it, and the
 /// goodbye might be lost on the way.
@@ -237,8 +236,8 @@ struct Ear<'a> {
     listened: bool,
     /// Until when its next line has to wait.
     wait: Option<Sleep<'a>>,
-    /// How often that line was held for the sake of others.
-    held: u32,
+    /// What it may still say while others are behind.
+    share: Share,
     /// Whether the others have yet to hear that.
     untold: Untold,
 }
@@ -254,7 +253,7 @@ impl<'a> Ear<'a> {
             patience: true,
             listened: false,
             wait: None,
-            held: 0,
+            share: Share::new(Instant::now()),
             untold: Untold::default(),
         }
     }
@@ -311,11 +310,11 @@ impl<'a> Ear<'a> {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                let strained = room.is_strained(now) || room.is_pressing(id, now);
-                let held = self.held < MAX_HOLDS && strained;
-                if held && bytes.contains(&b'\n') {
+                let held = self.share.is_spent(moment)
+                    && bytes.contains(&b'\n')
+                    && (room.is_strained(now) || room.is_pressing(id, now));
+                if held {
                     // Somebody who does read would be lapped: they are waited for.
-                    self.held += 1;
                     let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
                     self.wait = Some(reactor.sleep_until(moment + HOLD - late));
                     break;
@@ -324,8 +323,10 @@ impl<'a> Ear<'a> {
                 if cfg!(debug_assertions) && is_dreaded(line) {
                     panic!("as the test wants");
                 }
-                self.held = 0;
+                let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.talk());
                 room.hear(id, line, now);
+                let said = length.max((room.talk() - before) as usize);
+                self.share.spend(said, room.population(), moment);
                 self.pace.count(moment);
             }
             self.member = room.is_member(id);

@@ -1,4 +1,4 @@
-//! How fast one client may talk.
+//! How fast one client may talk, and how much while others are behind.
 
 use std::time::{Duration, Instant};
 
@@ -37,9 +37,88 @@ impl Pace {
     }
 }
 
+/// While somebody who does read is well behind, all together may say so many bytes a
+/// second: little enough for a slow network...
+const CALM: u64 = 256 << 10;
+/// ...each the same share of it, as if at least so many were here...
+const COMPANY: usize = 64;
+/// ...and so much of that at once who has said little before. A person does not even
+/// notice that others shout.
+const SAVINGS: Duration = Duration::from_secs(2);
+/// Nobody waits longer than this before a line, whatever they have said.
+const DEBT: Duration = Duration::from_secs(1);
+
+/// What one client has said of late, against its share.
+#[derive(Debug)]
+pub struct Share {
+    /// When what it has said will be no more than its share.
+    even: Instant,
+}
+
+impl Share {
+    /// The share of a newcomer. They have not saved anything, or whoever comes again and
+    /// again would have no end of savings.
+    pub fn new(now: Instant) -> Share {
+        Share { even: now + SAVINGS + DEBT }
+    }
+
+    /// Takes note of so many bytes, said where there are so many people.
+    pub fn spend(&mut self, bytes: usize, people: usize, now: Instant) {
+        let all = (bytes * people.max(COMPANY)) as u64;
+        let cost = Duration::from_nanos(all * 1_000_000_000 / CALM);
+        self.even = (self.even.max(now) + cost).min(now + SAVINGS + DEBT);
+    }
+
+    /// Whether it has said so much that others come first.
+    pub fn is_spent(&self, now: Instant) -> bool {
+        self.even > now + SAVINGS
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_says_little_need_never_wait_and_who_says_much_a_second_at_most() {
+        let mut now = Instant::now();
+        let mut share = Share::new(now);
+        assert!(share.is_spent(now), "a newcomer has saved nothing");
+        now += SAVINGS + DEBT;
+        // A paste, and then ten lines a second for an hour.
+        share.spend(8 << 10, 2, now);
+        for _ in 0..36_000 {
+            assert!(!share.is_spent(now));
+            now += Duration::from_millis(100);
+            share.spend(80, 2, now);
+        }
+        for _ in 0..10_000 {
+            share.spend(4096, 2, now);
+        }
+        assert!(share.is_spent(now + DEBT - Duration::from_millis(1)));
+        assert!(!share.is_spent(now + DEBT));
+    }
+
+    #[test]
+    fn all_together_say_no_more_than_a_slow_network_takes() {
+        for (people, length) in [(2, 20), (64, 20), (64, 4096), (1000, 200)] {
+            let start = Instant::now();
+            let mut shares: Vec<Share> = (0..people).map(|_| Share::new(start)).collect();
+            let mut said = 0;
+            for millis in 0..10_000 {
+                let now = start + DEBT + Duration::from_millis(millis);
+                for share in &mut shares {
+                    if !share.is_spent(now) {
+                        share.spend(length, people, now);
+                        said += length;
+                    }
+                }
+            }
+            let most = 10 * CALM as usize + people * length;
+            assert!(said <= most, "{people} people say {said} bytes");
+            assert!(people < 64 || said > most / 2, "{people} people say only {said} bytes");
+        }
+    }
 
     /// How many lines are allowed from `start` on, until one has to wait.
     fn burst(pace: &mut Pace, now: Instant) -> u32 {

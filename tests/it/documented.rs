@@ -346,10 +346,13 @@ const LIMITS: [Limit; 20] = [
     ),
     (
         "the others",
-        "200 ms | while somebody who has read in the last second is 256 to 896 KiB behind",
+        "256 KiB/s, divided by 64 people or more; 2 s of it at once; a line waits 1 s at most | \
+         while somebody who has read in the last second is 256 to 896 KiB behind",
         &[
-            ("server/connection", "HOLD: Duration = Duration::from_millis(5);"),
-            ("server/connection", "MAX_HOLDS: u32 = 40;"),
+            ("server/pace", "CALM: u64 = 256 << 10;"),
+            ("server/pace", "COMPANY: usize = 64;"),
+            ("server/pace", "SAVINGS: Duration = Duration::from_secs(2);"),
+            ("server/pace", "DEBT: Duration = Duration::from_secs(1);"),
             ("room/session", "STRAIN: usize = 256 << 10;"),
             ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
             ("room/session", "GRACE: Duration = Duration::from_secs(1);"),
@@ -366,8 +369,12 @@ const LIMITS: [Limit; 20] = [
     ("unread replies", "64 KiB", &[("room", "PATIENCE: usize = 64 << 10;")]),
     (
         "unread lines",
-        "1 MiB",
-        &[("room", "TRANSCRIPT: usize = 1 << 20;"), ("room", "MAX_NOTES: usize = 1 << 20;")],
+        "1 MiB of public or of private ones, 16 MiB of private ones for all together",
+        &[
+            ("room", "TRANSCRIPT: usize = 1 << 20;"),
+            ("room", "MAX_NOTES: usize = 1 << 20;"),
+            ("room", "MAX_ALL_NOTES: usize = 16 << 20;"),
+        ],
     ),
     (
         "no progress",
