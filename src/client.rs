@@ -54,6 +54,8 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// ...and to listen to each message before it. Most allow 50 a second, but a
 /// message that is not waited for may be lost.
 const LISTENING: Duration = Duration::from_secs(1);
+/// How long it may neither take nor answer anything of what we say.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
@@ -340,7 +342,11 @@ impl<'a> Conversation<'a> {
                 return end;
             }
             acts = match self.next(stream, &mut bytes, interrupts).await {
-                Happening::Heard(Ok(0) | Err(_)) => self.dialogue.closed(),
+                Happening::Heard(Ok(0)) => self.dialogue.closed(),
+                Happening::Heard(Err(_)) => {
+                    self.lost = true; // That is no way to say goodbye.
+                    self.dialogue.closed()
+                }
                 Happening::Heard(Ok(n)) => {
                     if self.painter.is_none() {
                         // In raw lines, any may be an answer.
@@ -380,10 +386,11 @@ impl<'a> Conversation<'a> {
                     vec![Act::End]
                 }
                 Happening::Late if self.comes_back() => return Ending::Away(None),
-                Happening::Late => {
-                    let server = self.place.name.clone();
-                    return Ending::Failed(Error::Silent(server, self.patience()));
+                Happening::Late if self.dialogue.awaits_the_server() => {
+                    let (server, patience) = (self.place.name.clone(), self.patience());
+                    return Ending::Failed(Error::Silent(server, patience.unwrap_or_default()));
                 }
+                Happening::Late => self.dialogue.closed(),
             };
         }
     }
@@ -414,9 +421,9 @@ impl<'a> Conversation<'a> {
             }
         };
         let late = async {
-            match self.dialogue.awaits_the_server() {
-                true => Timer::at(self.progress + self.patience()).await,
-                false => future::pending().await,
+            match self.patience() {
+                Some(patience) => Timer::at(self.progress + patience).await,
+                None => future::pending().await,
             };
             Happening::Late
         };
@@ -505,12 +512,15 @@ impl<'a> Conversation<'a> {
         self.config.reconnect && self.desk.editor.is_some() && self.dialogue.may_return()
     }
 
-    /// How long the server may leave us without an answer. It may also listen
-    /// more slowly than we talk.
-    fn patience(&self) -> Duration {
-        match self.dialogue.is_leaving() {
-            true => GOODBYE + LISTENING * self.dialogue.unanswered(),
-            false => self.config.timeout,
+    /// How long the server may leave us without an answer; none if it owes nothing. It
+    /// may also listen more slowly than we talk.
+    fn patience(&self) -> Option<Duration> {
+        if self.dialogue.is_leaving() {
+            return Some((GOODBYE + LISTENING * self.dialogue.unanswered()).min(STUCK));
+        }
+        match self.dialogue.awaits_the_server() {
+            true => Some(self.config.timeout),
+            false => (!self.unsent.is_empty()).then_some(STUCK),
         }
     }
 

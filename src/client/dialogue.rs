@@ -612,6 +612,10 @@ impl Dialogue {
     /// The server has closed the connection.
     pub fn closed(&mut self) -> Vec<Act> {
         match self.phase {
+            // Nobody has heard the last words, or it would have said so.
+            Phase::Leaving if self.unanswered() > 0 && self.is_answered() => {
+                self.fail(Failure::Lost)
+            }
             Phase::Leaving => vec![Act::End],
             Phase::Registering => self.fail(Failure::Refused(self.texts.closed.into())),
             Phase::Nameless | Phase::Talking | Phase::Away => self.fail(Failure::Lost),
@@ -1232,6 +1236,23 @@ mod tests {
         dialogue.typed("@joao four");
         hear(&mut dialogue, "Connected users: ana, joao");
         assert_eq!(dialogue.unanswered(), 1);
+    }
+
+    #[test]
+    fn the_end_is_not_good_if_something_that_is_always_answered_was_not() {
+        let mut dialogue = talking_as(Manner::Script);
+        dialogue.typed("one");
+        hear(&mut dialogue, "FROM ana [all]: one");
+        dialogue.typed("two");
+        dialogue.end_of_input();
+        assert_eq!(dialogue.closed(), [Act::Fail(Failure::Lost)]);
+        hear(&mut dialogue, "FROM ana [all]: two");
+        assert_eq!(dialogue.closed(), [Act::End]);
+        // A server that never says one's own words again may have heard them.
+        let mut dialogue = talking_as(Manner::Script);
+        dialogue.typed("one");
+        dialogue.end_of_input();
+        assert_eq!(dialogue.closed(), [Act::End]);
     }
 
     #[test]

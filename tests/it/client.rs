@@ -1,7 +1,9 @@
 //! The client in pipes and scripts: what it says, what it prints, how it ends.
 
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -450,6 +452,51 @@ fn a_connection_lost_without_a_goodbye_is_a_failure() {
             assert!(way_out.contains(&format!("minichat connect {}", door.address)), "{way_out}");
         }
     }
+}
+
+#[test]
+fn a_server_that_breaks_off_before_it_has_heard_everything_is_a_failure() {
+    let door = StandIn::open();
+    for options in [&["-nbot"][..], &["-nbot", "--json"], &["-nbot", "--stay"]] {
+        let mut client = Client::start(door.address, options);
+        let mut server = door.caller();
+        server.says("OK welcome bot");
+        client.process.stdout.find("welcome");
+        client.types("one");
+        client.types("two");
+        client.process.end_input();
+        // It has not read even the nick.
+        server.resets();
+        let output = client.process.output();
+        assert_eq!(output.status, Some(1), "with {options:?}");
+        assert!(output.complaint().0.contains("lost"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_nothing_of_what_is_said_is_left_in_time() {
+    let door = StandIn::open();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("more-than-it-takes.txt");
+    fs::write(&path, ("oi".repeat(500) + "\n").repeat(32 << 10)).expect("a file can be written");
+    let begin = Instant::now();
+    let formats = [&["-nbot"][..], &["-nbot", "--json"], &["--raw"]];
+    let clients = formats.map(|options| {
+        let mut command = connect(door.address, options);
+        command.stdin(File::open(&path).expect("it is there"));
+        let client = Running::start_into(&mut command, Stdio::piped(), Stdio::piped());
+        let mut server = door.caller();
+        server.says("OK welcome bot");
+        (client, server, options)
+    });
+    for (mut client, _server, options) in clients {
+        while client.stdout.next_within(Duration::from_secs(90)).is_some() {}
+        let output = client.output();
+        assert_eq!(output.status, Some(1), "with {options:?}: {output:?}");
+        assert!(output.complaint().0.contains("lost"), "{output:?}");
+    }
+    let time = begin.elapsed();
+    assert!((50..90).contains(&time.as_secs()), "it took {time:?}");
+    fs::remove_file(&path).expect("nobody needs it any more");
 }
 
 #[test]
