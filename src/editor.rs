@@ -285,7 +285,8 @@ impl Editor {
         let (written, over) = mpsc::channel();
         let last = format!("{end}{late}");
         thread::spawn(move || written.send(write_out(&last)));
-        over.recv_timeout(LAST_LINES).ok(); // The terminal may be gone.
+        // The terminal may be gone.
+        over.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
     }
 
     /// From now on, a panic in any thread restores the terminal and ends the

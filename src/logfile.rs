@@ -1,18 +1,27 @@
 //! A file that lines are appended to.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where there is a little room now and then, it is not said each time that there is
+/// none, but once until it went well for so long.
+const RELAPSE: Duration = Duration::from_secs(60);
 
 /// A log that is open. What it cannot write is lost, and that is said once.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    file: Mutex<File>,
-    /// The last attempt to write has failed.
-    failing: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    /// When something could not be written, the last time.
+    failed: Option<Instant>,
 }
 
 impl LogFile {
@@ -21,11 +30,8 @@ impl LogFile {
     /// # Errors
     /// If the system does not allow it.
     pub fn open(path: &Path) -> io::Result<LogFile> {
-        Ok(LogFile {
-            path: path.into(),
-            file: Mutex::new(open(path)?),
-            failing: AtomicBool::new(false),
-        })
+        let state = State { file: open(path)?, failed: None };
+        Ok(LogFile { path: path.into(), state: Mutex::new(state) })
     }
 
     /// Where it is.
@@ -39,8 +45,8 @@ impl LogFile {
     /// # Errors
     /// If the system does not allow it; then the old file is still written to.
     pub fn reopen(&self) -> io::Result<()> {
-        let file = open(&self.path)?;
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        let state = State { file: open(&self.path)?, failed: None };
+        *self.state() = state;
         Ok(())
     }
 
@@ -48,12 +54,16 @@ impl LogFile {
     /// left.
     ///
     /// # Errors
-    /// The first time that it cannot; then not before it could again.
+    /// The first time that it cannot; then not before it could for a minute.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = write_lines(&mut file, lines);
-        let failed = self.failing.swap(result.is_err(), Ordering::Relaxed);
-        if failed { Ok(()) } else { result }
+        let mut state = self.state();
+        let Err(err) = write_lines(&mut state.file, lines) else { return Ok(()) };
+        let last = state.failed.replace(Instant::now());
+        if last.is_some_and(|last| last.elapsed() < RELAPSE) { Ok(()) } else { Err(err) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +99,25 @@ fn open(path: &Path) -> io::Result<File> {
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let mut file = options.open(path)?;
+    // Somebody may have written there without ending the line, by hand or by force.
+    if !is_whole(path).unwrap_or(true) {
+        file.write_all(b"\n").ok(); // A full disk is another matter.
+    }
+    Ok(file)
+}
+
+/// Whether a file ends where a line does.
+fn is_whole(path: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(true); // What is no file may have no end.
+    }
+    let mut last = [0];
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// Whether a hang-up (SIGHUP) is meant for the log. It is not where it says that

@@ -22,7 +22,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use mio::net::TcpListener;
@@ -68,8 +68,11 @@ const REGISTRATION: Duration = Duration::from_secs(30);
 /// How many connections a worker gets before the next one gets any. A class is served
 /// best by one thread: it has no other to wake, and more is heard by one send.
 const CLASS: usize = 128;
-/// How long the last words may take to be sent when the server stops.
+/// How long the last words may take to be sent when the server stops...
 const FAREWELL: Duration = Duration::from_secs(2);
+/// ...and how long, from then on, what is yet to be logged and shown may take to be
+/// written. A terminal that is held is given back in another half second, if it can be.
+const AFTERWARDS: Duration = Duration::from_millis(300);
 /// How many sightings wait for a console that is slow or stopped.
 const SIGHTINGS: usize = 1024;
 /// What everyone is told when the server stops.
@@ -157,19 +160,20 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
             discovery::advertise(advert, count, warn).await;
         }
     };
-    let (count, at_once) = on_all_cores(&reactors, |workers| {
+    let end = on_all_cores(&reactors, |workers| {
         serve(workers, &lobby, listeners, limits, presence, interrupts)
     });
-    if let Some(interrupt) = at_once {
+    if let Some(interrupt) = end.at_once {
         console.finish();
         process::exit(interrupt.status().into());
     }
     drop(lobby);
-    sighted.force_send(Sighting::Stopped(count)).ok(); // If need be, before others.
+    sighted.force_send(Sighting::Stopped(end.people)).ok(); // If need be, before others.
     drop(sighted);
+    let deadline = end.since + FAREWELL + AFTERWARDS;
     for done in followers {
         // A terminal that is held or a disk that hangs is not waited for.
-        done.recv_timeout(Duration::from_millis(500)).ok();
+        done.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
     }
     Ok(())
 }
@@ -264,9 +268,17 @@ where
     })
 }
 
-/// Serves everyone who comes until an interrupt, then says goodbye. Returns how
-/// many people were here at the end, and the second interrupt if there was one:
-/// then nothing is waited for any more.
+/// How serving ends.
+struct End {
+    /// When the first interrupt came.
+    since: Instant,
+    /// How many people were here.
+    people: usize,
+    /// The second interrupt, if there was one: nothing is waited for any more.
+    at_once: Option<Interrupt>,
+}
+
+/// Serves everyone who comes until an interrupt, then says goodbye.
 async fn serve<'a>(
     workers: Vec<Worker<'a>>,
     lobby: &'a Lobby,
@@ -274,7 +286,7 @@ async fn serve<'a>(
     limits: Limits,
     presence: impl Future<Output = ()> + Send + 'a,
     mut interrupts: Interrupts,
-) -> (usize, Option<Interrupt>) {
+) -> End {
     let Worker { executor, reactor, .. } = &workers[0];
     let (stop, stopped) = async_channel::bounded(1);
     let (present, all_gone) = async_channel::bounded(1);
@@ -286,9 +298,10 @@ async fn serve<'a>(
     let presence = executor.spawn(presence);
 
     interrupts.next().await;
+    let since = Instant::now();
     drop(stop);
     lobby.withdraw();
-    let count = lobby.with(|room, _| room.close(LAST_WORD));
+    let people = lobby.with(|room, _| room.close(LAST_WORD));
     let goodbyes = async {
         all_gone.recv().await.ok();
         presence.await;
@@ -299,7 +312,7 @@ async fn serve<'a>(
         None
     };
     let at_once = async { Some(interrupts.next().await) };
-    (count, or(or(goodbyes, patience), at_once).await)
+    End { since, people, at_once: or(or(goodbyes, patience), at_once).await }
 }
 
 /// Accepts connections until `stopped`. Each holds on to `present` until it ends.
@@ -338,7 +351,7 @@ async fn accept<'a>(
                 yield_now().await;
             }
             // They changed their mind.
-            Some(Err(err)) if err.kind() == io::ErrorKind::ConnectionAborted => (),
+            Some(Err(err)) if has_gone(&err) => (),
             // Most likely out of descriptors: somebody has to leave first.
             Some(Err(_)) => {
                 workers[0].reactor.sleep(pause).await;
@@ -346,6 +359,12 @@ async fn accept<'a>(
             }
         }
     }
+}
+
+/// Whether it is the one who was to be accepted that has gone; Windows calls that a reset.
+fn has_gone(err: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset};
+    matches!(err.kind(), ConnectionAborted | ConnectionReset)
 }
 
 /// Listens on each address, or on all of IPv4 and, where there is such a thing,

@@ -10,7 +10,7 @@ use std::sync::Weak;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_channel::Receiver;
+use async_channel::{Receiver, TryRecvError};
 use chrono::Local;
 use colored::Colorize;
 
@@ -119,25 +119,39 @@ impl Console {
     pub fn show(&self, sightings: Receiver<Sighting>, lobby: &Weak<Lobby>) {
         let texts = &self.texts.server;
         let mut brake = Brake::default();
-        while let Ok(first) = sightings.recv_blocking() {
+        let more = |kept| format!("! {}", (texts.more_cut)(kept));
+        loop {
+            let first = match brake.is_on() {
+                // Even if nothing happens any more, it is told how many there were.
+                true => sightings.try_recv(),
+                false => sightings.recv_blocking().map_err(|_| TryRecvError::Closed),
+            };
+            if matches!(first, Err(TryRecvError::Closed)) {
+                return;
+            }
             let mut news = String::new();
+            if let Some(kept) = brake.kept() {
+                self.complain(&mut news, &more(kept));
+            }
             let others = iter::from_fn(|| sightings.try_recv().ok()).take(sightings.len());
-            for sighting in iter::once(first).chain(others) {
-                if let Some(kept) = brake.kept() {
-                    self.complain(&mut news, &format!("! {}", (texts.more_cut)(kept)));
-                }
+            for sighting in first.into_iter().chain(others) {
                 let time = Local::now().format("%H:%M:%S");
                 match sighting {
                     Sighting::News(deed, address) if !self.quiet => {
                         writeln!(news, "{time} {}", tell(&deed, address, texts))
                             .expect("a string takes all it is given");
                     }
-                    Sighting::Stopped(members) if !self.quiet => {
-                        self.print(&mem::take(&mut news));
-                        self.finish();
-                        self.print(&((texts.stopped)(members) + "\n"));
+                    Sighting::News(..) => (),
+                    Sighting::Stopped(members) => {
+                        if let Some(kept) = brake.release() {
+                            self.complain(&mut news, &more(kept));
+                        }
+                        if !self.quiet {
+                            self.print(&mem::take(&mut news));
+                            self.finish();
+                            self.print(&((texts.stopped)(members) + "\n"));
+                        }
                     }
-                    Sighting::News(..) | Sighting::Stopped(_) => (),
                     Sighting::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),
                     Sighting::Cut(..) if brake.holds() => (),
                     Sighting::Cut(cut, address) => {
@@ -230,9 +244,19 @@ impl Brake {
         self.cuts > CUTS
     }
 
+    /// Whether some are yet to be told of.
+    fn is_on(&self) -> bool {
+        self.cuts > CUTS
+    }
+
     /// How many were not told, once there is time for that.
     fn kept(&mut self) -> Option<usize> {
         self.since.filter(|since| since.elapsed() > Duration::from_secs(1))?;
+        self.release()
+    }
+
+    /// How many were not told so far.
+    fn release(&mut self) -> Option<usize> {
         let cuts = mem::take(&mut self.cuts);
         self.since = None;
         cuts.checked_sub(CUTS).filter(|&kept| kept > 0)

@@ -109,6 +109,20 @@ fn a_log_that_is_renamed_and_hung_up_on_goes_on_in_a_new_file_and_loses_no_line(
 }
 
 #[test]
+fn a_log_that_breaks_off_within_a_line_goes_on_with_the_next() {
+    let path = fresh("broken-off.log");
+    fs::write(&path, "written by hand").expect("a file can be written");
+    let server = Server::start(&["--log", path.to_str().expect("a path in UTF-8")]);
+    let _ana = server.member("ana");
+    let held = comes_to_hold(&path, "User ana joined.\n");
+    let (first, second) = held.split_once('\n').expect("there are two lines");
+    assert!(first == "written by hand" && second.ends_with(" User ana joined.\n"), "{held:?}");
+    server.process.signal("TERM");
+    assert_eq!(server.process.output().stderr, "");
+    fs::remove_file(path).expect("the log can be removed");
+}
+
+#[test]
 #[cfg(target_os = "linux")] // Elsewhere nobody can give a process more room.
 fn where_there_is_no_more_room_that_is_said_once_and_only_whole_lines_are_kept() {
     use rustix::process::{Pid, Resource, getrlimit, prlimit};
@@ -123,12 +137,24 @@ fn where_there_is_no_more_room_that_is_said_once_and_only_whole_lines_are_kept()
     for n in 0..500 {
         says(&mut ana, n);
     }
+    // There may be room for a short line, and then not for a long one again.
+    let mut joao = server.member("joao");
+    for _ in 0..10 {
+        for text in ["oi", TAIL.trim_start()] {
+            joao.says(format!("MSG {text}"));
+            joao.reads(format!("FROM joao [all]: {text}"));
+        }
+    }
+    ana.skips_to("User joao joined.");
     let complaint = server.process.stderr.next().expect("it complains");
     assert!(complaint.contains(log) && complaint.contains("the chat goes on"), "{complaint}");
 
     // When there is room again, it goes on.
     let pid = Pid::from_raw(server.process.id().try_into().expect("a process has a number"));
     prlimit(pid, Resource::Fsize, getrlimit(Resource::Fsize)).expect("it may have as much as we");
+    for text in ["oi", TAIL.trim_start()].repeat(10) {
+        ana.reads(format!("FROM joao [all]: {text}"));
+    }
     says(&mut ana, 500);
     let kept = numbers(&comes_to_hold(&path, &format!("500{TAIL}\n")));
     assert!(kept.is_sorted() && kept.len() < 500, "{kept:?}");
