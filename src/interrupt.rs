@@ -6,6 +6,12 @@ use std::io;
 use async_channel::{Receiver, Sender};
 use smol::future::or;
 
+#[cfg(unix)]
+#[allow(unsafe_code)] // What a signal is to do is only told where it could be changed, too.
+mod unix;
+#[cfg(unix)]
+use unix as imp;
+
 #[cfg(windows)]
 #[allow(unsafe_code)] // How else could the system be asked to call us?
 mod windows;
@@ -90,37 +96,8 @@ impl Interrupts {
                 }
             };
             match or(self.signals.next(), pulled).await {
-                Interrupt::HungUp if (self.hung_up)() => (),
+                Interrupt::HungUp if (self.hung_up)() || self.signals.outlives_terminal() => (),
                 interrupt => return interrupt,
-            }
-        }
-    }
-}
-
-#[cfg(unix)]
-mod imp {
-    use std::future;
-    use std::io;
-
-    use async_signal::{Signal, Signals};
-    use smol::stream::StreamExt;
-
-    use super::Interrupt;
-
-    pub struct Interrupts(Signals);
-
-    impl Interrupts {
-        pub fn watch() -> io::Result<Interrupts> {
-            Signals::new([Signal::Int, Signal::Term, Signal::Hup]).map(Interrupts)
-        }
-
-        pub async fn next(&mut self) -> Interrupt {
-            match self.0.next().await {
-                Some(Ok(Signal::Int)) => Interrupt::Interrupted,
-                Some(Ok(Signal::Hup)) => Interrupt::HungUp,
-                Some(Ok(_)) => Interrupt::Terminated,
-                // Signals cannot be heard any more; the program can still be killed.
-                Some(Err(_)) | None => future::pending().await,
             }
         }
     }

@@ -16,9 +16,8 @@
 //!
 //! `wire` and `room` do no I/O, read no clock and know no runtime.
 
-#![cfg_attr(not(windows), forbid(unsafe_code))]
-// There, `interrupt` has to ask the system to be called back.
-#![cfg_attr(windows, deny(unsafe_code))]
+// But for what `interrupt` has to ask the system.
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod cli;

@@ -43,6 +43,10 @@ impl Interrupts {
         Ok(Interrupts(receiver))
     }
 
+    pub fn outlives_terminal(&self) -> bool {
+        false // Nobody can ask for that.
+    }
+
     pub async fn next(&mut self) -> Interrupt {
         match self.0.recv().await {
             Ok(interrupt) => interrupt,

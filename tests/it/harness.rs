@@ -26,6 +26,8 @@ pub const GREETING: &str = "New User. Please register with: NICK <your_nick>";
 /// A program that was built like the tests. `MINICHAT_RUNNER` names another to run
 /// it with, for those of another platform.
 pub fn program(path: impl AsRef<OsStr>) -> Command {
+    #[cfg(unix)]
+    signals::end_with_the_terminal();
     match std::env::var_os("MINICHAT_RUNNER") {
         Some(runner) => {
             let mut command = Command::new(runner);

@@ -8,6 +8,8 @@ use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use crate::harness::minichat_after;
 use crate::harness::{Peer, Server, minichat};
 use crate::signals;
 
@@ -84,6 +86,26 @@ fn a_second_signal_ends_the_server_at_once_and_after_the_first_nobody_gets_in() 
         server.process.signal(second);
         let expected = if second == "INT" { 130 } else { 143 };
         assert_eq!(server.process.output().status, Some(expected), "{second} after {first}");
+    }
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere a terminal takes all with it that was started there.
+fn who_starts_it_by_nohup_may_close_the_terminal() {
+    for (preparation, goes_on) in [("trap '' HUP", true), ("true", false)] {
+        let mut server = Server::launch(minichat_after(preparation), &[]);
+        let mut ana = server.member("ana");
+        server.process.signal("HUP");
+        if goes_on {
+            for _ in 0..20 {
+                ana.says("MSG still here");
+                ana.reads("FROM ana [all]: still here");
+            }
+            server.still_serves();
+            server.process.signal("TERM");
+        }
+        ana.skips_to("BYE");
+        assert_eq!(server.process.wait().code(), Some(0), "after {preparation}");
     }
 }
 

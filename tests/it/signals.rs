@@ -13,6 +13,17 @@ pub const ALL: &[(&str, i32)] = &[("INT", 130), ("TERM", 143), ("HUP", 129)];
 pub const ALL: &[(&str, i32)] =
     &[("INT", 130), ("TERM", 143), ("HUP", 129), ("BREAK", 130), ("CLOSE", 143)];
 
+/// Makes sure that the programs which are started end when the terminal does, though the
+/// tests may not: those of whoever runs them by `nohup`.
+#[cfg(unix)]
+pub fn end_with_the_terminal() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    // SAFETY: that is what every program begins with.
+    let before = unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) };
+    before.expect("it is a signal");
+}
+
 /// Sends a signal by name, as `kill` does.
 #[cfg(unix)]
 pub fn send(child: &Child, name: &str) {

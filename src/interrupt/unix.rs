@@ -1,0 +1,54 @@
+//! How Unix asks a program to stop: by signals.
+
+use std::future;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use async_signal::{Signal, Signals};
+use nix::libc;
+use smol::stream::StreamExt;
+
+use super::Interrupt;
+
+pub struct Interrupts {
+    signals: Signals,
+    /// The end of the terminal is not to be the end of the program: so `nohup` wants it.
+    outlives_terminal: bool,
+}
+
+impl Interrupts {
+    pub fn watch() -> io::Result<Interrupts> {
+        let outlives_terminal = is_ignored(libc::SIGHUP); // Before it is watched for.
+        let signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])?;
+        Ok(Interrupts { signals, outlives_terminal })
+    }
+
+    pub fn outlives_terminal(&self) -> bool {
+        self.outlives_terminal
+    }
+
+    pub async fn next(&mut self) -> Interrupt {
+        match self.signals.next().await {
+            Some(Ok(Signal::Int)) => Interrupt::Interrupted,
+            Some(Ok(Signal::Hup)) => Interrupt::HungUp,
+            Some(Ok(_)) => Interrupt::Terminated,
+            // Signals cannot be heard any more; the program can still be killed.
+            Some(Err(_)) | None => future::pending().await,
+        }
+    }
+}
+
+/// Whether whoever started the program wants it to ignore a signal.
+fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action, the call does nothing but to fill in the present one,
+    // which is plain numbers.
+    let action = unsafe {
+        match libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) {
+            0 => action.assume_init(),
+            _ => return false,
+        }
+    };
+    action.sa_sigaction == libc::SIG_IGN
+}
