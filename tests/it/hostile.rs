@@ -163,6 +163,49 @@ fn nothing_that_a_terminal_would_obey_gets_into_a_complaint() {
 }
 
 #[test]
+fn whatever_bytes_a_server_sends_no_terminal_obeys_them_and_the_end_is_the_end() {
+    const PIECES: [&str; 12] = [
+        "FROM ",
+        "ana",
+        " [all]: ",
+        " [dm]: ",
+        "User ",
+        " joined.",
+        " left the chat.",
+        "OK ",
+        "ERR ",
+        "History: ",
+        "\r\n",
+        "\n",
+    ];
+    let door = StandIn::open();
+    for (seed, options) in [&[][..], &["--json"], &["--color", "never"]].into_iter().enumerate() {
+        let mut dice = fastrand::Rng::with_seed(seed as u64);
+        let mut garbage = Vec::new();
+        while garbage.len() < 256 << 10 {
+            match dice.usize(..16) {
+                n if n < PIECES.len() => garbage.extend_from_slice(PIECES[n].as_bytes()),
+                12 => garbage.extend(dice.char(..).to_string().bytes()),
+                13 => garbage.push(dice.u8(..0x20)),
+                _ => garbage.push(dice.u8(..)),
+            }
+        }
+        let (client, mut server) = registered(&door, options);
+        server.sends(&garbage);
+        server.says("\nBYE");
+        let output = client.process.output();
+        assert_eq!(output.status, Some(0), "seed {seed}: {}", output.stderr);
+        assert!(!is_dangerous(&output.stdout) && !is_dangerous(&output.stderr), "seed {seed}");
+        assert!(output.stdout.lines().count() > 1000, "seed {seed}: it shows what it was sent");
+        if options.contains(&"--json") {
+            for line in output.stdout.lines() {
+                serde_json::from_str::<Value>(line).unwrap_or_else(|err| panic!("{line}: {err}"));
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_not_utf8_is_shown_with_a_mark_in_its_place() {
     let door = StandIn::open();
     let (mut client, mut server) = registered(&door, &[]);

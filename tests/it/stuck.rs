@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::process::Stdio;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Peer, Running, Server, StandIn, connect, minichat, run};
 
@@ -71,6 +71,32 @@ fn who_talks_without_end_and_reads_it_all_is_never_cut_off() {
     }
     talking.join().expect("it does not panic").expect("the server listens to the end");
     talker.reads_nothing_more();
+}
+
+#[test]
+fn who_had_nothing_to_read_for_long_is_not_cut_off_by_a_burst() {
+    let server = Server::start(&["--rate", "0"]);
+    let [mut talker, mut ana] = server.members(["日".repeat(32).as_str(), "ana"]);
+    let listeners: Vec<Peer> = (0..5).map(|n| server.member(&format!("n{n}"))).collect();
+    for n in 0..5 {
+        ana.reads(format!("User n{n} joined."));
+    }
+    // More than a second: who has something to read and does not is given up by then.
+    thread::sleep(Duration::from_millis(1200));
+    // What is heard at a time, and more than is remembered.
+    let lines = 10_900;
+    talker.sends("MSG x\n".repeat(lines));
+    let everybody = listeners.into_iter().chain([ana, talker]);
+    thread::scope(|scope| {
+        for mut peer in everybody {
+            scope.spawn(move || {
+                let mut heard = 0;
+                while heard < lines {
+                    heard += usize::from(peer.line().ends_with(" [all]: x"));
+                }
+            });
+        }
+    });
 }
 
 #[test]
