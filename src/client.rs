@@ -54,8 +54,10 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// ...and to listen to each message before it. Most allow 50 a second, but a
 /// message that is not waited for may be lost.
 const LISTENING: Duration = Duration::from_secs(1);
-/// How long it may neither take nor answer anything of what we say.
-const STUCK: Duration = Duration::from_secs(60);
+/// How long it may neither take nor answer anything of what we say. A server that allows
+/// 50 short lines a second takes some only every few minutes, when it has heard all that
+/// its buffers hold.
+const STUCK: Duration = Duration::from_secs(600);
 
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
@@ -155,7 +157,8 @@ fn open_log(
         let what = (texts.server.log_failed)(&visible(&log.path().display().to_string()), &why);
         desk::remark(editor.as_ref(), &(texts.server.warning)(&what)); // The chat goes on.
     };
-    let (rotated, is_rotated, told) = (log.clone(), logfile::is_rotated(), complain.clone());
+    let is_rotated = logfile::is_rotated(interrupts.outlive_terminal());
+    let (rotated, told) = (log.clone(), complain.clone());
     interrupts.on_hang_up(move || {
         let (rotated, told) = (rotated.clone(), told.clone());
         let reopen = move || rotated.reopen().unwrap_or_else(|err| told(&rotated, &err));
@@ -516,11 +519,11 @@ impl<'a> Conversation<'a> {
     /// may also listen more slowly than we talk.
     fn patience(&self) -> Option<Duration> {
         if self.dialogue.is_leaving() {
-            return Some((GOODBYE + LISTENING * self.dialogue.unanswered()).min(STUCK));
+            return Some(GOODBYE + LISTENING * self.dialogue.unanswered());
         }
         match self.dialogue.awaits_the_server() {
             true => Some(self.config.timeout),
-            false => (!self.unsent.is_empty()).then_some(STUCK),
+            false => (!self.unsent.is_empty()).then(stuck),
         }
     }
 
@@ -691,6 +694,12 @@ impl<'a> Conversation<'a> {
 }
 
 /// The nick that the name of a user on this machine suggests.
+/// [`STUCK`], or fewer seconds for the sake of a test.
+fn stuck() -> Duration {
+    let fewer = cfg!(debug_assertions).then(|| env::var("MINICHAT_STUCK_SECS").ok()?.parse().ok());
+    fewer.flatten().map_or(STUCK, Duration::from_secs)
+}
+
 fn proposal(user: &str) -> Option<String> {
     let fit = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = user.chars().filter(|&c| fit(c)).take(32).collect();

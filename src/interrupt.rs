@@ -81,6 +81,12 @@ impl Interrupts {
         self.hung_up = Box::new(look);
     }
 
+    /// Whether the program was started to go on when its terminal is gone, as by `nohup`:
+    /// a hang-up is no interrupt then.
+    pub fn outlive_terminal(&self) -> bool {
+        self.signals.outlive_terminal()
+    }
+
     /// What [`next`](Interrupts::next) obeys beside signals.
     pub fn trigger(&self) -> Trigger {
         self.trigger.clone()
@@ -96,7 +102,7 @@ impl Interrupts {
                 }
             };
             match or(self.signals.next(), pulled).await {
-                Interrupt::HungUp if (self.hung_up)() || self.signals.outlives_terminal() => (),
+                Interrupt::HungUp if (self.hung_up)() || self.outlive_terminal() => (),
                 interrupt => return interrupt,
             }
         }

@@ -121,10 +121,21 @@ fn is_whole(path: &Path) -> io::Result<bool> {
 }
 
 /// Whether a hang-up (SIGHUP) is meant for the log. It is not where it says that
-/// the terminal is gone, nor where nothing else can be meant, as on Windows.
-pub fn is_rotated() -> impl Fn() -> bool + Send + 'static {
+/// the terminal is gone, unless that is nothing to a program that `outlives` it, nor
+/// where nothing else can be meant, as on Windows.
+pub fn is_rotated(outlives: bool) -> impl Fn() -> bool + Send + 'static {
     // Whatever standard input is, that is the terminal which hangs up.
     let has_terminal = || File::open("/dev/tty").is_ok();
     let had_terminal = has_terminal();
-    move || cfg!(unix) && (!had_terminal || has_terminal())
+    move || cfg!(unix) && (outlives || !had_terminal || has_terminal())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hang_up_that_ends_nothing_is_always_meant_for_the_log() {
+        assert_eq!(is_rotated(true)(), cfg!(unix));
+    }
 }

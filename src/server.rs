@@ -141,7 +141,8 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         // Before anybody can come: the log misses nothing.
         let (lobby, id) = (lobby.clone(), lobby.observe());
         let log = Log::new(log, sighted.clone(), texts);
-        let (rotated, is_rotated) = (log.clone(), logfile::is_rotated());
+        let (rotated, is_rotated) =
+            (log.clone(), logfile::is_rotated(interrupts.outlive_terminal()));
         interrupts.on_hang_up(move || is_rotated() && rotated.reopen_soon());
         followers.push(follower(move || log.follow(&lobby, id)));
     }

@@ -612,8 +612,14 @@ impl Dialogue {
     /// The server has closed the connection.
     pub fn closed(&mut self) -> Vec<Act> {
         match self.phase {
-            // Nobody has heard the last words, or it would have said so.
-            Phase::Leaving if self.unanswered() > 0 && self.is_answered() => {
+            // Nobody has heard the last words, or they would have come back.
+            Phase::Leaving
+                if self.echoes
+                    && self
+                        .unconfirmed
+                        .iter()
+                        .any(|(_, line)| matches!(line, Pending::Said(_))) =>
+            {
                 self.fail(Failure::Lost)
             }
             Phase::Leaving => vec![Act::End],
@@ -1248,11 +1254,18 @@ mod tests {
         assert_eq!(dialogue.closed(), [Act::Fail(Failure::Lost)]);
         hear(&mut dialogue, "FROM ana [all]: two");
         assert_eq!(dialogue.closed(), [Act::End]);
-        // A server that never says one's own words again may have heard them.
-        let mut dialogue = talking_as(Manner::Script);
-        dialogue.typed("one");
-        dialogue.end_of_input();
-        assert_eq!(dialogue.closed(), [Act::End]);
+        // What never comes back may have been heard: whatever is said to a server that
+        // does not repeat it, and what is said in private.
+        for lines in [&["one"][..], &["@joao one"]] {
+            let mut dialogue = talking_as(Manner::Script);
+            dialogue.typed("echo");
+            if lines[0].starts_with('@') {
+                hear(&mut dialogue, "FROM ana [all]: echo");
+            }
+            lines.iter().for_each(|line| _ = dialogue.typed(line));
+            dialogue.end_of_input();
+            assert_eq!(dialogue.closed(), [Act::End], "{lines:?}");
+        }
     }
 
     #[test]

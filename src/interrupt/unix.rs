@@ -24,7 +24,7 @@ impl Interrupts {
         Ok(Interrupts { signals, outlives_terminal })
     }
 
-    pub fn outlives_terminal(&self) -> bool {
+    pub fn outlive_terminal(&self) -> bool {
         self.outlives_terminal
     }
 

@@ -43,7 +43,7 @@ impl Interrupts {
         Ok(Interrupts(receiver))
     }
 
-    pub fn outlives_terminal(&self) -> bool {
+    pub fn outlive_terminal(&self) -> bool {
         false // Nobody can ask for that.
     }
 

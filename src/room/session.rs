@@ -12,11 +12,11 @@ use crate::wire::Nick;
 const BATCH: usize = 64 << 10;
 /// Whoever has so many bytes yet to read is well behind, and the others have to
 /// slow down...
-pub(super) const STRAIN: usize = 256 << 10;
+pub(super) const STRAIN: usize = 128 << 10;
 /// ...so much that it takes them this long...
 const GRACE: Duration = Duration::from_secs(1);
-/// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever does
-/// read is never cut off; one who has stopped is soon, and nobody waits for long.
+/// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever reads what
+/// comes then is never cut off; one who has stopped is soon, and nobody waits for long.
 const DANGER: usize = (1 << 20) - (128 << 10);
 /// About how many bytes a note takes beside its lines: its place in a queue that may be
 /// half empty, and what comes with each piece of memory.

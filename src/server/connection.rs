@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use memchr::memchr;
 use mio::net::TcpStream;
 use smol::future::{FutureExt as _, or, yield_now};
 
@@ -310,10 +311,11 @@ impl<'a> Ear<'a> {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                let held = self.share.is_spent(moment)
-                    && bytes.contains(&b'\n')
-                    && (room.is_strained(now) || room.is_pressing(id, now));
-                if held {
+                if !self.share.is_even(moment)
+                    && let Some(end) = memchr(b'\n', bytes)
+                    && self.share.is_spent(self.lines.pending() + end, room.population(), moment)
+                    && (room.is_strained(now) || room.is_pressing(id, now))
+                {
                     // Somebody who does read would be lapped: they are waited for.
                     let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
                     self.wait = Some(reactor.sleep_until(moment + HOLD - late));
@@ -323,9 +325,9 @@ impl<'a> Ear<'a> {
                 if cfg!(debug_assertions) && is_dreaded(line) {
                     panic!("as the test wants");
                 }
-                let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.talk());
+                let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.spoken());
                 room.hear(id, line, now);
-                let said = length.max((room.talk() - before) as usize);
+                let said = length.max((room.spoken() - before) as usize);
                 self.share.spend(said, room.population(), moment);
                 self.pace.count(moment);
             }

@@ -44,9 +44,7 @@ const CALM: u64 = 256 << 10;
 const COMPANY: usize = 64;
 /// ...and so much of that at once who has said little before. A person does not even
 /// notice that others shout.
-const SAVINGS: Duration = Duration::from_secs(2);
-/// Nobody waits longer than this before a line, whatever they have said.
-const DEBT: Duration = Duration::from_secs(1);
+const SAVINGS: Duration = Duration::from_secs(1);
 
 /// What one client has said of late, against its share.
 #[derive(Debug)]
@@ -59,20 +57,33 @@ impl Share {
     /// The share of a newcomer. They have not saved anything, or whoever comes again and
     /// again would have no end of savings.
     pub fn new(now: Instant) -> Share {
-        Share { even: now + SAVINGS + DEBT }
+        Share { even: now + SAVINGS }
     }
 
-    /// Takes note of so many bytes, said where there are so many people.
+    /// Takes note of so many bytes, said where there are so many people. Nobody has to wait
+    /// longer for their next line than this one is worth, whatever came before.
     pub fn spend(&mut self, bytes: usize, people: usize, now: Instant) {
-        let all = (bytes * people.max(COMPANY)) as u64;
-        let cost = Duration::from_nanos(all * 1_000_000_000 / CALM);
-        self.even = (self.even.max(now) + cost).min(now + SAVINGS + DEBT);
+        let cost = cost(bytes, people);
+        self.even = (self.even.max(now) + cost).min(now + cost.max(SAVINGS));
     }
 
-    /// Whether it has said so much that others come first.
-    pub fn is_spent(&self, now: Instant) -> bool {
-        self.even > now + SAVINGS
+    /// Whether it has said so much that so many bytes more have to wait.
+    pub fn is_spent(&self, bytes: usize, people: usize, now: Instant) -> bool {
+        let cost = cost(bytes, people);
+        !self.is_even(now) && self.even + cost > now + cost.max(SAVINGS)
     }
+
+    /// Whether it has said nothing of late that it had no share for: it need not wait,
+    /// however much comes.
+    pub fn is_even(&self, now: Instant) -> bool {
+        self.even <= now
+    }
+}
+
+/// For how long so many bytes use up a share among so many people.
+fn cost(bytes: usize, people: usize) -> Duration {
+    let all = (bytes * people.max(COMPANY)) as u64;
+    Duration::from_nanos(all * 1_000_000_000 / CALM)
 }
 
 #[cfg(test)]
@@ -80,41 +91,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_says_little_need_never_wait_and_who_says_much_a_second_at_most() {
+    fn who_says_little_need_never_wait_and_who_says_much_as_long_as_it_lasts() {
         let mut now = Instant::now();
         let mut share = Share::new(now);
-        assert!(share.is_spent(now), "a newcomer has saved nothing");
-        now += SAVINGS + DEBT;
+        assert!(share.is_spent(80, 2, now), "a newcomer has saved nothing");
+        now += SAVINGS;
         // A paste, and then ten lines a second for an hour.
-        share.spend(8 << 10, 2, now);
+        share.spend(3 << 10, 2, now);
         for _ in 0..36_000 {
-            assert!(!share.is_spent(now));
-            now += Duration::from_millis(100);
+            assert!(!share.is_spent(80, 2, now));
             share.spend(80, 2, now);
+            now += Duration::from_millis(100);
         }
-        for _ in 0..10_000 {
-            share.spend(4096, 2, now);
+        for (people, wait) in [(2, 1), (64, 1), (640, 10)] {
+            for _ in 0..1000 {
+                share.spend(4096, people, now);
+            }
+            let wait = Duration::from_secs(wait);
+            assert!(share.is_spent(4096, people, now + wait - Duration::from_millis(1)));
+            assert!(!share.is_spent(4096, people, now + wait), "{people} people");
         }
-        assert!(share.is_spent(now + DEBT - Duration::from_millis(1)));
-        assert!(!share.is_spent(now + DEBT));
     }
 
     #[test]
     fn all_together_say_no_more_than_a_slow_network_takes() {
-        for (people, length) in [(2, 20), (64, 20), (64, 4096), (1000, 200)] {
+        for (people, length) in [(2, 20), (64, 20), (64, 4096), (128, 4096), (1000, 200)] {
             let start = Instant::now();
             let mut shares: Vec<Share> = (0..people).map(|_| Share::new(start)).collect();
+            // They have kept silent before.
+            let start = start + 10 * SAVINGS;
             let mut said = 0;
             for millis in 0..10_000 {
-                let now = start + DEBT + Duration::from_millis(millis);
+                let now = start + Duration::from_millis(millis);
                 for share in &mut shares {
-                    if !share.is_spent(now) {
+                    while !share.is_spent(length, people, now) {
                         share.spend(length, people, now);
                         said += length;
                     }
                 }
             }
-            let most = 10 * CALM as usize + people * length;
+            let at_once = (CALM as usize).max(people * length);
+            let most = 10 * CALM as usize + at_once + people * length;
             assert!(said <= most, "{people} people say {said} bytes");
             assert!(people < 64 || said > most / 2, "{people} people say only {said} bytes");
         }

@@ -34,6 +34,11 @@ impl LineBuffer {
         LineBuffer { limit, partial: Vec::new(), lent: false, skipping: false }
     }
 
+    /// How many bytes of a line have arrived, whose end has not.
+    pub fn pending(&self) -> usize {
+        if self.lent { 0 } else { self.partial.len() }
+    }
+
     /// Takes the next whole line off the front of `input`, without its line
     /// feed and one carriage return before it.
     ///

@@ -482,20 +482,20 @@ fn a_server_that_takes_nothing_of_what_is_said_is_left_in_time() {
     let formats = [&["-nbot"][..], &["-nbot", "--json"], &["--raw"]];
     let clients = formats.map(|options| {
         let mut command = connect(door.address, options);
+        command.env("MINICHAT_STUCK_SECS", "2");
         command.stdin(File::open(&path).expect("it is there"));
         let client = Running::start_into(&mut command, Stdio::piped(), Stdio::piped());
         let mut server = door.caller();
         server.says("OK welcome bot");
         (client, server, options)
     });
-    for (mut client, _server, options) in clients {
-        while client.stdout.next_within(Duration::from_secs(90)).is_some() {}
+    for (client, _server, options) in clients {
         let output = client.output();
         assert_eq!(output.status, Some(1), "with {options:?}: {output:?}");
         assert!(output.complaint().0.contains("lost"), "{output:?}");
     }
     let time = begin.elapsed();
-    assert!((50..90).contains(&time.as_secs()), "it took {time:?}");
+    assert!(time >= Duration::from_secs(2), "it took {time:?}");
     fs::remove_file(&path).expect("nobody needs it any more");
 }
 

@@ -346,14 +346,13 @@ const LIMITS: [Limit; 20] = [
     ),
     (
         "the others",
-        "256 KiB/s, divided by 64 people or more; 2 s of it at once; a line waits 1 s at most | \
-         while somebody who has read in the last second is 256 to 896 KiB behind",
+        "256 KiB/s, divided by 64 people or more; 1 s of it at once | \
+         while somebody who has read in the last second is 128 to 896 KiB behind",
         &[
             ("server/pace", "CALM: u64 = 256 << 10;"),
             ("server/pace", "COMPANY: usize = 64;"),
-            ("server/pace", "SAVINGS: Duration = Duration::from_secs(2);"),
-            ("server/pace", "DEBT: Duration = Duration::from_secs(1);"),
-            ("room/session", "STRAIN: usize = 256 << 10;"),
+            ("server/pace", "SAVINGS: Duration = Duration::from_secs(1);"),
+            ("room/session", "STRAIN: usize = 128 << 10;"),
             ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
             ("room/session", "GRACE: Duration = Duration::from_secs(1);"),
         ],

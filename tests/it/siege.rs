@@ -775,8 +775,7 @@ const WHILE: Duration = Duration::from_secs(4);
 /// Many talk as fast as they can and hear everything; but one is on a slow network, and
 /// reads all the time. Nobody is cut off, and the two who talk on wait for nobody.
 fn slow_reader(server: &mut Server) {
-    let slow = Peer::with_little_room(server.address);
-    slow.socket().write_all(b"NICK slow\n").expect("the server listens");
+    let slow = on_a_slow_network(server);
     let talkers: Vec<Peer> = (0..16).map(|n| server.member(&format!("fast-{n}"))).collect();
     let line = format!("MSG {}\n", "x".repeat(4000));
     thread::scope(|scope| {
@@ -796,22 +795,37 @@ fn slow_reader(server: &mut Server) {
     });
 }
 
-/// Many tell one in private more than they read, though they read all the time. It is
-/// those many who wait.
+/// Many tell one in private more than they read, in long lines and in short ones, though
+/// they read all the time. It is those many who wait.
 fn private_flood(server: &mut Server) {
-    let slow = guilty(server, "sipper", 1).remove(0);
-    let talkers = guilty(server, "teller", 16);
-    let line = format!("MSG @{GUILTY}sipper0 {}\n", "x".repeat(4000));
-    thread::scope(|scope| {
-        for peer in &talkers {
-            let (mut mouth, line) = (peer.socket(), line.as_bytes());
-            scope.spawn(move || while mouth.write_all(line).is_ok() {});
-        }
-        sip(&slow, 400e3, WHILE);
-        for peer in &talkers {
-            peer.socket().shutdown(Shutdown::Both).ok();
-        }
-    });
+    let own = server.process.descriptors();
+    for length in [4000, 1] {
+        let slow = on_a_slow_network(server);
+        let talkers = guilty(server, "teller", 16);
+        let line = format!("MSG @slow {}\n", "x".repeat(length));
+        let lines = line.repeat(4000 / line.len() + 1);
+        thread::scope(|scope| {
+            for peer in &talkers {
+                let (mut mouth, lines) = (peer.socket(), lines.as_bytes());
+                scope.spawn(move || while mouth.write_all(lines).is_ok() {});
+            }
+            sip(&slow, 400e3, WHILE / 2);
+            for peer in &talkers {
+                peer.socket().shutdown(Shutdown::Both).ok();
+            }
+        });
+        drop((slow, talkers));
+        is_left_with(server, own); // Their nicks are free again.
+    }
+}
+
+/// A member who has little room, but reads.
+fn on_a_slow_network(server: &Server) -> Peer {
+    let mut slow = Peer::with_little_room(server.address);
+    slow.says("NICK slow");
+    slow.reads(GREETING);
+    slow.reads("OK welcome slow");
+    slow
 }
 
 /// What many do not read in private is much for one server, though not for each.
