@@ -61,7 +61,7 @@ impl Share {
     }
 
     /// Takes note of so many bytes, said where there are so many people. Nobody has to wait
-    /// longer for their next line than this one is worth, whatever came before.
+    /// longer than this line or their next one is worth, whatever came before.
     pub fn spend(&mut self, bytes: usize, people: usize, now: Instant) {
         let cost = cost(bytes, people);
         self.even = (self.even.max(now) + cost).min(now + cost.max(SAVINGS));
