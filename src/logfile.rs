@@ -45,8 +45,9 @@ impl LogFile {
     /// # Errors
     /// If the system does not allow it; then the old file is still written to.
     pub fn reopen(&self) -> io::Result<()> {
-        let state = State { file: open(&self.path)?, failed: None };
-        *self.state() = state;
+        // Once there is a new file, nothing more goes into the old one.
+        let mut state = self.state();
+        *state = State { file: open(&self.path)?, failed: None };
         Ok(())
     }
 
