@@ -801,7 +801,7 @@ fn private_flood(server: &mut Server) {
     let own = server.process.descriptors();
     for length in [4000, 1] {
         let slow = on_a_slow_network(server);
-        let talkers = guilty(server, "teller", 16);
+        let talkers = guilty(server, "teller", 8);
         let line = format!("MSG @slow {}\n", "x".repeat(length));
         let lines = line.repeat(4000 / line.len() + 1);
         thread::scope(|scope| {
