@@ -28,6 +28,9 @@ use crate::wire::{LineBuffer, MAX_COMMAND, TooLong};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room.
 const READ: usize = 64 << 10;
+/// How many lines are heard at a time: thousands of short ones would keep the others
+/// waiting.
+const LINES: usize = 256;
 /// Who takes not one byte in this long, though something waits, is cut off.
 const STALL: Duration = Duration::from_secs(10);
 /// How long a line is held at a time while others are behind. All who are held go on at
@@ -284,28 +287,34 @@ impl<'a> Ear<'a> {
     fn listen(&mut self, lobby: &Lobby, id: SessionId, stream: &Stream<'a>) -> io::Result<bool> {
         if !self.backlog.is_empty() {
             let backlog = mem::take(&mut self.backlog);
-            self.hear(lobby, id, stream.reactor(), &backlog);
-            return Ok(false);
+            return Ok(self.hear(lobby, id, stream.reactor(), &backlog));
         }
         INBOX.with_borrow_mut(|inbox| {
-            let read = stream.read(inbox)?;
-            match read {
+            Ok(match stream.read(inbox)? {
                 Some(0) => {
                     self.deaf = true;
                     lobby.with(|room, _| room.hang_up(id));
+                    false
                 }
-                Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]),
-                None => (),
-            }
-            Ok(read == Some(READ))
+                Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]) || n == READ,
+                None => false,
+            })
         })
     }
 
-    /// Hears lines for as long as the pace and the room's patience allow.
-    fn hear(&mut self, lobby: &Lobby, id: SessionId, reactor: &'a Reactor, mut bytes: &[u8]) {
+    /// Hears lines for as long as the pace and the room's patience allow. Whether there
+    /// are more, whose turn comes after that of others.
+    fn hear(
+        &mut self,
+        lobby: &Lobby,
+        id: SessionId,
+        reactor: &'a Reactor,
+        mut bytes: &[u8],
+    ) -> bool {
+        let mut heard = 0;
         let ((), untold) = lobby.with_quietly(id, |room, now| {
             let moment = Instant::now();
-            loop {
+            while heard < LINES {
                 self.patience = room.has_patience_with(id);
                 self.wait = self.pace.wait(moment).map(|time| reactor.sleep_until(time));
                 if !self.patience || self.wait.is_some() {
@@ -330,11 +339,13 @@ impl<'a> Ear<'a> {
                 let said = length.max((room.spoken() - before) as usize);
                 self.share.spend(said, room.population(), moment);
                 self.pace.count(moment);
+                heard += 1;
             }
             self.member = room.is_member(id);
         });
         self.untold = untold;
         self.backlog = bytes.to_vec();
+        heard == LINES
     }
 }
 

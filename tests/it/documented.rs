@@ -338,7 +338,14 @@ const LIMITS: [Limit; 20] = [
         "but 48 and 3 for each core",
         &[("server", "RESERVE: usize = 48;"), ("server", "RESERVE_FOR_WORKER: usize = 3;")],
     ),
-    ("heard at a time", "64 KiB", &[("server/connection", "READ: usize = 64 << 10;")]),
+    (
+        "heard at a time",
+        "64 KiB or 256 lines",
+        &[
+            ("server/connection", "READ: usize = 64 << 10;"),
+            ("server/connection", "LINES: usize = 256;"),
+        ],
+    ),
     (
         "talk",
         "50 lines/s, burst of 200",
