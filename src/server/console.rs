@@ -161,8 +161,8 @@ impl Console {
                 }
             }
             if !news.is_empty() {
+                self.set_nicks(lobby); // Whoever is seen to be here can be completed.
                 self.print(&news);
-                self.set_nicks(lobby);
             }
             // Whoever comes meanwhile wakes nobody, and is shown with the others.
             thread::sleep(BLINK);

@@ -142,6 +142,7 @@ fn the_operators_help_names_every_command_and_tab_completes_them() {
     tty.wait("every command", |screen| commands.iter().all(|command| screen.contains(command)));
     tty.send("/sa\tolá\r");
     ana.reads("FROM server [all]: olá");
+    tty.wait("who came", |screen| screen.contains("+ ana 127.0.0.1"));
     tty.send("/ki\ta\t");
     tty.wait("the nick", |screen| last(screen).ends_with("/kick ana"));
     tty.send("tchau\r");
