@@ -61,6 +61,23 @@ pub fn minichat_after(preparation: &str) -> Command {
     command
 }
 
+/// Starts it, if need be at the second attempt or a later one: wine, in the place of
+/// Windows, sometimes loses a process on its way to the first instruction, and calls
+/// that an internal error.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    const INTERNAL_ERROR: i32 = 1359;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match command.spawn() {
+            Err(err)
+                if cfg!(windows)
+                    && err.raw_os_error() == Some(INTERNAL_ERROR)
+                    && Instant::now() < deadline => {}
+            started => return started,
+        }
+    }
+}
+
 /// A process whose output is read as it comes, and which ends with this value.
 pub struct Running {
     child: Child,
@@ -80,7 +97,7 @@ impl Running {
         stdout: impl Into<Stdio>,
         stderr: impl Into<Stdio>,
     ) -> Running {
-        let mut child = command.stdout(stdout).stderr(stderr).spawn().expect("the program starts");
+        let mut child = spawn(command.stdout(stdout).stderr(stderr)).expect("the program starts");
         let stdout = child.stdout.take().map_or_else(|| Lines::of(io::empty()), Lines::of);
         let stderr = child.stderr.take().map_or_else(|| Lines::of(io::empty()), Lines::of);
         Running { child, stdout, stderr }
