@@ -14,7 +14,7 @@ mod plain;
 
 use std::env;
 use std::future;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -345,7 +345,11 @@ impl<'a> Conversation<'a> {
                 return end;
             }
             acts = match self.next(stream, &mut bytes, interrupts).await {
-                Happening::Heard(Ok(0)) => self.dialogue.closed(),
+                Happening::Heard(Ok(0)) => {
+                    // Wine takes a reset for an end, but nothing can be written after it.
+                    self.lost |= stream.get_ref().write(&[]).is_err();
+                    self.dialogue.closed()
+                }
                 Happening::Heard(Err(_)) => {
                     self.lost = true; // That is no way to say goodbye.
                     self.dialogue.closed()
@@ -693,13 +697,13 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The nick that the name of a user on this machine suggests.
 /// [`STUCK`], or fewer seconds for the sake of a test.
 fn stuck() -> Duration {
     let fewer = cfg!(debug_assertions).then(|| env::var("MINICHAT_STUCK_SECS").ok()?.parse().ok());
     fewer.flatten().map_or(STUCK, Duration::from_secs)
 }
 
+/// The nick that the name of a user on this machine suggests.
 fn proposal(user: &str) -> Option<String> {
     let fit = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = user.chars().filter(|&c| fit(c)).take(32).collect();
