@@ -26,8 +26,8 @@ pub const TRANSCRIPT: usize = 1 << 20;
 pub const MAX_NOTES: usize = 1 << 20;
 /// ...and for all of them together, before whoever has most of it is let go.
 pub const MAX_ALL_NOTES: usize = 16 << 20;
-/// That is looked at each time that somebody gets so many bytes more to read.
-const HEAP: usize = 16 << 10;
+/// That is looked at each time that they have got so many bytes more.
+const HEAP: usize = 64 << 10;
 /// With this many bytes of answers waiting for it, a client is not
 /// [listened to](Room::has_patience_with) until it has read some.
 pub const PATIENCE: usize = 64 << 10;
@@ -59,6 +59,8 @@ pub struct Room {
     transcript: Transcript,
     /// How many bytes were told in private.
     whispered: u64,
+    /// How much memory that took since it was last looked at.
+    unweighed: usize,
     /// The places of the last messages, as many as history may want.
     recent: VecDeque<u64>,
     /// No listener is behind this place, so none can be let go before it.
@@ -161,6 +163,7 @@ impl Room {
             members: BTreeMap::new(),
             transcript: Transcript::new(TRANSCRIPT),
             whispered: 0,
+            unweighed: 0,
             recent: VecDeque::new(),
             slowest: 0,
             limit: None,
@@ -207,19 +210,16 @@ impl Room {
         self.sessions[id.0].read(&self.transcript, out)
     }
 
-    /// Takes talk for unread from `place` on, which `id` has [read](Room::read) and
-    /// nothing else with it: it could not be passed on. If the room remembers it no
-    /// longer, `id` is let go.
-    pub fn rewind(&mut self, id: SessionId, place: u64) {
-        self.sessions[id.0].rewind(place);
-        self.slowest = self.slowest.min(place);
-        self.let_go();
-    }
-
-    /// Takes these bytes for unread, the last that `id` has [read](Room::read): they could
-    /// not be passed on. It reads them next.
-    pub fn put_back(&mut self, id: SessionId, bytes: &[u8]) {
-        self.sessions[id.0].put_back(bytes);
+    /// Takes for unread what `id` has last [read](Room::read), all but the first `sent`
+    /// bytes: the rest could not be passed on, and is read next. If the room does not
+    /// remember it, `id` is let go.
+    pub fn take_back(&mut self, id: SessionId, read: &[u8], sent: usize) {
+        let session = &mut self.sessions[id.0];
+        session.take_back(&self.transcript, read, sent);
+        if session.behind(self.transcript.head()) > 0 {
+            self.slowest = self.slowest.min(session.hears.start);
+            self.let_go();
+        }
     }
 
     /// Takes the talk between two places for read, if it is all that is next for
@@ -228,9 +228,9 @@ impl Room {
         self.sessions[id.0].skip(from..to)
     }
 
-    /// How far `id` has read, if nothing but talk is next.
-    pub fn place(&self, id: SessionId) -> Option<u64> {
-        self.sessions[id.0].place()
+    /// The two places between which is what `id` has last read, if that is talk alone.
+    pub fn talk_read(&self, id: SessionId) -> Option<(u64, u64)> {
+        self.sessions[id.0].given_talk()
     }
 
     /// Whether `id` has something to read.
@@ -269,6 +269,12 @@ impl Room {
     pub fn is_pressing(&mut self, id: SessionId, now: Duration) -> bool {
         let whom = self.sessions[id.0].presses.and_then(|whom| self.sessions.get_mut(whom.0));
         whom.is_some_and(|session| session.is_burdened(now))
+    }
+
+    /// The client hears nothing any more: what it was told is forgotten, and it is told
+    /// nothing else. It may still say something.
+    pub fn tell_no_more(&mut self, id: SessionId) {
+        self.sessions[id.0].silence();
     }
 
     /// The client will say nothing more, but may still read what it is owed.
@@ -582,13 +588,15 @@ impl Room {
     fn give_up(&mut self, id: SessionId, reason: Reason) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
-        if session.silenced {
+        if session.cut {
             return; // Once is enough.
         }
         let behind = session.behind(head) + session.note_bytes() as u64;
         session.silence();
+        session.cut = true;
         self.cut.push(Cut { id, reason, nick: session.name().cloned(), behind });
         self.take_out(id);
+        self.stirred.some.push(id); // Not everybody who is cut off waits for a socket.
     }
 
     /// What both have in common; that somebody left may push out others.
@@ -610,12 +618,15 @@ impl Room {
         if session.leaving {
             return;
         }
-        let heap = session.weight() / HEAP;
+        let before = session.weight();
         session.tell(head..head, line);
+        let weight = session.weight();
         self.stirred.some.push(id);
-        if session.weight() > MAX_NOTES {
+        self.unweighed += weight - before;
+        if weight > MAX_NOTES {
             self.cut_off(id, Reason::Behind);
-        } else if session.weight() / HEAP > heap {
+        } else if self.unweighed > HEAP {
+            self.unweighed = 0;
             self.clear_heaps();
         }
     }
@@ -627,8 +638,9 @@ impl Room {
             && let Some((index, most)) = self.sessions.iter().max_by_key(|(_, it)| it.weight())
         {
             sum -= most.weight();
-            self.cut_off(SessionId(index), Reason::Behind);
+            self.give_up(SessionId(index), Reason::Behind);
         }
+        self.let_go(); // Only now: whom it lets go is in the sum as well.
     }
 
     /// After each message to all: remembers its place for the sake of history.
@@ -1068,16 +1080,21 @@ mod tests {
         let [ana, joao] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
-        let mut places = Vec::new();
-        for _ in 0..12 {
-            while room.read(joao, &mut Vec::new()) == Reading::Some {}
-            places.extend(room.place(joao));
-            flood(&mut room, ana, 100);
+        let (mut read, mut passed) = (Vec::new(), 0);
+        // Each time that is more than a batch.
+        for times in [100, 900] {
+            flood(&mut room, ana, times);
+            read.clear();
+            assert_eq!(room.read(joao, &mut read), Reading::Some);
+            room.take_back(joao, &read, passed);
+            assert_eq!(room.take_cut(), [], "that is still there");
+            passed = 7;
         }
-        room.rewind(joao, places[6]);
-        assert_eq!(room.take_cut(), [], "that is still there");
+        read.clear();
+        assert_eq!(room.read(joao, &mut read), Reading::Some);
+        flood(&mut room, ana, 100);
         room.take_stirred();
-        room.rewind(joao, places[0]);
+        room.take_back(joao, &read, passed);
         let cut = room.take_cut();
         assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [Reason::Behind]);
         assert!(room.take_stirred().all && !room.is_member(joao), "the others see him leave");
@@ -1203,6 +1220,90 @@ mod tests {
     }
 
     #[test]
+    fn who_is_let_go_for_the_sake_of_memory_may_push_out_others_and_that_is_all() {
+        let mut room = Room::new(Rules::default());
+        let ana = room.enter();
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        let sleepers: Vec<SessionId> = (0..600).map(|_| room.enter()).collect();
+        for (n, &sleeper) in sleepers.iter().enumerate() {
+            room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+        }
+        for &id in sleepers.iter().chain([&ana]) {
+            while room.read(id, &mut Vec::new()) == Reading::Some {}
+        }
+        // All are as far behind as they can be; that one leaves is one line too many.
+        flood(&mut room, ana, TRANSCRIPT / 1000);
+        let rest = TRANSCRIPT % 1000 - "FROM ana [all]: \n".len();
+        room.hear(ana, Ok(format!("MSG {}", "x".repeat(rest)).as_bytes()), Duration::ZERO);
+        while room.read(ana, &mut Vec::new()) == Reading::Some {}
+        let text = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+        for n in (0..sleepers.len()).cycle() {
+            room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
+            let weight: usize = room.sessions.iter().map(|(_, session)| session.weight()).sum();
+            assert!(weight <= MAX_ALL_NOTES + HEAP, "{weight} bytes are kept");
+            if room.population() == 1 {
+                break;
+            }
+        }
+        assert_eq!(room.take_cut().len(), sleepers.len());
+        assert!(room.is_member(ana));
+    }
+
+    #[test]
+    fn to_read_slowly_takes_no_memory() {
+        let mut room = Room::new(Rules { history: 10, ..Rules::default() });
+        let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        flood(&mut room, ana, 50);
+        room.hear(bia, Ok(b"NICK bia"), Duration::ZERO); // She has history to read.
+        for (id, line) in [(joao, "OK welcome joao\n"), (bia, "History: 10\n")] {
+            let mut heard = Vec::new();
+            loop {
+                let mut batch = Vec::new();
+                if room.read(id, &mut batch) != Reading::Some {
+                    break;
+                }
+                let passed = batch.len().min(300);
+                room.take_back(id, &batch, passed);
+                heard.extend_from_slice(&batch[..passed]);
+                let kept = room.sessions[id.0].note_bytes();
+                assert!(kept < 1000, "{kept} bytes are kept for one who has no private lines");
+            }
+            let heard = String::from_utf8(heard).unwrap();
+            let talk = heard.split_once(line).unwrap().1;
+            let whole = |line: &&str| line.starts_with("FROM ana ") && line.len() == 999;
+            assert_eq!(talk.lines().filter(whole).count(), if id == joao { 50 } else { 10 });
+        }
+    }
+
+    #[test]
+    fn who_is_told_no_more_is_heard_all_the_same() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        while room.read(ana, &mut Vec::new()) == Reading::Some {}
+        room.tell_no_more(joao);
+        for line in ["NICK joao", "MSG one", "NICK rui", "WHO", "MSG two", "QUIT"] {
+            room.hear(joao, Ok(line.as_bytes()), Duration::ZERO);
+            let done = if line == "QUIT" { Reading::Over } else { Reading::Nothing };
+            assert_eq!(room.read(joao, &mut Vec::new()), done, "after {line}");
+        }
+        let mut heard = Vec::new();
+        while room.read(ana, &mut heard) == Reading::Some {}
+        let expected = "User joao joined.\n\
+            FROM joao [all]: one\n\
+            User joao left the chat.\n\
+            User rui joined.\n\
+            FROM rui [all]: two\n\
+            User rui left the chat.\n";
+        assert_eq!(String::from_utf8_lossy(&heard), expected);
+        // However much is said, it is not behind.
+        flood(&mut room, ana, 2 * TRANSCRIPT / 1000);
+        assert_eq!(room.take_cut(), []);
+    }
+
+    #[test]
     fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
         let mut room = Room::new(Rules::default());
         let [ana, joao] = [room.enter(), room.enter()];
@@ -1219,7 +1320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_read_next_and_a_last_word_is_the_last() {
+    fn what_is_taken_back_is_read_next_and_a_last_word_is_the_last() {
         let mut room = Room::new(Rules::default());
         let [ana, joao] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -1230,8 +1331,8 @@ mod tests {
         let (mut heard, mut batch) = (Vec::new(), Vec::new());
         while room.read(joao, &mut batch) == Reading::Some {
             let passed = batch.len().min(7);
+            room.take_back(joao, &batch, passed);
             heard.extend(batch.drain(..passed));
-            room.put_back(joao, &batch);
             batch.clear();
             if heard.len() == 35 {
                 room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
@@ -1247,7 +1348,7 @@ mod tests {
         // Whoever was cut off is told nothing, and is cut off once.
         while room.read(ana, &mut batch) == Reading::Some {}
         room.cut_off(ana, Reason::Stalled);
-        room.put_back(ana, &batch);
+        room.take_back(ana, &batch, 0);
         room.cut_off(ana, Reason::Lost);
         assert_eq!(room.read(ana, &mut Vec::new()), Reading::Over);
         let cut = room.take_cut();

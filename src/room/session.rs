@@ -43,6 +43,10 @@ pub(super) struct Session {
     notes: VecDeque<Note>,
     /// How many bytes the notes are.
     note_bytes: usize,
+    /// What it was given to read last: so many bytes of notes...
+    given_notes: usize,
+    /// ...and then the talk from this place on.
+    given_from: u64,
     /// When somebody first had to wait for it since it last read something.
     awaited: Option<Duration>,
     /// To whom it last said something though they had much to read already.
@@ -54,7 +58,9 @@ pub(super) struct Session {
     /// It was told its last word.
     pub leaving: bool,
     /// It is told nothing at all any more.
-    pub silenced: bool,
+    silenced: bool,
+    /// It was cut off.
+    pub cut: bool,
 }
 
 /// Private lines, pinned to their place among the public ones.
@@ -148,6 +154,9 @@ impl Session {
     /// Makes a member of a guest: they hear messages from `place` on, and from
     /// `now` on everything. What they were told as a guest stays before that.
     pub fn settle(&mut self, place: u64, now: u64) {
+        if self.silenced {
+            return;
+        }
         self.hears = place..u64::MAX;
         self.hushed = now;
         for note in &mut self.notes {
@@ -165,6 +174,9 @@ impl Session {
     /// Takes note of one private line, to be told at a place in the transcript.
     /// The public lines in it are passed over: they tell the others the same.
     pub fn tell(&mut self, place: Range<u64>, line: impl Display) {
+        if self.silenced {
+            return;
+        }
         let line = format!("{line}\n");
         self.note_bytes += line.len();
         if let Some(last) = self.notes.back_mut()
@@ -180,14 +192,16 @@ impl Session {
     }
 
     /// Moves what it has not yet heard, or as much as fits a batch, to the end
-    /// of `out`.
+    /// of `out`: first notes, then talk.
     pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>) -> Reading {
         let before = out.len();
         let full = before + BATCH;
+        (self.given_notes, self.given_from) = (0, self.hears.start);
         while out.len() < full {
             let pin = self.notes.front().map_or(u64::MAX, |note| note.at);
             let stop = pin.min(self.hears.end).min(transcript.head());
             let place = self.hears.start;
+            let only_notes = out.len() == before + self.given_notes;
             if place < stop {
                 if place < transcript.start() {
                     return Reading::Over;
@@ -200,9 +214,11 @@ impl Session {
                         stop
                     }
                 };
-            } else if let Some(note) = self.notes.pop_front() {
+            } else if only_notes && let Some(note) = self.notes.pop_front() {
                 self.note_bytes -= note.lines.len();
+                self.given_notes += note.lines.len();
                 self.hears.start = place.max(note.then);
+                self.given_from = self.hears.start;
                 out.extend_from_slice(&note.lines);
             } else {
                 break;
@@ -221,8 +237,14 @@ impl Session {
         }
     }
 
+    /// The stretch of the talk that it was given to read last, if that was all.
+    pub fn given_talk(&self) -> Option<(u64, u64)> {
+        let talk = self.given_notes == 0 && self.given_from >= self.hushed;
+        (talk && self.given_from < self.hears.start).then_some((self.given_from, self.hears.start))
+    }
+
     /// How far it has read, if nothing but talk is next.
-    pub fn place(&self) -> Option<u64> {
+    fn place(&self) -> Option<u64> {
         let talk = self.notes.is_empty() && self.hears.start >= self.hushed && self.listens();
         talk.then_some(self.hears.start)
     }
@@ -231,26 +253,53 @@ impl Session {
     pub fn skip(&mut self, talk: Range<u64>) -> bool {
         let next = self.place() == Some(talk.start);
         if next {
+            (self.given_notes, self.given_from) = (0, talk.start);
             self.hears.start = talk.end;
             self.awaited = None;
         }
         next
     }
 
-    /// Takes talk for unread from `place` on, which it was given to read.
-    pub fn rewind(&mut self, place: u64) {
-        if place < self.hears.end {
-            self.hears.start = place;
+    /// Takes for unread what it was given to read last, all but the first `sent` bytes:
+    /// that is next.
+    pub fn take_back(&mut self, transcript: &Transcript, given: &[u8], sent: usize) {
+        if self.silenced {
+            return;
+        }
+        if given.len() > self.given_notes {
+            // Talk is still there; so it takes no memory to read slowly.
+            self.hears.start = self.given_from;
+            self.pass_over(transcript, sent.saturating_sub(self.given_notes) as u64);
+        }
+        if sent < self.given_notes {
+            self.put_back(&given[sent..self.given_notes]);
         }
     }
 
-    /// Takes some bytes for unread which it was given to read, and which are next.
-    pub fn put_back(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() && !self.silenced {
-            self.note_bytes += bytes.len();
-            let next = self.hears.start;
-            self.notes.push_front(Note { at: next, then: next, lines: bytes.to_vec() });
+    /// Passes over so many bytes of talk.
+    fn pass_over(&mut self, transcript: &Transcript, mut bytes: u64) {
+        let mut line = Vec::new();
+        while self.hears.start < self.hushed && self.hears.start >= transcript.start() {
+            line.clear();
+            let end = recall(transcript, self.hears.start, &mut line);
+            if bytes < line.len() as u64 {
+                if bytes > 0 {
+                    self.hears.start = end;
+                    self.put_back(&line[bytes as usize..]);
+                }
+                return;
+            }
+            bytes -= line.len() as u64;
+            self.hears.start = end;
         }
+        self.hears.start += bytes;
+    }
+
+    /// Adds a note that is read next.
+    fn put_back(&mut self, lines: &[u8]) {
+        self.note_bytes += lines.len();
+        let next = self.hears.start;
+        self.notes.push_front(Note { at: next, then: next, lines: lines.to_vec() });
     }
 
     /// Whether there is something to read, or nothing ever again.
@@ -270,9 +319,8 @@ impl Session {
 
     /// Forgets what was never told, and tells nothing more.
     pub fn silence(&mut self) {
-        self.close_ears(0);
         self.silenced = true;
-        self.hears.start = 0;
+        self.hears = 0..0;
         self.note_bytes = 0;
         mem::take(&mut self.notes);
     }

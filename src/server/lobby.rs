@@ -138,29 +138,11 @@ impl Outbox {
         if latest.is_some_and(|talk| room.skip(id, talk)) {
             return Reading::Some;
         }
-        self.talk = None;
         self.bytes.clear();
-        let place = room.place(id);
         let reading = room.read(id, &mut self.bytes);
-        self.talk = talk_between(place, room.place(id));
+        self.talk = room.talk_read(id);
         reading
     }
-}
-
-/// Gives back to the room what is left of something that somebody was told, which they
-/// are to be told next. If it is `talk`, from a place on, it is still there; so somebody
-/// who reads slowly takes no memory.
-fn give_back(room: &mut Room, id: SessionId, talk: Option<u64>, sent: usize, bytes: &[u8]) {
-    match talk {
-        Some(from) => room.rewind(id, from + sent as u64),
-        None => room.put_back(id, &bytes[sent..]),
-    }
-}
-
-/// The stretch between two places that somebody has come from and to, if they have
-/// read that alone.
-fn talk_between(from: Option<u64>, to: Option<u64>) -> Option<(u64, u64)> {
-    from.zip(to).filter(|(from, to)| from < to)
 }
 
 /// Some of those who only waited, and what they are told.
@@ -184,8 +166,6 @@ struct Told {
     id: SessionId,
     line: Arc<TcpStream>,
     bytes: Range<usize>,
-    /// Where in the talk that begins, if it is talk alone.
-    talk: Option<u64>,
     sent: usize,
     /// Why it is to be cut off, if the kernel says that it cannot be told anything.
     lost: Option<Reason>,
@@ -336,8 +316,7 @@ impl Lobby {
 
     /// Takes back what could not be sent: all but the first `sent` bytes.
     pub fn take_back(&self, id: SessionId, outbox: &Outbox, sent: usize) {
-        let talk = outbox.talk.map(|(from, _)| from);
-        self.with(|room, _| give_back(room, id, talk, sent, &outbox.bytes));
+        self.with(|room, _| room.take_back(id, &outbox.bytes, sent));
     }
 
     /// Does the same as [`with`](Lobby::with) for the task of one session, but rings
@@ -553,18 +532,18 @@ impl House {
             return round.bells.extend(peer.bell.take());
         };
         if !round.last.is_some_and(|talk| self.room.skip(id, talk)) {
-            let (place, start) = (self.room.place(id), round.bytes.len());
+            let start = round.bytes.len();
             match self.room.read(id, &mut round.bytes) {
                 Reading::Some => (),
                 Reading::Nothing => return,
                 Reading::Over => return round.bells.extend(peer.bell.take()),
             }
-            round.last = talk_between(place, self.room.place(id));
+            round.last = self.room.talk_read(id);
             round.last_bytes = start..round.bytes.len();
         }
         peer.told = true;
-        let (bytes, talk) = (round.last_bytes.clone(), round.last.map(|(from, _)| from));
-        round.told.push(Told { id, line: line.clone(), bytes, talk, sent: 0, lost: None });
+        let bytes = round.last_bytes.clone();
+        round.told.push(Told { id, line: line.clone(), bytes, sent: 0, lost: None });
     }
 
     /// Gives back those who were told something.
@@ -584,7 +563,7 @@ impl House {
             }
             let bytes = &round.bytes[told.bytes.clone()];
             if told.sent < bytes.len() {
-                give_back(&mut self.room, told.id, told.talk, told.sent, bytes);
+                self.room.take_back(told.id, bytes, told.sent);
             }
             // There is more to tell, or it would not all go.
             if self.room.has_news_for(told.id) {
@@ -850,14 +829,41 @@ mod tests {
         assert_eq!(door.last_word(joao), "", "and is told nothing more");
     }
 
+    /// How often it was rung.
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_is_cut_off_is_rung_since_they_may_be_waiting_for_nothing_else() {
+        let door = Door::open(usize::MAX);
+        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
+        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao")] {
+            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
+        }
+        door.last_word(joao); // He waits.
+        let say = |room: &mut Room, now| room.hear(ana, Ok(b"MSG one"), now);
+        let ((), untold) = door.lobby.with_quietly(ana, say);
+        let mut round = Round::default();
+        door.lobby.lock().claim(joao.index(), &mut round);
+        // While he is told something he says that he will say nothing more.
+        door.lobby.with(|room, _| room.hang_up(joao));
+        let bell = Arc::new(Bell(AtomicUsize::new(0)));
+        let waker = Waker::from(bell.clone());
+        let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(&waker));
+        assert!(door.lobby.poll_read(joao, &mut outbox, &mut cx).is_pending());
+        round.told[0].lost = broken(&io::Error::from_raw_os_error(TIMED_OUT));
+        door.lobby.tell(untold, &mut round);
+        assert_eq!(bell.0.load(Ordering::SeqCst), 1);
+        assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(false));
+    }
+
     #[test]
     fn who_comes_and_goes_without_a_name_wakes_nobody() {
-        struct Bell(AtomicUsize);
-        impl Wake for Bell {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Ordering::SeqCst);
-            }
-        }
         let door = Door::open(usize::MAX);
         let ana = door.enters("10.0.0.1");
         door.lobby.with(|room, now| room.hear(ana, Ok(b"NICK ana"), now));

@@ -257,8 +257,8 @@ impl Person {
             );
             bytes = rest;
             self.taken += piece.len();
+            self.notes -= if told.private { piece.len() } else { 0 };
             if self.taken == told.line.len() {
-                self.notes -= if told.private { told.line.len() } else { 0 };
                 self.unread.pop_front();
                 self.taken = 0;
             }
@@ -266,34 +266,29 @@ impl Person {
         }
     }
 
-    /// They read so much more, but it did not get through: it waits as private lines do,
-    /// before whatever comes after it.
+    /// So many bytes that they read after that did not get through. It is all still
+    /// there; but the public lines before the end of a private one are passed over, and
+    /// the rest of a line of history waits as a private one does.
     fn is_given_back(&mut self, bytes: usize) {
-        self.awaited = [None; 2];
-        let (mut left, mut back, mut place) = (bytes, Vec::new(), 0);
-        while left > 0 {
-            let mut told = self.unread.pop_front().expect("they were told what they have read");
-            let taken = mem::take(&mut self.taken);
-            let end = told.line.len().min(taken + left);
-            back.push(told.line[taken..end].into());
-            left -= end - taken;
-            if told.private {
-                // What of it was taken before counted until now.
-                self.notes -= end;
-                place = told.place.end;
-            } else {
-                place = told.place.start + end as u64;
-            }
-            if end < told.line.len() {
-                told.line = told.line[end..].into();
-                told.place.start = if told.private { told.place.start } else { place };
-                place = told.place.start;
-                self.unread.push_front(told);
-            }
-        }
-        self.notes += bytes;
-        for line in back.into_iter().rev() {
-            self.unread.push_front(Told { line, place: place..place, private: true });
+        self.awaited = [None; 2]; // They asked, at least.
+        let mut left = (bytes + self.taken) as isize;
+        let given = self.unread.iter_mut().take_while(|told| {
+            let more = left > 0;
+            left -= told.line.len() as isize;
+            more && told.private
+        });
+        let mut private: Vec<&mut Told> = given.collect();
+        let end = private.last().map_or(0, |told| told.place.end);
+        private.iter_mut().for_each(|told| told.place = end..end);
+        if let Some(told) = self.unread.front_mut()
+            && self.taken > 0
+            && !told.private
+            && told.place.start < self.hushed
+        {
+            told.line = told.line[mem::take(&mut self.taken)..].into();
+            told.place.start = told.place.end;
+            told.private = true;
+            self.notes += told.line.len();
         }
     }
 
@@ -780,31 +775,17 @@ impl Evening<'_> {
     fn read(&mut self, who: usize) -> bool {
         let id = self.people[who].id;
         let mut read = Vec::new();
-        let person = &self.people[who];
-        let recalls = person.place(self.head).start < person.hushed;
-        let place = self.room.place(id);
         let reading = self.room.read(id, &mut read);
-        let talk = place.zip(self.room.place(id)).filter(|_| reading == Reading::Some);
-        if let Some((from, to)) = talk
-            && from < to
-            && self.dice.below(4) == 1
-        {
+        if reading == Reading::Some && self.dice.below(4) == 1 {
             // Not all of it gets through; the room has the rest.
             let through = self.dice.below(read.len());
-            self.room.rewind(id, from + through as u64);
-            self.people[who].takes(&read[..through]);
-            self.people[who].awaited = [None; 2]; // They asked, at least.
-            return true;
-        }
-        if reading == Reading::Some && !recalls && self.dice.below(8) == 1 {
-            let through = self.dice.below(read.len());
-            self.room.put_back(id, &read[through..]);
+            self.room.take_back(id, &read, through);
             self.people[who].takes(&read[..through]);
             self.people[who].is_given_back(read.len() - through);
             return true;
         }
         self.people[who].takes(&read);
-        if let Some(talk) = talk
+        if let Some(talk) = self.room.talk_read(id)
             && self.dice.below(2) == 0
         {
             // Whoever is at the same place is given the same bytes.
