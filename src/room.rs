@@ -65,6 +65,8 @@ pub struct Room {
     recent: VecDeque<u64>,
     /// No listener is behind this place, so none can be let go before it.
     slowest: u64,
+    /// What time it was when somebody was last heard.
+    clock: Duration,
     /// How far the talk may get for now, and when that was found out.
     limit: Option<(Duration, u64)>,
     stirred: Stirred,
@@ -166,6 +168,7 @@ impl Room {
             unweighed: 0,
             recent: VecDeque::new(),
             slowest: 0,
+            clock: Duration::ZERO,
             limit: None,
             stirred: Stirred::default(),
             cut: Vec::new(),
@@ -197,6 +200,7 @@ impl Room {
     /// The line comes without its end; `now` is the time since any fixed moment,
     /// and never goes back.
     pub fn hear(&mut self, id: SessionId, line: Result<&[u8], TooLong>, now: Duration) {
+        self.clock = now;
         if self.sessions[id.0].leaving || line == Ok(b"") {
             return;
         }
@@ -452,7 +456,7 @@ impl Room {
         match Command::parse(line) {
             Ok(Command::Nick(name)) => self.name(id, Nick::new(name)?, now),
             Ok(Command::Say(text)) => self.say(id, text),
-            Ok(Command::Whisper { to, text }) => self.whisper(id, to, text),
+            Ok(Command::Whisper { to, text }) => self.whisper(id, to, text, now),
             Ok(Command::Who) => self.who(id),
             Ok(Command::Quit) => {
                 self.part(id, Event::Bye);
@@ -527,13 +531,20 @@ impl Room {
         Ok(())
     }
 
-    fn whisper(&mut self, id: SessionId, to: &str, text: &str) -> Result<(), Refusal> {
+    fn whisper(
+        &mut self,
+        id: SessionId,
+        to: &str,
+        text: &str,
+        now: Duration,
+    ) -> Result<(), Refusal> {
         let from = speaker(&self.sessions, id)?;
         let to = self.find(to).ok_or(Refusal::UserNotFound)?;
         let line = Event::Message { from, scope: Scope::Dm, text: &strip(text) }.to_string();
         self.whispered += line.len() as u64;
         self.tell(to, line);
-        if self.sessions[to.0].note_bytes() > STRAIN {
+        // One who does not read is no excuse for pressing one who does.
+        if self.sessions[to.0].is_burdened(now) {
             self.sessions[id.0].presses = Some(to);
         }
         Ok(())
@@ -631,13 +642,22 @@ impl Room {
         }
     }
 
-    /// Lets go of whoever leaves most private lines unread, until the rest can be kept.
+    /// Lets go of those who leave private lines unread, until the rest can be kept: first
+    /// of those who do not read, and of those first of whoever has most.
     fn clear_heaps(&mut self) {
         let mut sum: usize = self.sessions.iter().map(|(_, session)| session.weight()).sum();
+        if sum <= MAX_ALL_NOTES / 2 {
+            return;
+        }
+        let now = self.clock;
+        let heaps = self.sessions.iter_mut().filter(|(_, session)| session.weight() > 0);
+        let mut heaps: Vec<(bool, usize, usize)> =
+            heaps.map(|(at, session)| (session.is_silent(now), session.weight(), at)).collect();
+        heaps.sort_unstable();
         while sum > MAX_ALL_NOTES
-            && let Some((index, most)) = self.sessions.iter().max_by_key(|(_, it)| it.weight())
+            && let Some((_, weight, index)) = heaps.pop()
         {
-            sum -= most.weight();
+            sum -= weight;
             self.give_up(SessionId(index), Reason::Behind);
         }
         self.let_go(); // Only now: whom it lets go is in the sum as well.
@@ -1129,6 +1149,43 @@ mod tests {
     }
 
     #[test]
+    fn who_was_waited_for_and_then_read_is_waited_for_longer() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let ms = Duration::from_millis;
+        let read = |room: &mut Room, some: bool| {
+            let mut out = Vec::new();
+            assert_eq!(room.read(joao, &mut out), Reading::Some);
+            room.take_back(joao, &out, if some { 5000 } else { 0 });
+        };
+        flood(&mut room, ana, 900);
+        assert!(room.is_strained(ms(0)));
+        read(&mut room, false); // His kernel takes nothing.
+        assert!(!room.is_strained(ms(1000)), "then he does not read");
+        read(&mut room, true);
+        read(&mut room, false);
+        assert!(room.is_strained(ms(2000)));
+        assert!(room.is_strained(ms(3000)) && room.is_strained(ms(5000)));
+        assert!(!room.is_strained(ms(6000)), "he has stopped reading");
+    }
+
+    #[test]
+    fn who_has_history_to_read_is_waited_for_too() {
+        let mut room = Room::new(Rules { history: 1000, ..Rules::default() });
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        flood(&mut room, ana, 1000);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        flood(&mut room, ana, 100);
+        assert!(!room.is_strained(Duration::ZERO), "history is behind by its nature");
+        flood(&mut room, ana, 50);
+        assert!(room.is_strained(LOOK));
+        assert!(!room.is_strained(LOOK + Duration::from_secs(1)), "he does not read");
+    }
+
+    #[test]
     fn who_tells_somebody_too_much_in_private_waits_and_nobody_else() {
         let mut room = Room::new(Rules::default());
         let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
@@ -1149,6 +1206,14 @@ mod tests {
         room.hear(bia, Ok(b"MSG @joao psst"), second);
         assert!(room.is_pressing(bia, second), "she knows how much he has to read");
         assert!(!room.is_pressing(ana, 2 * second), "he does not read");
+        // Nor is it forgotten whom she presses when she tells that to one who does not.
+        for _ in 0..200 {
+            room.hear(ana, Ok(format!("MSG @bia {}", "x".repeat(1000)).as_bytes()), second);
+        }
+        room.read(joao, &mut Vec::new());
+        room.hear(ana, Ok(line.as_bytes()), 2 * second);
+        room.hear(ana, Ok(b"MSG @bia psst"), 2 * second);
+        assert!(room.is_pressing(ana, 2 * second));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
         assert!(!room.is_pressing(ana, second));
     }
@@ -1247,6 +1312,34 @@ mod tests {
         }
         assert_eq!(room.take_cut().len(), sleepers.len());
         assert!(room.is_member(ana));
+    }
+
+    #[test]
+    fn who_reads_is_not_let_go_for_those_who_do_not() {
+        let mut room = Room::new(Rules::default());
+        let [ana, bia] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(bia, Ok(b"NICK bia"), Duration::ZERO);
+        let sleepers: Vec<SessionId> = (0..170).map(|_| room.enter()).collect();
+        for (n, &sleeper) in sleepers.iter().enumerate() {
+            room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+        }
+        let text = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+        for _ in 0..98 {
+            for n in 0..sleepers.len() {
+                room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
+            }
+        }
+        assert_eq!(room.take_cut(), []);
+        while room.read(bia, &mut Vec::new()) == Reading::Some {}
+        // Bia, who reads, is told more than any of them.
+        for _ in 0..500 {
+            let line = format!("MSG @bia {text}");
+            room.hear(ana, Ok(line.as_bytes()), Duration::from_secs(2));
+        }
+        let cut = room.take_cut();
+        assert!(!cut.is_empty() && room.is_member(bia), "{cut:?}");
+        assert!(cut.iter().all(|cut| sleepers.contains(&cut.id)), "{cut:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::room::{SessionId, Transcript};
+use crate::room::{MAX_HISTORY, SessionId, Transcript};
 use crate::wire::Nick;
 
 /// How many bytes to give a listener at a time; also how much of a room's
@@ -15,6 +15,9 @@ const BATCH: usize = 64 << 10;
 pub(super) const STRAIN: usize = 128 << 10;
 /// ...so much that it takes them this long...
 const GRACE: Duration = Duration::from_secs(1);
+/// ...or, for the sake of one who has kept them waiting before and went on to read, this
+/// long: some systems take nothing more from us until a few hundred KiB were read...
+const LONG_GRACE: Duration = Duration::from_secs(4);
 /// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever reads what
 /// comes then is never cut off; one who has stopped is soon, and nobody waits for long.
 const DANGER: usize = (1 << 20) - (128 << 10);
@@ -45,10 +48,14 @@ pub(super) struct Session {
     note_bytes: usize,
     /// What it was given to read last: so many bytes of notes...
     given_notes: usize,
-    /// ...and then the talk from this place on.
+    /// ...and then the talk from this place on...
     given_from: u64,
+    /// ...when it had been awaited since then.
+    given_after: Option<Duration>,
     /// When somebody first had to wait for it since it last read something.
     awaited: Option<Duration>,
+    /// It has been waited for, and then read something.
+    slow: bool,
     /// To whom it last said something though they had much to read already.
     pub presses: Option<SessionId>,
     /// When it took another nick, as far back as it matters.
@@ -129,11 +136,10 @@ impl Session {
 
     /// How far the talk may get for now without leaving behind one who reads.
     pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
-        if self.hears.start < self.hushed {
-            return u64::MAX; // History is behind by its nature.
-        }
-        let strained = self.behind(head) > STRAIN as u64;
-        let slack = if strained { self.slack(now) } else { Some(STRAIN) };
+        // History is behind by its nature.
+        let strain = STRAIN + if self.hears.start < self.hushed { MAX_HISTORY } else { 0 };
+        let strained = self.behind(head) > strain as u64;
+        let slack = if strained { self.slack(strain, now) } else { Some(strain) };
         let limit = slack.map_or(u64::MAX, |slack| self.hears.start + slack as u64);
         // One who leaves hears no more.
         if self.hears.end <= limit { u64::MAX } else { limit }
@@ -141,14 +147,22 @@ impl Session {
 
     /// Whether it reads, and has more private lines to read than it should have by now.
     pub fn is_burdened(&mut self, now: Duration) -> bool {
-        self.note_bytes > STRAIN && self.slack(now).is_some_and(|slack| self.note_bytes > slack)
+        self.note_bytes > STRAIN
+            && self.slack(STRAIN, now).is_some_and(|slack| self.note_bytes > slack)
     }
 
-    /// How many bytes the others may be ahead of it for now; none if it does not read.
-    fn slack(&mut self, now: Duration) -> Option<usize> {
+    /// Whether it has read nothing for long, though somebody has had to wait for it.
+    pub fn is_silent(&mut self, now: Duration) -> bool {
+        self.slack(STRAIN, now).is_none()
+    }
+
+    /// How many bytes the others may be ahead of it for now, which is `strain` at first;
+    /// none if it does not read.
+    fn slack(&mut self, strain: usize, now: Duration) -> Option<usize> {
         let silent = now.saturating_sub(*self.awaited.get_or_insert(now));
-        let gained = (DANGER - STRAIN) * silent.as_millis() as usize / GRACE.as_millis() as usize;
-        (silent < GRACE).then_some(STRAIN + gained)
+        let grace = if self.slow { LONG_GRACE } else { GRACE };
+        let gained = (DANGER - strain) * silent.as_millis() as usize / grace.as_millis() as usize;
+        (silent < grace).then_some(strain + gained)
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from
@@ -196,7 +210,7 @@ impl Session {
     pub fn read(&mut self, transcript: &Transcript, out: &mut Vec<u8>) -> Reading {
         let before = out.len();
         let full = before + BATCH;
-        (self.given_notes, self.given_from) = (0, self.hears.start);
+        self.give();
         while out.len() < full {
             let pin = self.notes.front().map_or(u64::MAX, |note| note.at);
             let stop = pin.min(self.hears.end).min(transcript.head());
@@ -229,12 +243,18 @@ impl Session {
         }
         match out.len() > before {
             true => {
-                self.awaited = None;
+                self.given_after = self.awaited.take();
                 Reading::Some
             }
             false if self.leaving => Reading::Over,
             false => Reading::Nothing,
         }
+    }
+
+    /// It is given something, and so has taken what it was given before.
+    fn give(&mut self) {
+        self.slow |= mem::take(&mut self.given_after).is_some();
+        (self.given_notes, self.given_from) = (0, self.hears.start);
     }
 
     /// The stretch of the talk that it was given to read last, if that was all.
@@ -253,9 +273,9 @@ impl Session {
     pub fn skip(&mut self, talk: Range<u64>) -> bool {
         let next = self.place() == Some(talk.start);
         if next {
-            (self.given_notes, self.given_from) = (0, talk.start);
+            self.give();
             self.hears.start = talk.end;
-            self.awaited = None;
+            self.given_after = self.awaited.take();
         }
         next
     }
@@ -265,6 +285,9 @@ impl Session {
     pub fn take_back(&mut self, transcript: &Transcript, given: &[u8], sent: usize) {
         if self.silenced {
             return;
+        }
+        if sent == 0 {
+            self.awaited = self.given_after.take(); // It has taken nothing.
         }
         if given.len() > self.given_notes {
             // Talk is still there; so it takes no memory to read slowly.

@@ -19,28 +19,36 @@ use mio::net::TcpStream;
 use smol::future::{FutureExt as _, or, yield_now};
 
 use crate::room::{Reason, SessionId};
-use crate::server::Limits;
 use crate::server::lobby::{Lobby, Outbox, Round, Untold, broken};
 use crate::server::pace::{Pace, Share};
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
+use crate::server::{FAREWELL, Limits};
 use crate::wire::{LineBuffer, MAX_COMMAND, TooLong};
 
-/// How much is read at a time, in bytes: all of it is one turn at the room.
+/// How much is read at a time, in bytes: all of it is one turn at the room...
 const READ: usize = 64 << 10;
+/// ...but less where a pace is kept, since what has to wait is kept here...
+const READ_AT_A_PACE: usize = 16 << 10;
+/// ...and no more than a line of somebody who has yet to say who they are.
+const READ_OF_GUEST: usize = MAX_COMMAND;
 /// How many lines are heard at a time: thousands of short ones would keep the others
 /// waiting.
 const LINES: usize = 256;
 /// Who takes not one byte in this long, though something waits, is cut off.
 const STALL: Duration = Duration::from_secs(10);
+/// How often that is tried meanwhile. The kernel says that it takes more when a third of
+/// what it holds has gone, which somebody slow needs a second for.
+const TRY: Duration = Duration::from_millis(200);
+/// For how long one whose connection is broken is still listened to. What they said
+/// before that counts; but then their nick is free.
+const LEGACY: Duration = Duration::from_secs(30);
 /// How long a line is held at a time while others are behind. All who are held go on at
 /// the same moments, so that they are heard by one send.
 const HOLD: Duration = Duration::from_millis(5);
-/// How long, and for how many bytes, a client that was told goodbye is read
-/// from. Closing a socket with something unread in it would reset it, and the
-/// goodbye might be lost on the way.
+/// How long a client that was told goodbye is read from. Closing a socket with something
+/// unread in it would reset it, and the goodbye might be lost on the way.
 const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 64 << 10;
 
 thread_local! {
     // An idle connection owns no buffers: these are borrowed for one turn.
@@ -75,7 +83,9 @@ pub async fn serve(
     }
     drop(stay);
     if matches!(ended, Ok(Ok(()))) {
-        see_off(&stream).await;
+        // When the server stops, that is for it to decide.
+        let patience = if lobby.with(|room, _| room.is_closed()) { FAREWELL } else { LINGER };
+        or(see_off(&stream), reactor.sleep(patience)).await;
     }
     drop(stream); // Before its seat is free.
 }
@@ -108,11 +118,14 @@ impl Drop for Seat<'_> {
 enum Turn {
     /// The room has told the client something, and all of it was sent.
     Speak,
-    /// Not all: the kernel takes no more for now, and the room has the rest.
-    Wait,
+    /// Not all, but so many bytes: the kernel takes no more for now, and the room has
+    /// the rest.
+    Wait(usize),
+    /// The client is gone. What it has said may still be there.
+    Mourn,
     /// The client has something for the room.
     Listen,
-    /// The client has not said who it is, and time is up.
+    /// Time is up: for one who has not said who they are, or is gone.
     Expire,
     /// The room is done with the client.
     Part,
@@ -122,12 +135,19 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
     let Stay { lobby, id } = *stay;
     let mut ear = Ear::new(limits.rate);
     let mut deadline = Some(stream.reactor().sleep(limits.registration));
+    let (mut stuck, mut gone) = (None, false);
     loop {
         // The order is the flow control: between two times that a client is
         // listened to, it hears everything it is owed, so nobody talks faster
         // than they read. That it is listened to first lets all who talk at the
         // same time be heard by one send.
         let turn = poll_fn(|cx| {
+            // Nobody puts it off by having something to say all the time.
+            if let Some(timer) = &mut deadline
+                && Pin::new(timer).poll(cx).is_ready()
+            {
+                return Poll::Ready(Ok(Turn::Expire));
+            }
             if !ear.listened && ear.poll_ready(stream, cx).is_ready() {
                 return Poll::Ready(Ok(Turn::Listen));
             }
@@ -140,18 +160,29 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
             if refused && ear.poll_ready(stream, cx).is_ready() {
                 return Poll::Ready(Ok(Turn::Listen));
             }
-            match &mut deadline {
-                Some(timer) => Pin::new(timer).poll(cx).map(|_| Ok(Turn::Expire)),
-                None => Poll::Pending,
-            }
+            Poll::Pending
         });
         match turn.await? {
-            Turn::Speak => (),
-            Turn::Wait => writable(stream).await?,
+            Turn::Speak => stuck = None,
+            Turn::Wait(sent) => {
+                if sent > 0 {
+                    stuck = None;
+                }
+                if stuck.get_or_insert_with(Instant::now).elapsed() >= STALL {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                let writable = poll_fn(|cx| stream.poll_writable(cx));
+                or(writable, stream.reactor().sleep(TRY)).await;
+            }
+            Turn::Mourn => {
+                gone = true;
+                lobby.with(|room, _| room.tell_no_more(id));
+                deadline = Some(stream.reactor().sleep(LEGACY));
+            }
             Turn::Listen => {
                 let more = ear.listen(lobby, id, stream)?;
                 ear.listened = true;
-                if ear.member {
+                if ear.member && !gone {
                     deadline = None;
                 }
                 // A client that is always readable must not keep the thread, and
@@ -162,6 +193,7 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
                 }
                 ear.spread(lobby);
             }
+            Turn::Expire if gone => return Ok(()),
             Turn::Expire => {
                 deadline = None;
                 lobby.with(|room, _| room.time_out(id));
@@ -181,28 +213,17 @@ fn speak(
     OUTBOX.with_borrow_mut(|outbox| match lobby.poll_read(id, outbox, cx) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
-        Poll::Ready(true) => Poll::Ready(stream.write(&outbox.bytes).map(|sent| {
-            let sent = sent.unwrap_or(0);
-            if sent == outbox.bytes.len() {
-                return Turn::Speak;
+        Poll::Ready(true) => Poll::Ready(match stream.write(&outbox.bytes) {
+            Ok(Some(sent)) if sent == outbox.bytes.len() => Ok(Turn::Speak),
+            Ok(sent) => {
+                let sent = sent.unwrap_or(0);
+                lobby.take_back(id, outbox, sent);
+                Ok(Turn::Wait(sent))
             }
-            lobby.take_back(id, outbox, sent);
-            Turn::Wait
-        })),
+            Err(err) if broken(&err).is_none() => Ok(Turn::Mourn),
+            Err(err) => Err(err),
+        }),
     })
-}
-
-/// Waits until the kernel takes more.
-async fn writable(stream: &Stream<'_>) -> io::Result<()> {
-    let writable = async {
-        poll_fn(|cx| stream.poll_writable(cx)).await;
-        Ok(())
-    };
-    let late = async {
-        stream.reactor().sleep(STALL).await;
-        Err(io::Error::from(io::ErrorKind::TimedOut))
-    };
-    or(writable, late).await
 }
 
 /// Ends a connection after its last word, in a way that lets the word arrive.
@@ -210,17 +231,13 @@ async fn see_off(stream: &Stream<'_>) {
     if stream.socket().shutdown(Shutdown::Write).is_err() {
         return; // There is nobody to see off.
     }
-    let drain = async {
-        let mut drained = 0;
-        while drained < LINGER_BYTES {
-            poll_fn(|cx| stream.poll_readable(cx)).await;
-            match INBOX.with_borrow_mut(|inbox| stream.read(inbox)) {
-                Ok(Some(0)) | Err(_) => return,
-                Ok(n) => drained += n.unwrap_or(0),
-            }
+    loop {
+        poll_fn(|cx| stream.poll_readable(cx)).await;
+        match INBOX.with_borrow_mut(|inbox| stream.read(inbox)) {
+            Ok(Some(0)) | Err(_) => return,
+            Ok(_) => stream.reactor().yield_to_all().await, // They may have much to say.
         }
-    };
-    or(drain, stream.reactor().sleep(LINGER)).await;
+    }
 }
 
 /// What a client says, line by line, at the pace that it is allowed.
@@ -289,14 +306,19 @@ impl<'a> Ear<'a> {
             let backlog = mem::take(&mut self.backlog);
             return Ok(self.hear(lobby, id, stream.reactor(), &backlog));
         }
+        let most = match () {
+            () if !self.member => READ_OF_GUEST,
+            () if self.pace.is_kept() => READ_AT_A_PACE,
+            () => READ,
+        };
         INBOX.with_borrow_mut(|inbox| {
-            Ok(match stream.read(inbox)? {
+            Ok(match stream.read(&mut inbox[..most])? {
                 Some(0) => {
                     self.deaf = true;
                     lobby.with(|room, _| room.hang_up(id));
                     false
                 }
-                Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]) || n == READ,
+                Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]) || n == most,
                 None => false,
             })
         })

@@ -22,6 +22,11 @@ impl Pace {
         Pace { interval: Duration::from_secs(1).checked_div(rate).unwrap_or_default(), full: None }
     }
 
+    /// Whether there is a limit at all.
+    pub fn is_kept(&self) -> bool {
+        self.interval > Duration::ZERO
+    }
+
     /// When the next line is allowed; none if it is allowed now.
     pub fn wait(&self, now: Instant) -> Option<Instant> {
         // One line is missing in the bucket for each interval until it is full.
@@ -31,7 +36,7 @@ impl Pace {
 
     /// Takes note of one line.
     pub fn count(&mut self, now: Instant) {
-        if self.interval > Duration::ZERO {
+        if self.is_kept() {
             self.full = Some(self.full.map_or(now, |full| full.max(now)) + self.interval);
         }
     }

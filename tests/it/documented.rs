@@ -326,7 +326,7 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
 /// of, each with the module it is in.
 type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const LIMITS: [Limit; 20] = [
+const LIMITS: [Limit; 21] = [
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
@@ -340,9 +340,11 @@ const LIMITS: [Limit; 20] = [
     ),
     (
         "heard at a time",
-        "64 KiB or 256 lines",
+        "64 KiB or 256 lines of what a client has sent; 16 KiB with a rate, 4,096 bytes ",
         &[
             ("server/connection", "READ: usize = 64 << 10;"),
+            ("server/connection", "READ_AT_A_PACE: usize = 16 << 10;"),
+            ("server/connection", "READ_OF_GUEST: usize = MAX_COMMAND;"),
             ("server/connection", "LINES: usize = 256;"),
         ],
     ),
@@ -354,14 +356,16 @@ const LIMITS: [Limit; 20] = [
     (
         "the others",
         "256 KiB/s, divided by 64 people or more; 1 s of it at once | \
-         while somebody who has read in the last second is 128 to 896 KiB behind",
+         while somebody who has read in the last second, or 4 s if they are slow, \
+         is 128 to 896 KiB behind",
         &[
             ("server/pace", "CALM: u64 = 256 << 10;"),
             ("server/pace", "COMPANY: usize = 64;"),
             ("server/pace", "SAVINGS: Duration = Duration::from_secs(1);"),
             ("room/session", "STRAIN: usize = 128 << 10;"),
             ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
-            ("room/session", "GRACE: Duration = Duration::from_secs(1);"),
+            ("room/session", " GRACE: Duration = Duration::from_secs(1);"),
+            ("room/session", "LONG_GRACE: Duration = Duration::from_secs(4);"),
         ],
     ),
     (
@@ -404,12 +408,16 @@ const LIMITS: [Limit; 20] = [
     ),
     (
         "last words",
-        "1 s or 64 KiB read after a goodbye, 2 s ",
+        "for 1 s after a goodbye, 2 s ",
         &[
             ("server/connection", "LINGER: Duration = Duration::from_secs(1);"),
-            ("server/connection", "LINGER_BYTES: usize = 64 << 10;"),
             ("server", "FAREWELL: Duration = Duration::from_secs(2);"),
         ],
+    ),
+    (
+        "a broken connection",
+        "heard for 30 s,",
+        &[("server/connection", "LEGACY: Duration = Duration::from_secs(30);")],
     ),
     ("limit", "value", &[]), // The head of the table.
 ];

@@ -29,7 +29,8 @@ const LOUD: usize = 6 << 20;
 /// The others may get so many bytes ahead of somebody who has just read, so many
 /// of one who has not read for almost so long, and any number after that.
 const AHEAD: [u64; 2] = [128 << 10, 896 << 10];
-const GRACE: Duration = Duration::from_secs(1);
+/// How long that is for most, and for one who has been waited for and then has read.
+const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// What one private line may take beside its bytes, at most.
 const NOTE: usize = 128;
 
@@ -117,6 +118,10 @@ struct Evening<'a> {
     closed: bool,
 }
 
+/// It depends on what others have to read of which is not known how much it is.
+#[derive(Clone, Copy)]
+struct Unsure;
+
 struct Person {
     id: SessionId,
     nick: Option<String>,
@@ -139,8 +144,13 @@ struct Person {
     renames: Vec<Duration>,
     /// Since when others have waited for them, if it is so for certain, and if it may be.
     awaited: [Option<Duration>; 2],
-    /// Whom they last told something in private who had much to read already.
-    presses: Option<SessionId>,
+    /// Whether others had waited for what they were last given, and whether they were ever
+    /// waited for and then read: for certain, and perhaps.
+    given_late: [bool; 2],
+    slow: [bool; 2],
+    /// Whom they last told something in private who had much to read already, if that is
+    /// certain.
+    presses: Result<Option<SessionId>, Unsure>,
     /// What they have yet to read, and how much of the first was read.
     unread: VecDeque<Told>,
     taken: usize,
@@ -176,7 +186,9 @@ impl Person {
             owed: false,
             renames: Vec::new(),
             awaited: [None; 2],
-            presses: None,
+            given_late: [false; 2],
+            slow: [false; 2],
+            presses: Ok(None),
             unread: VecDeque::new(),
             taken: 0,
             notes: 0,
@@ -207,38 +219,48 @@ impl Person {
     /// Whether they are well behind, and read: for certain, and perhaps.
     fn struggles(&mut self, head: u64, now: Duration) -> [bool; 2] {
         let (place, behind) = (self.place(head), self.behind(head));
-        let sure = if place.start >= self.hushed { behind.start } else { 0 };
-        let may = if place.end >= self.hushed { behind.end } else { 0 };
-        self.exceeds([sure, may], now)
+        // History is behind by its nature.
+        let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
+        let strains = [strain(place.start), strain(place.end)];
+        self.exceeds(strains, [behind.start, behind.end], now)
     }
 
     /// Whether they read, and have more private lines to read than they should have.
     fn is_burdened(&mut self, now: Duration) -> [bool; 2] {
-        self.exceeds([self.notes as u64; 2], now)
+        self.exceeds([AHEAD[0]; 2], [self.notes as u64; 2], now)
     }
 
     /// Whether one who reads would be so far behind, at least and at most, that others
     /// have to wait: for certain, and perhaps.
-    fn exceeds(&mut self, behind: [u64; 2], now: Duration) -> [bool; 2] {
-        let [least, most] = AHEAD;
+    fn exceeds(&mut self, strains: [u64; 2], behind: [u64; 2], now: Duration) -> [bool; 2] {
         if self.cut {
             return [false; 2];
         }
-        for (awaited, behind) in self.awaited.iter_mut().zip(behind) {
-            if behind > least {
+        for ((awaited, strain), behind) in self.awaited.iter_mut().zip(strains).zip(behind) {
+            if behind > strain {
                 awaited.get_or_insert(now);
             }
         }
         // They have been silent the longer, the sooner somebody may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
-        let ahead = |silent: Duration| {
-            least + (most - least) * silent.as_millis() as u64 / GRACE.as_millis() as u64
+        let waits = |strain: u64, silent: Duration, behind: u64, slow: bool| {
+            let grace = GRACES[usize::from(slow)];
+            let gained = (AHEAD[1] - strain) * silent.as_millis() as u64 / grace.as_millis() as u64;
+            silent < grace && behind > strain + gained
         };
+        // Whoever is slow is waited for longer.
         [
-            silent_at_most < GRACE && behind[0] > ahead(silent_at_most),
-            silent < GRACE && behind[1] > ahead(silent),
+            waits(strains[0], silent_at_most, behind[0], self.slow[0]),
+            waits(strains[1], silent, behind[1], self.slow[1]),
         ]
+    }
+
+    /// They are given something to read, and so have taken what they were given before.
+    fn is_given(&mut self) {
+        for (slow, late) in self.slow.iter_mut().zip(mem::take(&mut self.given_late)) {
+            *slow |= late;
+        }
     }
 
     /// They read this, which must be what is next for them.
@@ -262,7 +284,9 @@ impl Person {
                 self.unread.pop_front();
                 self.taken = 0;
             }
-            self.awaited = [None; 2];
+            for (late, awaited) in self.given_late.iter_mut().zip(mem::take(&mut self.awaited)) {
+                *late |= awaited.is_some();
+            }
         }
     }
 
@@ -270,7 +294,6 @@ impl Person {
     /// there; but the public lines before the end of a private one are passed over, and
     /// the rest of a line of history waits as a private one does.
     fn is_given_back(&mut self, bytes: usize) {
-        self.awaited = [None; 2]; // They asked, at least.
         let mut left = (bytes + self.taken) as isize;
         let given = self.unread.iter_mut().take_while(|told| {
             let more = left > 0;
@@ -571,8 +594,10 @@ impl Evening<'_> {
             (Some(_), false) => self.expect(who, "ERR user_not_found"),
             (Some(nick), true) => {
                 self.expect(to, &format!("FROM {nick} [dm]: {text}"));
-                if self.people[to].notes as u64 > AHEAD[0] {
-                    self.people[who].presses = Some(self.people[to].id);
+                match self.people[to].is_burdened(self.now) {
+                    [false, false] => (),
+                    [true, true] => self.people[who].presses = Ok(Some(self.people[to].id)),
+                    _ => self.people[who].presses = Err(Unsure),
                 }
             }
         }
@@ -758,7 +783,8 @@ impl Evening<'_> {
         assert!(sure <= strained && strained <= may, "who reads is waited for, and nobody else");
         for who in 0..self.people.len() {
             let person = &self.people[who];
-            let (id, whom) = (person.id, person.presses);
+            let id = person.id;
+            let Ok(whom) = person.presses else { continue };
             let whom = self.people.iter_mut().find(|person| Some(person.id) == whom);
             let [sure, may] = whom.map_or([false; 2], |whom| whom.is_burdened(now));
             let waits = self.room.is_pressing(id, now);
@@ -776,6 +802,7 @@ impl Evening<'_> {
         let id = self.people[who].id;
         let mut read = Vec::new();
         let reading = self.room.read(id, &mut read);
+        self.people[who].is_given();
         if reading == Reading::Some && self.dice.below(4) == 1 {
             // Not all of it gets through; the room has the rest.
             let through = self.dice.below(read.len());
@@ -791,6 +818,7 @@ impl Evening<'_> {
             // Whoever is at the same place is given the same bytes.
             for other in &mut self.people {
                 if self.room.skip(other.id, talk) {
+                    other.is_given();
                     other.takes(&read);
                 }
             }

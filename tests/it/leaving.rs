@@ -1,7 +1,7 @@
 //! How it ends: for the server, for those who never say who they are, and for
 //! those who do not read.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 #[cfg(unix)]
 use std::net::TcpStream;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use crate::harness::minichat_after;
-use crate::harness::{Peer, Server, minichat};
+use crate::harness::{PATIENCE, Peer, Server, minichat};
 use crate::signals;
 
 #[test]
@@ -142,6 +142,50 @@ fn who_does_not_say_who_they_are_has_to_go_and_who_did_may_stay() {
     }
     // Her time would have been up before theirs.
     ana.reads_nothing_more();
+}
+
+#[test]
+fn who_has_something_to_say_all_the_time_and_not_who_they_are_has_to_go_too() {
+    let mut command = minichat();
+    command.env("MINICHAT_REGISTRATION_SECS", "1");
+    let server = Server::launch(command, &["--rate", "0"]);
+    let mut ana = server.member("ana");
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        for what in ["\n", "x", "WHAT\n"] {
+            let guest = server.guest();
+            let mut mouth = guest.socket().try_clone().expect("a socket can be shared");
+            let mut ear = guest.socket().try_clone().expect("a socket can be shared");
+            scope.spawn(move || io::copy(&mut ear, &mut io::sink()));
+            scope.spawn(move || {
+                let noise = what.repeat(10_000);
+                while mouth.write_all(noise.as_bytes()).is_ok() {
+                    assert!(begin.elapsed() < PATIENCE, "{what:?} may be said without end");
+                }
+            });
+        }
+    });
+    ana.reads_nothing_more();
+    server.still_serves();
+}
+
+#[test]
+fn what_somebody_had_said_before_their_connection_broke_is_heard_and_then_they_are_gone() {
+    const LINES: usize = 300;
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    let bot = server.guest();
+    let lines: String = (0..LINES).map(|n| format!("MSG {n}\n")).collect();
+    bot.socket().write_all(format!("NICK bot\n{lines}").as_bytes()).expect("it is taken");
+    ana.reads("User bot joined.");
+    ana.reads("FROM bot [all]: 0");
+    // It reads nothing of what it is told, so this breaks the connection; and it
+    // has said more than may be said at once.
+    drop(bot);
+    for n in 1..LINES {
+        ana.reads(format!("FROM bot [all]: {n}"));
+    }
+    ana.reads("User bot left the chat.");
 }
 
 #[test]
