@@ -59,6 +59,8 @@ const LISTENING: Duration = Duration::from_secs(1);
 /// its buffers hold.
 const STUCK: Duration = Duration::from_secs(600);
 
+/// How many bytes may wait for a log that is slow, until some are left out.
+const MAX_UNLOGGED: usize = 1 << 20;
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
 /// How long to wait before the first attempt to come back, and at most between two.
@@ -119,7 +121,12 @@ async fn chat(
             Timer::after(LOG).await;
             Ok(())
         };
-        or(log.finish(), late).await.ok(); // It was said if it could not be written.
+        let unlogged = std::mem::take(&mut conversation.unlogged);
+        let rest = async {
+            log.print(unlogged).await;
+            log.finish().await
+        };
+        or(rest, late).await.ok(); // It was said if it could not be written.
     }
     let failure = match ending {
         Ending::Done | Ending::Unheard => None,
@@ -151,11 +158,12 @@ fn open_log(
 ) -> Result<Printer, Error> {
     let log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
     let log = Arc::new(log);
-    let editor = desk.editor.clone();
+    let (editor, remarks) = (desk.editor.clone(), desk.remarks.clone());
     let complain = move |log: &LogFile, err: &io::Error| {
         let why = plain_words(err, &texts.error);
         let what = (texts.server.log_failed)(&visible(&log.path().display().to_string()), &why);
-        desk::remark(editor.as_ref(), &(texts.server.warning)(&what)); // The chat goes on.
+        // The chat goes on.
+        desk::remark(editor.as_ref(), &remarks, &(texts.server.warning)(&what));
     };
     let is_rotated = logfile::is_rotated(interrupts.outlive_terminal());
     let (rotated, told) = (log.clone(), complain.clone());
@@ -665,7 +673,13 @@ impl<'a> Conversation<'a> {
             editor.set_nicks(nicks);
         }
         if let Some(log) = self.log.as_ref().filter(|_| !self.unlogged.is_empty()) {
-            log.offer(std::mem::take(&mut self.unlogged));
+            self.unlogged = log.offer(std::mem::take(&mut self.unlogged));
+            if self.unlogged.len() > MAX_UNLOGGED {
+                self.unlogged = Vec::new();
+                let path = self.config.log.as_deref().unwrap_or(Path::new(""));
+                let gap = (self.texts.server.log_gap)(&visible(&path.display().to_string()));
+                self.desk.remark(&(self.texts.server.warning)(&gap));
+            }
         }
         if self.unprinted.is_empty() {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,8 +21,10 @@ pub struct LogFile {
 #[derive(Debug)]
 struct State {
     file: File,
-    /// When something could not be written, the last time.
-    failed: Option<Instant>,
+    /// Something could not be written...
+    failed: bool,
+    /// ...but since then nothing was lost any more.
+    well: Option<Instant>,
 }
 
 impl LogFile {
@@ -30,7 +33,7 @@ impl LogFile {
     /// # Errors
     /// If the system does not allow it.
     pub fn open(path: &Path) -> io::Result<LogFile> {
-        let state = State { file: open(path)?, failed: None };
+        let state = State { file: open(path)?, failed: false, well: None };
         Ok(LogFile { path: path.into(), state: Mutex::new(state) })
     }
 
@@ -47,7 +50,7 @@ impl LogFile {
     pub fn reopen(&self) -> io::Result<()> {
         // Once there is a new file, nothing more goes into the old one.
         let mut state = self.state();
-        *state = State { file: open(&self.path)?, failed: None };
+        *state = State { file: open(&self.path)?, failed: false, well: None };
         Ok(())
     }
 
@@ -58,9 +61,13 @@ impl LogFile {
     /// The first time that it cannot; then not before it could for a minute.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        let Err(err) = write_lines(&mut state.file, lines) else { return Ok(()) };
-        let last = state.failed.replace(Instant::now());
-        if last.is_some_and(|last| last.elapsed() < RELAPSE) { Ok(()) } else { Err(err) }
+        let Err(err) = write_lines(&mut state.file, lines) else {
+            state.well.get_or_insert_with(Instant::now);
+            return Ok(());
+        };
+        let well = state.well.take().is_some_and(|since| since.elapsed() >= RELAPSE);
+        let known = mem::replace(&mut state.failed, true);
+        if known && !well { Ok(()) } else { Err(err) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,6 +141,19 @@ pub fn is_rotated(outlives: bool) -> impl Fn() -> bool + Send + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn that_there_is_no_room_is_said_once_until_there_was_for_a_while() {
+        let log = LogFile::open(Path::new("/dev/full")).unwrap();
+        assert!(log.append(b"one\n").is_err());
+        assert!(log.append(b"two\n").is_ok(), "it is known");
+        for (well, is_news) in [(RELAPSE / 2, false), (RELAPSE, true), (RELAPSE / 2, false)] {
+            log.state().well = Instant::now().checked_sub(well);
+            assert_eq!(log.append(b"three\n").is_err(), is_news, "after {well:?}");
+            assert!(log.append(b"four\n").is_ok());
+        }
+    }
 
     #[test]
     fn a_hang_up_that_ends_nothing_is_always_meant_for_the_log() {

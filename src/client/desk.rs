@@ -1,12 +1,12 @@
 //! The user's side: a keyboard and a screen, whichever kind they are.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use async_channel::Receiver;
 
 use crate::client::entry;
-use crate::client::plain;
+use crate::client::plain::{self, Remarks};
 use crate::config::{Color, Connect, Format};
 use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
@@ -22,6 +22,8 @@ pub struct Desk {
     pub asks: bool,
     /// The editor, if there is one.
     pub editor: Option<Editor>,
+    /// Where it is said what concerns the client itself, if there is none.
+    pub remarks: Remarks,
     keys: Keys,
 }
 
@@ -56,7 +58,7 @@ impl Desk {
             Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
             None => (None, Keys::Plain(plain::keyboard())),
         };
-        Desk { colour, terminal, asks, editor, keys }
+        Desk { colour, terminal, asks, editor, keys, remarks: Remarks::start() }
     }
 
     /// The next line that is typed, its end included where there is one; none at
@@ -73,7 +75,7 @@ impl Desk {
 
     /// Says something about the client itself, where it disturbs nothing.
     pub fn remark(&self, text: &str) {
-        remark(self.editor.as_ref(), text);
+        remark(self.editor.as_ref(), &self.remarks, text);
     }
 
     /// Asks something, to which the next line is the answer. `draft` is in the line
@@ -86,14 +88,14 @@ impl Desk {
                 draft: draft.into(),
                 question: true,
             }),
-            None => drop(write!(io::stderr(), "{question}")),
+            None => self.remarks.say(question.into()),
         }
     }
 
     /// A line was shown behind a question that was not answered.
     pub fn break_line(&self) {
         if self.editor.is_none() {
-            writeln!(io::stderr()).ok();
+            self.remarks.say("\n".into());
         }
     }
 }
@@ -104,12 +106,12 @@ fn clean(entered: &str) -> String {
     entered.filter(|&c| c == '\n' || !c.is_control()).collect()
 }
 
-/// Says something about the client itself, where it disturbs nothing. May block.
-pub fn remark(editor: Option<&Editor>, text: &str) {
+/// Says something about the client itself, where it disturbs nothing.
+pub fn remark(editor: Option<&Editor>, remarks: &Remarks, text: &str) {
     match editor {
-        Some(editor) => editor.print(&format!("{text}\n")).ok(),
-        None => writeln!(io::stderr(), "{text}").ok(),
-    };
+        Some(editor) => _ = editor.print(&format!("{text}\n")),
+        None => remarks.say(format!("{text}\n")),
+    }
 }
 
 /// Whether to print in colour: if that is left open, on a terminal that can, unless

@@ -551,7 +551,9 @@ impl Dialogue {
         let own = from == self.nick;
         let old = self.history > 0;
         self.history = self.history.saturating_sub(1);
-        let echo = own && self.confirmed(|pending| matches!(pending, Pending::Said(_))).is_some();
+        // What was said before is no answer, though one of the same name said it.
+        let echo =
+            own && !old && self.confirmed(|pending| matches!(pending, Pending::Said(_))).is_some();
         // It was shown when it was said.
         if echo && self.manner == Manner::Editor {
             return Vec::new();
@@ -1327,6 +1329,15 @@ mod tests {
         // Another nick is a way out.
         assert_eq!(dialogue.typed("/nick ana2"), [Act::Prompt("ana2".into())]);
         assert_eq!(sent(&dialogue.connected(None)), ["NICK ana2"]);
+    }
+
+    #[test]
+    fn what_one_of_the_same_name_said_before_is_no_echo() {
+        let mut editor = talking_as(Manner::Editor);
+        hear(&mut editor, "History: 1");
+        editor.typed("hello");
+        assert!(!hear(&mut editor, "FROM ana [all]: said yesterday").is_empty());
+        assert_eq!(hear(&mut editor, "FROM ana [all]: hello"), []);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Standard input and output without a line editor: pipes, scripts and plain
-//! terminals. Both may block for ever, so each has a thread of its own.
+//! terminals. All of them may block for ever, so each has a thread of its own.
 
 use std::io::{self, BufRead, Write};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
+use async_channel::{Receiver, Sender, TrySendError};
 
 /// How many lines may wait to be sent, and how many batches to be printed. Then
 /// whoever writes to us, or reads from us, is waited for.
@@ -62,9 +64,12 @@ impl Printer {
         self.queue.send(text).await.ok(); // Somebody waits for `broken`.
     }
 
-    /// Prints some lines if there is room now.
-    pub fn offer(&self, text: Vec<u8>) {
-        self.queue.try_send(text).ok(); // Who logs to a disk that hangs misses some.
+    /// Prints some lines if there is room now; else gives them back.
+    pub fn offer(&self, text: Vec<u8>) -> Vec<u8> {
+        match self.queue.try_send(text) {
+            Err(TrySendError::Full(text)) => text,
+            Ok(()) | Err(TrySendError::Closed(_)) => Vec::new(),
+        }
     }
 
     /// Waits until nothing can be printed any more.
@@ -84,4 +89,34 @@ pub fn print(text: &[u8], more: bool) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text)?;
     if more { Ok(()) } else { stdout.flush() }
+}
+
+/// How long whoever reads standard error is waited for.
+const REMARK: Duration = Duration::from_secs(1);
+
+/// Standard error, for what is said about the conversation. It is said before whatever
+/// comes next on standard output; but if nobody reads it, it is not waited for.
+#[derive(Clone)]
+pub struct Remarks(Sender<(String, mpsc::Sender<()>)>);
+
+impl Remarks {
+    /// Starts it.
+    pub fn start() -> Remarks {
+        let (queue, remarks) = async_channel::bounded::<(String, _)>(QUEUE);
+        thread::spawn(move || {
+            while let Ok((text, _written)) = remarks.recv_blocking() {
+                io::stderr().write_all(text.as_bytes()).ok(); // Nobody may be there.
+            }
+        });
+        Remarks(queue)
+    }
+
+    /// Says something. If too much waits to be said already, it is not.
+    pub fn say(&self, text: String) {
+        let waits = !self.0.is_empty();
+        let (done, written) = mpsc::channel();
+        if self.0.try_send((text, done)).is_ok() && !waits {
+            written.recv_timeout(REMARK).ok(); // It is dropped when it is written.
+        }
+    }
 }

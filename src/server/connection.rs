@@ -69,7 +69,7 @@ pub async fn serve(
     let Ok(stream) = reactor.watch(stream) else {
         return; // The system has no place for it, and will not be asked to wait for it.
     };
-    let stay = Stay { lobby, id: lobby.enter(stream.socket(), address, place) };
+    let stay = Stay { lobby, id: lobby.enter(stream.socket(), address, place), place };
     let _seat = Seat { lobby, place }; // Until the end.
     // However it ends, it ends for this client alone.
     let ended = AssertUnwindSafe(converse(&stay, &stream, limits)).catch_unwind().await;
@@ -94,6 +94,8 @@ pub async fn serve(
 struct Stay<'a> {
     lobby: &'a Lobby,
     id: SessionId,
+    /// Where it comes from, if that is not this machine.
+    place: Option<Place>,
 }
 
 impl Drop for Stay<'_> {
@@ -132,8 +134,8 @@ enum Turn {
 }
 
 async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::Result<()> {
-    let Stay { lobby, id } = *stay;
-    let mut ear = Ear::new(limits.rate);
+    let Stay { lobby, id, .. } = *stay;
+    let mut ear = Ear::new(stay.place, limits.rate);
     let mut deadline = Some(stream.reactor().sleep(limits.registration));
     let (mut stuck, mut gone) = (None, false);
     loop {
@@ -242,6 +244,8 @@ async fn see_off(stream: &Stream<'_>) {
 
 /// What a client says, line by line, at the pace that it is allowed.
 struct Ear<'a> {
+    /// Where the client comes from.
+    place: Option<Place>,
     lines: LineBuffer,
     /// What was received but not listened to yet, because the client says too
     /// much at once or has to read its answers first.
@@ -264,8 +268,9 @@ struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    fn new(rate: u32) -> Ear<'a> {
+    fn new(place: Option<Place>, rate: u32) -> Ear<'a> {
         Ear {
+            place,
             lines: LineBuffer::new(MAX_COMMAND),
             backlog: Vec::new(),
             pace: Pace::new(rate),
@@ -334,7 +339,8 @@ impl<'a> Ear<'a> {
         mut bytes: &[u8],
     ) -> bool {
         let mut heard = 0;
-        let ((), untold) = lobby.with_quietly(id, |room, now| {
+        let ((), untold) = lobby.with_quietly(id, |house, now| {
+            let (room, door) = house.doorway(self.place);
             let moment = Instant::now();
             while heard < LINES {
                 self.patience = room.has_patience_with(id);
@@ -342,9 +348,11 @@ impl<'a> Ear<'a> {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                if !self.share.is_even(moment)
+                let member = room.is_member(id);
+                let share = if member { &mut self.share } else { &mut *door };
+                if !share.is_even(moment)
                     && let Some(end) = memchr(b'\n', bytes)
-                    && self.share.is_spent(self.lines.pending() + end, room.population(), moment)
+                    && share.is_spent(self.lines.pending() + end, room.population(), moment)
                     && (room.is_strained(now) || room.is_pressing(id, now))
                 {
                     // Somebody who does read would be lapped: they are waited for.
@@ -358,8 +366,10 @@ impl<'a> Ear<'a> {
                 }
                 let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.spoken());
                 room.hear(id, line, now);
-                let said = length.max((room.spoken() - before) as usize);
-                self.share.spend(said, room.population(), moment);
+                let told = (room.spoken() - before) as usize;
+                // Whoever comes will also leave.
+                let said = if member { length.max(told) } else { 2 * told };
+                share.spend(said, room.population(), moment);
                 self.pace.count(moment);
                 heard += 1;
             }

@@ -14,6 +14,7 @@ use mio::net::TcpStream;
 use socket2::SockRef;
 
 use crate::room::{Cut, News, Reading, Reason, Room, Rules, SessionId, Stirred};
+use crate::server::pace::Share;
 use crate::server::places::{Place, Places};
 use crate::wire::{Nick, Refusal};
 
@@ -58,13 +59,21 @@ pub struct House {
     /// and is there to stay if the person takes another nick; this is for those
     /// who come back.
     muted: Places,
-    /// How many connections come from each place.
-    crowds: BTreeMap<Place, usize>,
+    /// Those who come from each place; none is this machine.
+    crowds: BTreeMap<Option<Place>, Crowd>,
     /// How many connections there are, and how many there may be.
     connections: usize,
     capacity: usize,
     /// Indexed by session.
     peers: Vec<Option<Peer>>,
+}
+
+/// The connections from one place.
+struct Crowd {
+    connections: usize,
+    /// What their coming and going may be for the others to read. Each member has a share
+    /// of their own; but whoever comes again and again would have many.
+    door: Share,
 }
 
 /// The far end of one session.
@@ -242,11 +251,13 @@ impl Lobby {
             let id = house.room.enter();
             house.seat(id, Some((stream.clone(), address)));
             house.connections += 1;
-            let crowd =
-                place.map(|place| *house.crowds.entry(place).and_modify(|n| *n += 1).or_insert(1));
+            let door = Share::new(Instant::now());
+            let crowd = house.crowds.entry(place).or_insert(Crowd { connections: 0, door });
+            crowd.connections += 1;
+            let crowded = place.is_some() && crowd.connections > MAX_FROM_PLACE;
             if house.banned.hold(address.ip()) {
                 house.room.ban(id);
-            } else if crowd > Some(MAX_FROM_PLACE) {
+            } else if crowded {
                 house.room.refuse(id, Refusal::Crowded);
             } else if house.connections > house.capacity {
                 house.evict(id);
@@ -319,15 +330,15 @@ impl Lobby {
         self.with(|room, _| room.take_back(id, &outbox.bytes, sent));
     }
 
-    /// Does the same as [`with`](Lobby::with) for the task of one session, but rings
-    /// nobody: that task is awake, and [tells](Lobby::tell) the others.
+    /// Runs `work` on the house for the task of one session, but rings nobody: that task
+    /// is awake, and [tells](Lobby::tell) the others.
     pub fn with_quietly<T>(
         &self,
         id: SessionId,
-        work: impl FnOnce(&mut Room, Duration) -> T,
+        work: impl FnOnce(&mut House, Duration) -> T,
     ) -> (T, Untold) {
         let mut house = self.lock();
-        let result = work(&mut house.room, self.opened.elapsed());
+        let result = work(&mut house, self.opened.elapsed());
         let mut untold = Untold { who: house.room.take_stirred(), said: house.room.talk() };
         untold.who.some.retain(|&other| other != id);
         let aftermath = self.settle(&mut house);
@@ -393,9 +404,9 @@ impl Lobby {
     pub fn closed(&self, place: Option<Place>) {
         let mut house = self.lock();
         house.connections -= 1;
-        if let Some(Entry::Occupied(mut crowd)) = place.map(|place| house.crowds.entry(place)) {
-            *crowd.get_mut() -= 1;
-            if *crowd.get() == 0 {
+        if let Entry::Occupied(mut crowd) = house.crowds.entry(place) {
+            crowd.get_mut().connections -= 1;
+            if crowd.get().connections == 0 {
                 crowd.remove();
             }
         }
@@ -446,6 +457,12 @@ impl Lobby {
 }
 
 impl House {
+    /// The room, and what those who come from a place may make the others read.
+    pub fn doorway(&mut self, place: Option<Place>) -> (&mut Room, &mut Share) {
+        let crowd = self.crowds.get_mut(&place).expect("somebody is here from there");
+        (&mut self.room, &mut crowd.door)
+    }
+
     /// Where somebody is.
     pub fn address(&self, id: SessionId) -> Option<SocketAddr> {
         Some(self.line(id)?.1)
@@ -764,12 +781,12 @@ mod tests {
             door.lobby.with(|room, now| room.hear(id, Ok(line), now));
         }
         let says = |line: &[u8]| {
-            let say = |room: &mut Room, now| room.hear(ana, Ok(line), now);
+            let say = |house: &mut House, now| house.room.hear(ana, Ok(line), now);
             let ((), untold) = door.lobby.with_quietly(ana, say);
             door.lobby.tell(untold, &mut Round::default());
         };
         door.last_word(joao); // He has heard everything, and waits.
-        door.lobby.with_quietly(ana, |room, now| room.hear(ana, Ok(b"MSG one"), now));
+        door.lobby.with_quietly(ana, |house, now| house.room.hear(ana, Ok(b"MSG one"), now));
         let (mut outbox, mut cx) = (Outbox::default(), Context::from_waker(Waker::noop()));
         assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(true));
         assert_eq!(outbox.bytes, b"FROM ana [all]: one\n");
@@ -786,7 +803,7 @@ mod tests {
         let door = Door::open(usize::MAX);
         let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
         let say = |id, line: &[u8]| {
-            door.lobby.with_quietly(id, |room, now| room.hear(id, Ok(line), now));
+            door.lobby.with_quietly(id, |house, now| house.room.hear(id, Ok(line), now));
         };
         say(ana, b"NICK ana");
         say(joao, b"NICK joao");
@@ -813,7 +830,7 @@ mod tests {
             door.lobby.with(|room, now| room.hear(id, Ok(line), now));
         }
         door.last_word(joao); // He waits.
-        let say = |room: &mut Room, now| room.hear(ana, Ok(b"MSG one"), now);
+        let say = |house: &mut House, now| house.room.hear(ana, Ok(b"MSG one"), now);
         let ((), untold) = door.lobby.with_quietly(ana, say);
         let mut round = Round::default();
         door.lobby.lock().claim(joao.index(), &mut round);
@@ -846,7 +863,7 @@ mod tests {
             door.lobby.with(|room, now| room.hear(id, Ok(line), now));
         }
         door.last_word(joao); // He waits.
-        let say = |room: &mut Room, now| room.hear(ana, Ok(b"MSG one"), now);
+        let say = |house: &mut House, now| house.room.hear(ana, Ok(b"MSG one"), now);
         let ((), untold) = door.lobby.with_quietly(ana, say);
         let mut round = Round::default();
         door.lobby.lock().claim(joao.index(), &mut round);

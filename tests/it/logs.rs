@@ -1,7 +1,9 @@
 //! Logs on a disk that is full, and logs that are rotated while they are written.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -190,4 +192,30 @@ fn on_a_full_disk_server_and_client_say_so_once_and_go_on() {
         let output = process.output();
         assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
     }
+}
+
+#[test]
+fn a_log_that_stands_still_for_a_while_has_no_gap_in_the_end() {
+    const LINES: usize = 1000;
+    let path = fresh("stands-still.log");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    // A log that somebody else reads, though not at once.
+    let server = Server::start(&["--rate", "0"]);
+    let mut ana = server.member("ana");
+    let log = path.to_str().expect("a plain name");
+    let client = Client::start(server.address, &["-nbot", "--log", log]);
+    let reader = fs::File::open(&path).expect("it can be read");
+    ana.reads("User bot joined.");
+    for number in 0..LINES {
+        says(&mut ana, number);
+    }
+    let last = format!("{}{TAIL}", LINES - 1);
+    let mut shown = client.process;
+    shown.stdout.find(&last);
+    shown.end_input();
+    let logged = io::read_to_string(reader).expect("it is text");
+    assert_eq!(numbers(&logged), (0..LINES).collect::<Vec<_>>());
+    let output = shown.output();
+    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
 }

@@ -2,6 +2,7 @@
 //! that listen slowly or never stop talking.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,6 +56,30 @@ fn a_client_whose_output_nobody_reads_is_interrupted_all_the_same() {
         bot.end_input();
         bot.signal(signal);
         assert_eq!(bot.wait().code(), Some(status));
+    }
+}
+
+#[test]
+fn a_client_of_which_nobody_reads_what_it_complains_of_is_interrupted_all_the_same() {
+    for options in [&["--nick", "bot", "--stay"][..], &["--raw", "--stay"]] {
+        let door = StandIn::open();
+        let (mut unread, writer) = io::pipe().expect("a pipe can be made");
+        let mut command = connect(door.address, options);
+        let mut bot = Running::start_into(command.stdin(Stdio::null()), Stdio::null(), writer);
+        drop(command);
+        let server = door.caller();
+        // It says of each of these lines that it was left out.
+        let lines = format!("{}\n", "x".repeat(9000)).repeat(10);
+        let mut mouth = server.socket().try_clone().expect("a socket can be shared");
+        let talking = thread::spawn(move || {
+            mouth.write_all(b"OK welcome bot\n").expect("it listens");
+            while mouth.write_all(lines.as_bytes()).is_ok() {}
+        });
+        unread.read_exact(&mut [0; 1]).expect("it complains");
+        bot.signal("TERM");
+        assert_eq!(bot.wait().code(), Some(143), "with {options:?}");
+        server.socket().shutdown(Shutdown::Both).ok();
+        talking.join().expect("it does not panic");
     }
 }
 
