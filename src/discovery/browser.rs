@@ -19,6 +19,9 @@ const MAX_SERVERS: usize = 1000;
 /// How long a server has to prove that it is still there. Responders do not
 /// repeat an answer within a second: with less, one that lives would be removed.
 const VERIFY: Duration = Duration::from_secs(2);
+/// How long a server that has fewer addresses than before is taken for one that says
+/// goodbye: its records do not go all at once.
+const THINNED: Duration = Duration::from_secs(1);
 /// So many rounds of questions may pass without an answer.
 const MISSES: u8 = 2;
 
@@ -36,6 +39,8 @@ pub struct Browser {
     known: BTreeMap<String, Known>,
     /// What is still to be told.
     changes: VecDeque<Change>,
+    /// Whose addresses will be these alone, and when, unless more is heard of them.
+    thinned: VecDeque<(Instant, String, Addresses)>,
 }
 
 /// What changed.
@@ -47,14 +52,17 @@ pub enum Change {
     Down(Server),
 }
 
+/// Addresses of a server, and the link of each.
+type Addresses = BTreeSet<(u32, SocketAddr)>;
+
 /// A server, and how it is known.
 struct Known {
     fullname: String,
     server: Server,
-    /// Its addresses by browsing, and the link of each.
-    browsed: BTreeSet<(u32, SocketAddr)>,
-    /// Its addresses by asking, and the link of each.
-    probed: BTreeSet<(u32, SocketAddr)>,
+    /// Its addresses by browsing.
+    browsed: Addresses,
+    /// Its addresses by asking.
+    probed: Addresses,
     /// It was heard of since the last question.
     heard: bool,
     /// So many questions it has left without an answer.
@@ -88,6 +96,7 @@ impl Browser {
             asking: Vec::new(),
             known: BTreeMap::new(),
             changes: VecDeque::new(),
+            thinned: VecDeque::new(),
         };
         browser.ask(probe::EAGER)?;
         Ok(browser)
@@ -169,6 +178,7 @@ impl Browser {
             Answer(Answer),
             Event(ServiceEvent),
             Network(DaemonEvent),
+            Settled,
         }
         loop {
             if let Some(change) = self.changes.pop_front() {
@@ -190,7 +200,14 @@ impl Browser {
             let answer = async {
                 Happening::Answer(self.answers.recv().await.expect("we can answer ourselves"))
             };
-            let change = match or(answer, or(event, network)).await {
+            let settled = async {
+                match self.thinned.front() {
+                    Some((moment, ..)) => _ = Timer::at(*moment).await,
+                    None => std::future::pending().await,
+                }
+                Happening::Settled
+            };
+            let change = match or(answer, or(or(event, network), settled)).await {
                 Happening::Answer(answer) => self.answered(answer),
                 Happening::Event(ServiceEvent::ServiceResolved(service)) => self.resolved(&service),
                 Happening::Event(ServiceEvent::ServiceRemoved(_, fullname)) => {
@@ -202,6 +219,7 @@ impl Browser {
                     None
                 }
                 Happening::Network(_) => None,
+                Happening::Settled => self.settled(),
             };
             if let Some(change) = change {
                 return change;
@@ -276,7 +294,7 @@ impl Browser {
         let txt = txt.map(|property| (property.key(), property.val().unwrap_or_default()));
         let mut server = Server::new(instance, service.get_hostname(), service.get_port(), txt);
         let port = server.port;
-        let mut browsed: BTreeSet<(u32, SocketAddr)> = BTreeSet::new();
+        let mut browsed = Addresses::new();
         for ip in service.get_addresses() {
             match ip {
                 ScopedIp::V4(v4) => browsed.extend(
@@ -304,10 +322,32 @@ impl Browser {
         {
             server = Server { addresses: server.addresses, ..known.server.clone() };
         }
+        let key = service.get_fullname().to_lowercase();
+        let thinned = self.known.get(&key).is_some_and(|known| {
+            let same = (known.server.port, &known.server.host) == (port, &server.host);
+            same && browsed.len() < known.browsed.len() && browsed.is_subset(&known.browsed)
+        });
+        self.thinned.retain(|(_, other, _)| *other != key);
+        if thinned {
+            self.thinned.push_back((Instant::now() + THINNED, key, browsed));
+            return self.update(service.get_fullname(), server, |_, _| ());
+        }
         self.update(service.get_fullname(), server, |known, _| {
             // This is newer than what was asked for before.
             known.probed.retain(|(_, old)| !browsed.iter().any(|(_, new)| kind(new) == kind(old)));
             known.browsed = browsed;
+        })
+    }
+
+    /// Somebody who had fewer addresses than before is still there, perhaps.
+    fn settled(&mut self) -> Option<Change> {
+        let (_, key, browsed) = self.thinned.pop_front()?;
+        let known = self.known.get_mut(&key)?;
+        known.browsed = browsed;
+        let addresses = known.list();
+        (addresses != known.server.addresses).then(|| {
+            known.server.addresses = addresses;
+            Change::Up(known.server.clone())
         })
     }
 

@@ -441,8 +441,15 @@ mod tests {
         let other = reactor.watch(other).unwrap();
         drop(client);
         // The key is the same, and so is what the system says of it.
-        let woken = poll_fn(|cx| other.poll_readable(cx));
-        reactor.run(&Executor::new(), or(woken, reactor.sleep(Duration::from_secs(10))));
+        let woken = async {
+            poll_fn(|cx| other.poll_readable(cx)).await;
+            true
+        };
+        let late = async {
+            reactor.sleep(Duration::from_secs(10)).await;
+            false
+        };
+        assert!(reactor.run(&Executor::new(), or(woken, late)), "the system says nothing");
         drop(held);
         assert!(matches!(other.read(&mut [0; 10]), Ok(None)));
         assert!(other.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending());

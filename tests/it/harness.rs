@@ -572,7 +572,10 @@ impl Peer {
     /// Reads on to this line.
     #[track_caller]
     pub fn skips_to(&mut self, expected: &str) {
-        while self.line() != expected {}
+        let begin = Instant::now();
+        while self.line() != expected {
+            assert!(begin.elapsed() < 4 * PATIENCE, "everything is said but {expected:?}");
+        }
     }
 
     /// Has been told nothing more: the answer to a question is the next line.

@@ -75,14 +75,20 @@ fn a_second_signal_ends_the_server_at_once_and_after_the_first_nobody_gets_in() 
         sleepy.says("NICK sleepy");
         let mut mouth = sleepy.socket();
         mouth.set_write_timeout(Some(Duration::from_millis(500))).expect("a deadline can be set");
-        while mouth.write_all(&b"WHO\n".repeat(1000)).is_ok() {}
+        let begin = Instant::now();
+        while mouth.write_all(&b"WHO\n".repeat(1000)).is_ok() {
+            assert!(begin.elapsed() < PATIENCE, "it listens to one who does not");
+        }
         ana.reads("User sleepy joined.");
 
         let [first, second] = signals;
         server.process.signal(first);
         ana.skips_to("BYE");
         ana.ends();
-        while TcpStream::connect(server.address).is_ok() {}
+        let begin = Instant::now();
+        while TcpStream::connect(server.address).is_ok() {
+            assert!(begin.elapsed() < PATIENCE, "somebody gets in");
+        }
         server.process.signal(second);
         let expected = if second == "INT" { 130 } else { 143 };
         assert_eq!(server.process.output().status, Some(expected), "{second} after {first}");

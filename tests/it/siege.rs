@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ use crate::harness::{GREETING, PATIENCE, Peer, Server, minichat, minichat_after}
 type Assault = fn(&mut Server);
 
 /// What they do, in words, and how.
-const ASSAULTS: [(&str, Assault); 24] = [
+const ASSAULTS: [(&str, Assault); 25] = [
     ("a browser and a TLS client come", wrong_programs),
     ("lines are empty, end anyhow, or hold anything", odd_lines),
     ("lines are cut in two at every byte", lines_cut_anywhere),
@@ -48,6 +48,7 @@ const ASSAULTS: [(&str, Assault); 24] = [
     ("one floods and does not read", |server| floods_unread(server, 1)),
     ("many flood and do not read", |server| floods_unread(server, 8)),
     ("many flood, and one reads slowly", slow_reader),
+    ("many come and go, and one reads slowly", comings_and_goings),
     ("many tell one in private more than they read", private_flood),
     ("many are told in private what they do not read", unread_in_private),
     ("some never register, and one asks and does not read", waits),
@@ -798,6 +799,31 @@ fn slow_reader(server: &mut Server) {
         for peer in &talkers {
             peer.socket().shutdown(Shutdown::Both).ok(); // Both ends of it are done.
         }
+    });
+}
+
+/// Many come and go as fast as they can, which is much to read for one on a slow network.
+/// It is they who wait.
+fn comings_and_goings(server: &mut Server) {
+    let address = server.address;
+    let slow = on_a_slow_network(server);
+    let over = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        for nick in ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] {
+            // As many bytes as a nick can have.
+            let nick = format!("{nick}{}", "\u{20000}".repeat(31));
+            scope.spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    let mut peer = Peer::connect(address);
+                    peer.says(format!("NICK {nick}"));
+                    peer.reads(GREETING);
+                    peer.line(); // The one before may not be gone yet.
+                    peer.resets();
+                }
+            });
+        }
+        sip(&slow, 50e3, WHILE);
+        over.store(true, Ordering::SeqCst);
     });
 }
 
