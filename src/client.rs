@@ -18,7 +18,6 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::Local;
@@ -31,7 +30,7 @@ use crate::config::{Connect, Format, Target};
 use crate::editor::Prompt;
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
-use crate::logfile::{self, LogFile};
+use crate::logfile::LogFile;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
@@ -159,24 +158,16 @@ fn open_log(
     let log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
     let log = Arc::new(log);
     let (editor, remarks) = (desk.editor.clone(), desk.remarks.clone());
-    let complain = move |log: &LogFile, err: &io::Error| {
-        let why = plain_words(err, &texts.error);
-        let what = (texts.server.log_failed)(&visible(&log.path().display().to_string()), &why);
+    let path = visible(&path.display().to_string()).into_owned();
+    let complain = move |err: &io::Error| {
+        let what = (texts.server.log_failed)(&path, &plain_words(err, &texts.error));
         // The chat goes on.
         desk::remark(editor.as_ref(), &remarks, &(texts.server.warning)(&what));
     };
-    let is_rotated = logfile::is_rotated(interrupts.outlive_terminal());
-    let (rotated, told) = (log.clone(), complain.clone());
-    interrupts.on_hang_up(move || {
-        let (rotated, told) = (rotated.clone(), told.clone());
-        let reopen = move || rotated.reopen().unwrap_or_else(|err| told(&rotated, &err));
-        is_rotated() && {
-            thread::spawn(reopen);
-            true
-        }
-    });
+    let rotation = log.clone().rotation(interrupts.outlive_terminal(), complain.clone());
+    interrupts.on_hang_up(rotation);
     Ok(Printer::start(move |lines, _| {
-        log.append(lines).unwrap_or_else(|err| complain(&log, &err));
+        log.append(lines).unwrap_or_else(|err| complain(&err));
         Ok(())
     }))
 }

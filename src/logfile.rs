@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Where there is a little room now and then, it is not said each time that there is
@@ -47,11 +48,30 @@ impl LogFile {
     ///
     /// # Errors
     /// If the system does not allow it; then the old file is still written to.
-    pub fn reopen(&self) -> io::Result<()> {
+    fn reopen(&self) -> io::Result<()> {
         // Once there is a new file, nothing more goes into the old one.
         let mut state = self.state();
         *state = State { file: open(&self.path)?, failed: false, well: None };
         Ok(())
+    }
+
+    /// What a hang-up (SIGHUP) does to the log of a program that `outlives` its terminal
+    /// or not: where it is meant for the log, that is opened anew, on a thread of its own
+    /// since a disk may hang. Whether it is.
+    pub fn rotation(
+        self: Arc<LogFile>,
+        outlives: bool,
+        complain: impl Fn(&io::Error) + Clone + Send + 'static,
+    ) -> impl FnMut() -> bool + Send + 'static {
+        let is_rotated = is_rotated(outlives);
+        move || {
+            let meant = is_rotated();
+            if meant {
+                let (log, complain) = (self.clone(), complain.clone());
+                thread::spawn(move || log.reopen().unwrap_or_else(|err| complain(&err)));
+            }
+            meant
+        }
     }
 
     /// Appends whole lines at once. Of a line for which there is no room, nothing is
@@ -131,7 +151,7 @@ fn is_whole(path: &Path) -> io::Result<bool> {
 /// Whether a hang-up (SIGHUP) is meant for the log. It is not where it says that
 /// the terminal is gone, unless that is nothing to a program that `outlives` it, nor
 /// where nothing else can be meant, as on Windows.
-pub fn is_rotated(outlives: bool) -> impl Fn() -> bool + Send + 'static {
+fn is_rotated(outlives: bool) -> impl Fn() -> bool + Send + 'static {
     // Whatever standard input is, that is the terminal which hangs up.
     let has_terminal = || File::open("/dev/tty").is_ok();
     let had_terminal = has_terminal();

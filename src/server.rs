@@ -34,7 +34,7 @@ use crate::config;
 use crate::discovery::{self, Advert, Hidden};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
-use crate::logfile::{self, LogFile};
+use crate::logfile::LogFile;
 use crate::room::Rules;
 use crate::texts::Texts;
 use crate::wire::sanitize;
@@ -141,9 +141,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         // Before anybody can come: the log misses nothing.
         let (lobby, id) = (lobby.clone(), lobby.observe());
         let log = Log::new(log, sighted.clone(), texts);
-        let (rotated, is_rotated) =
-            (log.clone(), logfile::is_rotated(interrupts.outlive_terminal()));
-        interrupts.on_hang_up(move || is_rotated() && rotated.reopen_soon());
+        interrupts.on_hang_up(log.rotation(interrupts.outlive_terminal()));
         followers.push(follower(move || log.follow(&lobby, id)));
     }
     // The operator is not waited for, and keeps nothing from ending.

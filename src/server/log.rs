@@ -7,7 +7,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use async_channel::Sender;
 use chrono::{Local, SecondsFormat};
@@ -34,12 +33,10 @@ impl Log {
         Log { file: Arc::new(file), console, texts }
     }
 
-    /// Opens it anew, if another file has its name by now, on a thread of its own: a
-    /// disk may hang. `true`, since it will.
-    pub fn reopen_soon(&self) -> bool {
+    /// What a hang-up does to it; see [`LogFile::rotation`].
+    pub fn rotation(&self, outlives: bool) -> impl FnMut() -> bool + Send + 'static {
         let log = self.clone();
-        thread::spawn(move || log.file.reopen().unwrap_or_else(|err| log.fail(&err)));
-        true
+        self.file.clone().rotation(outlives, move |err| log.fail(err))
     }
 
     /// Writes down what a session hears until the room closes.

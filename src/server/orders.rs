@@ -157,7 +157,7 @@ fn obey(order: Order<'_>, lobby: &Lobby, texts: &Operator, own: &[IpAddr]) -> Ve
         Order::Who => who(house, texts),
         Order::Say(text) => {
             house.room.announce(text);
-            vec![(texts.said)(house.room.members().count())]
+            vec![(texts.said)(house.room.population())]
         }
         Order::Kick { nick, reason } => on(house, texts, nick, |house, id, nick| {
             house.room.kick(id, reason);
