@@ -52,8 +52,8 @@ const KEY_SEQUENCE: u16 = 50;
 const NEW_PROMPT: Duration = Duration::from_secs(1);
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
-/// How long the last painting may take; none begins after it.
-const LAST_PAINTING: Duration = Duration::from_millis(25);
+/// How long the last painting may take from when it began; none begins after it.
+const LAST_PAINTING: Duration = Duration::from_millis(100);
 /// How long the last lines may take to be shown.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -133,6 +133,8 @@ struct State {
     doubt: bool,
     /// The next painting is because of a key.
     keyed: bool,
+    /// When the last one began.
+    painted: Instant,
     /// How wide the terminal was when that was last looked at.
     columns: usize,
 }
@@ -184,6 +186,7 @@ impl Editor {
             in_flight: None,
             doubt: false,
             keyed: false,
+            painted: Instant::now(),
             columns: Terminal::columns(),
         };
         let desk = Arc::new(Desk {
@@ -269,6 +272,7 @@ impl Editor {
             return;
         }
         let late = state.in_flight.take().unwrap_or_default();
+        let painted = state.painted + LAST_PAINTING;
         let end = match (before, state.line.is_empty()) {
             (Phase::Idle, _) => "",
             // An empty prompt is no loss.
@@ -279,7 +283,7 @@ impl Editor {
         drop(state);
         if before == Phase::Reading {
             // What has just been shown is followed by the prompt, which is on its way.
-            thread::sleep(LAST_PAINTING);
+            thread::sleep(painted.saturating_duration_since(Instant::now()));
         }
         self.desk.terminal.restore();
         let (written, over) = mpsc::channel();
@@ -686,6 +690,7 @@ impl Highlighter for Guide {
                 thread::park();
             }
         }
+        state.painted = Instant::now();
         self.0.changed.notify_all();
         prompt.into()
     }
