@@ -60,6 +60,8 @@ const STUCK: Duration = Duration::from_secs(600);
 
 /// How many bytes may wait for a log that is slow, until some are left out.
 const MAX_UNLOGGED: usize = 1 << 20;
+/// How soon it is tried again to give them to it.
+const LAG: Duration = Duration::from_millis(100);
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
 /// How long to wait before the first attempt to come back, and at most between two.
@@ -251,6 +253,8 @@ enum Happening {
     Late,
     /// The dialogue has something to tell.
     Passed,
+    /// The log had no room for something a while ago.
+    Behind,
 }
 
 struct Conversation<'a> {
@@ -382,6 +386,7 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 Happening::Passed => self.dialogue.time_passed(),
+                Happening::Behind => Vec::new(),
                 Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
                 Happening::Unheard => return Ending::Unheard,
                 // As far as can be known, everything was heard. Some say no goodbye.
@@ -440,6 +445,13 @@ impl<'a> Conversation<'a> {
             };
             Happening::Passed
         };
+        let logged = async {
+            match self.unlogged.is_empty() {
+                true => future::pending().await,
+                false => Timer::after(LAG).await,
+            };
+            Happening::Behind
+        };
         let heard = async { Happening::Heard(reader.read(bytes).await) };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
         let unheard = async {
@@ -447,7 +459,7 @@ impl<'a> Conversation<'a> {
             Happening::Unheard
         };
         // A server that never stops talking keeps nobody from leaving.
-        let ours = or(interrupted, or(unheard, or(late, passed)));
+        let ours = or(interrupted, or(unheard, or(or(late, passed), logged)));
         or(ours, or(sent, race(heard, typed))).await
     }
 

@@ -24,7 +24,8 @@ use crate::wire::{Command, Event, MAX_COMMAND, MAX_EVENT, Nick, Refusal, Scope, 
 pub const TRANSCRIPT: usize = 1 << 20;
 /// How many bytes of private lines may wait for one listener before it is let go...
 pub const MAX_NOTES: usize = 1 << 20;
-/// ...and for all of them together, before whoever has most of it is let go.
+/// ...and for all of them together, before some are let go: first of those who do not
+/// read whoever has most.
 pub const MAX_ALL_NOTES: usize = 16 << 20;
 /// That is looked at each time that they have got so many bytes more.
 const HEAP: usize = 64 << 10;
@@ -647,7 +648,7 @@ impl Room {
     fn clear_heaps(&mut self) {
         let mut sum: usize = self.sessions.iter().map(|(_, session)| session.weight()).sum();
         if sum <= MAX_ALL_NOTES / 2 {
-            return;
+            return; // From there on it matters who reads.
         }
         let now = self.clock;
         let heaps = self.sessions.iter_mut().filter(|(_, session)| session.weight() > 0);
@@ -1343,6 +1344,26 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_what_takes_memory_is_not_slow_for_that() {
+        let mut room = Room::new(Rules::default());
+        let [ana, bia] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(bia, Ok(b"NICK bia"), Duration::ZERO);
+        let text = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+        for n in 0..20 {
+            let sleeper = room.enter();
+            room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+            for _ in 0..700 {
+                room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
+                room.hear(bia, Ok(b"WHO"), Duration::ZERO);
+                while room.read(bia, &mut Vec::new()) == Reading::Some {}
+            }
+        }
+        assert_eq!(room.take_cut(), []);
+        assert!(!room.sessions[bia.0].slow);
+    }
+
+    #[test]
     fn to_read_slowly_takes_no_memory() {
         let mut room = Room::new(Rules { history: 10, ..Rules::default() });
         let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
@@ -1410,6 +1431,78 @@ mod tests {
             text += "FROM ana [dm]: x\n".len();
         }
         assert!(text < MAX_NOTES / 4, "{text} bytes of text are a quarter of it");
+    }
+
+    #[test]
+    fn history_that_is_overwritten_while_it_is_passed_on_is_not_torn() {
+        let mut room = Room::new(Rules { history: 1000, ..Rules::default() });
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        flood(&mut room, ana, 1000);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let mut batch = Vec::new();
+        assert_eq!(room.read(joao, &mut batch), Reading::Some);
+        room.take_back(joao, &batch, 2500);
+        let left = |room: &Room| TRANSCRIPT as u64 - room.sessions[joao.0].behind(room.talk());
+        while left(&room) > 2000 {
+            flood(&mut room, ana, 1);
+        }
+        batch.clear();
+        assert_eq!(room.read(joao, &mut batch), Reading::Some);
+        flood(&mut room, ana, 4);
+        assert_eq!(room.take_cut(), []);
+        room.take_back(joao, &batch, 20_300);
+        assert_eq!(room.take_cut().len(), 1);
+        assert_eq!(room.read(joao, &mut batch), Reading::Over);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_neither_lost_nor_heard_twice_whatever_happens_meanwhile() {
+        let rules = Rules { history: 5, greeting: vec!["hi".into()], ..Rules::default() };
+        for seed in 0..2000 {
+            let mut dice = fastrand::Rng::with_seed(seed);
+            // The same happens in both rooms; in one, what is read may come back later.
+            let mut rooms = [(); 2].map(|()| Room::new(rules.clone()));
+            let ids = [(); 3].map(|()| rooms.each_mut().map(Room::enter)[0]);
+            let mut heard = [(); 3].map(|()| [Vec::new(), Vec::new()]);
+            let mut on_its_way = [None, None, None];
+            for turn in 0..60 {
+                let now = Duration::from_secs(turn);
+                let who = dice.usize(..ids.len());
+                let line = match dice.usize(..12) {
+                    0..3 if on_its_way[who].is_none() => {
+                        let mut batch = Vec::new();
+                        if rooms[0].read(ids[who], &mut batch) == Reading::Some {
+                            on_its_way[who] = Some(batch);
+                        }
+                        continue;
+                    }
+                    0..6 => {
+                        let Some(batch) = on_its_way[who].take() else { continue };
+                        let sent = dice.usize(..=batch.len());
+                        if sent < batch.len() {
+                            rooms[0].take_back(ids[who], &batch, sent);
+                        }
+                        heard[who][0].extend_from_slice(&batch[..sent]);
+                        continue;
+                    }
+                    6..8 => format!("NICK n{who}{}", dice.usize(..4)),
+                    8..10 => format!("MSG hello {turn}"),
+                    10 => format!("MSG @n{}{} psst", dice.usize(..3), dice.usize(..4)),
+                    _ if dice.usize(..8) == 0 => "QUIT".into(),
+                    _ => "WHO".into(),
+                };
+                rooms.iter_mut().for_each(|room| room.hear(ids[who], Ok(line.as_bytes()), now));
+            }
+            for ((id, heard), batch) in ids.into_iter().zip(&mut heard).zip(on_its_way) {
+                heard[0].extend(batch.unwrap_or_default());
+                for (room, heard) in rooms.iter_mut().zip(heard.iter_mut()) {
+                    while room.read(id, heard) == Reading::Some {}
+                }
+                let [late, at_once] = heard.each_ref().map(|heard| String::from_utf8_lossy(heard));
+                assert_eq!(late, at_once, "with seed {seed}");
+            }
+        }
     }
 
     #[test]

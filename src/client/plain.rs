@@ -2,7 +2,9 @@
 //! terminals. All of them may block for ever, so each has a thread of its own.
 
 use std::io::{self, BufRead, Write};
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -95,28 +97,36 @@ pub fn print(text: &[u8], more: bool) -> io::Result<()> {
 const REMARK: Duration = Duration::from_secs(1);
 
 /// Standard error, for what is said about the conversation. It is said before whatever
-/// comes next on standard output; but if nobody reads it, it is not waited for.
+/// comes next on standard output; but if nobody reads it, that is waited for once.
 #[derive(Clone)]
-pub struct Remarks(Sender<(String, mpsc::Sender<()>)>);
+pub struct Remarks {
+    queue: Sender<(String, mpsc::Sender<()>)>,
+    /// Nobody reads it.
+    unread: Arc<AtomicBool>,
+}
 
 impl Remarks {
     /// Starts it.
     pub fn start() -> Remarks {
         let (queue, remarks) = async_channel::bounded::<(String, _)>(QUEUE);
+        let unread = Arc::new(AtomicBool::new(false));
+        let read = unread.clone();
         thread::spawn(move || {
             while let Ok((text, _written)) = remarks.recv_blocking() {
                 io::stderr().write_all(text.as_bytes()).ok(); // Nobody may be there.
+                read.store(false, Ordering::SeqCst);
             }
         });
-        Remarks(queue)
+        Remarks { queue, unread }
     }
 
     /// Says something. If too much waits to be said already, it is not.
     pub fn say(&self, text: String) {
-        let waits = !self.0.is_empty();
         let (done, written) = mpsc::channel();
-        if self.0.try_send((text, done)).is_ok() && !waits {
-            written.recv_timeout(REMARK).ok(); // It is dropped when it is written.
+        if self.queue.try_send((text, done)).is_ok() && !self.unread.load(Ordering::SeqCst) {
+            // It is dropped when it is written.
+            let late = written.recv_timeout(REMARK) == Err(RecvTimeoutError::Timeout);
+            self.unread.store(late, Ordering::SeqCst);
         }
     }
 }

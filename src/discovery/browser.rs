@@ -343,7 +343,7 @@ impl Browser {
     fn settled(&mut self) -> Option<Change> {
         let (_, key, browsed) = self.thinned.pop_front()?;
         let known = self.known.get_mut(&key)?;
-        known.browsed = browsed;
+        known.browsed.retain(|address| browsed.contains(address)); // Others may be gone, too.
         let addresses = known.list();
         (addresses != known.server.addresses).then(|| {
             known.server.addresses = addresses;
@@ -352,7 +352,9 @@ impl Browser {
     }
 
     fn removed(&mut self, fullname: &str) -> Option<Change> {
-        self.known.remove(&fullname.to_lowercase()).map(|known| Change::Down(known.server))
+        let key = fullname.to_lowercase();
+        self.thinned.retain(|(_, other, _)| *other != key);
+        self.known.remove(&key).map(|known| Change::Down(known.server))
     }
 
     /// Merges what a server says now with what is known of it. `learn` takes its

@@ -50,12 +50,12 @@ pub(super) struct Session {
     given_notes: usize,
     /// ...and then the talk from this place on...
     given_from: u64,
-    /// ...when it had been awaited since then.
-    given_after: Option<Duration>,
-    /// When somebody first had to wait for it since it last read something.
-    awaited: Option<Duration>,
-    /// It has been waited for, and then read something.
-    slow: bool,
+    /// ...when there had been these.
+    given_after: Waits,
+    /// Who has waited for it since it last read something.
+    waits: Waits,
+    /// Speakers have waited for it, and then it has read something.
+    pub slow: bool,
     /// To whom it last said something though they had much to read already.
     pub presses: Option<SessionId>,
     /// When it took another nick, as far back as it matters.
@@ -68,6 +68,15 @@ pub(super) struct Session {
     silenced: bool,
     /// It was cut off.
     pub cut: bool,
+}
+
+/// Since when something has waited for somebody to read.
+#[derive(Clone, Copy, Default)]
+struct Waits {
+    /// Somebody who had something to say.
+    speakers: Option<Duration>,
+    /// The memory that private lines take, where there is little left.
+    memory: Option<Duration>,
 }
 
 /// Private lines, pinned to their place among the public ones.
@@ -151,15 +160,15 @@ impl Session {
             && self.slack(STRAIN, now).is_some_and(|slack| self.note_bytes > slack)
     }
 
-    /// Whether it has read nothing for long, though somebody has had to wait for it.
+    /// Whether it has read nothing for long of the private lines that take memory.
     pub fn is_silent(&mut self, now: Duration) -> bool {
-        self.slack(STRAIN, now).is_none()
+        now.saturating_sub(*self.waits.memory.get_or_insert(now)) >= GRACE
     }
 
     /// How many bytes the others may be ahead of it for now, which is `strain` at first;
     /// none if it does not read.
     fn slack(&mut self, strain: usize, now: Duration) -> Option<usize> {
-        let silent = now.saturating_sub(*self.awaited.get_or_insert(now));
+        let silent = now.saturating_sub(*self.waits.speakers.get_or_insert(now));
         let grace = if self.slow { LONG_GRACE } else { GRACE };
         let gained = (DANGER - strain) * silent.as_millis() as usize / grace.as_millis() as usize;
         (silent < grace).then_some(strain + gained)
@@ -243,7 +252,7 @@ impl Session {
         }
         match out.len() > before {
             true => {
-                self.given_after = self.awaited.take();
+                self.given_after = mem::take(&mut self.waits);
                 Reading::Some
             }
             false if self.leaving => Reading::Over,
@@ -253,7 +262,7 @@ impl Session {
 
     /// It is given something, and so has taken what it was given before.
     fn give(&mut self) {
-        self.slow |= mem::take(&mut self.given_after).is_some();
+        self.slow |= mem::take(&mut self.given_after).speakers.is_some();
         (self.given_notes, self.given_from) = (0, self.hears.start);
     }
 
@@ -263,19 +272,14 @@ impl Session {
         (talk && self.given_from < self.hears.start).then_some((self.given_from, self.hears.start))
     }
 
-    /// How far it has read, if nothing but talk is next.
-    fn place(&self) -> Option<u64> {
-        let talk = self.notes.is_empty() && self.hears.start >= self.hushed && self.listens();
-        talk.then_some(self.hears.start)
-    }
-
     /// Takes a stretch of talk for read, if it is what is next.
     pub fn skip(&mut self, talk: Range<u64>) -> bool {
-        let next = self.place() == Some(talk.start);
+        let only_talk = self.notes.is_empty() && self.hears.start >= self.hushed;
+        let next = only_talk && self.listens() && self.hears.start == talk.start;
         if next {
             self.give();
             self.hears.start = talk.end;
-            self.given_after = self.awaited.take();
+            self.given_after = mem::take(&mut self.waits);
         }
         next
     }
@@ -287,7 +291,7 @@ impl Session {
             return;
         }
         if sent == 0 {
-            self.awaited = self.given_after.take(); // It has taken nothing.
+            self.waits = mem::take(&mut self.given_after); // It has taken nothing.
         }
         if given.len() > self.given_notes {
             // Talk is still there; so it takes no memory to read slowly.
@@ -302,7 +306,10 @@ impl Session {
     /// Passes over so many bytes of talk.
     fn pass_over(&mut self, transcript: &Transcript, mut bytes: u64) {
         let mut line = Vec::new();
-        while self.hears.start < self.hushed && self.hears.start >= transcript.start() {
+        while self.hears.start < self.hushed {
+            if self.hears.start < transcript.start() {
+                return; // It has missed something, and will be let go.
+            }
             line.clear();
             let end = recall(transcript, self.hears.start, &mut line);
             if bytes < line.len() as u64 {

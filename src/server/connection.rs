@@ -43,6 +43,9 @@ const TRY: Duration = Duration::from_millis(200);
 /// For how long one whose connection is broken is still listened to. What they said
 /// before that counts; but then their nick is free.
 const LEGACY: Duration = Duration::from_secs(30);
+/// How many bytes there are around a text and a nick when they are told, beside those of
+/// the command: at least so many.
+const FRAME: usize = 10;
 /// How long a line is held at a time while others are behind. All who are held go on at
 /// the same moments, so that they are heard by one send.
 const HOLD: Duration = Duration::from_millis(5);
@@ -149,6 +152,10 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
                 && Pin::new(timer).poll(cx).is_ready()
             {
                 return Poll::Ready(Ok(Turn::Expire));
+            }
+            // One who is told nothing would not be missed until all is heard.
+            if !gone && ear.wait.is_some() && stream.is_broken() {
+                return Poll::Ready(Ok(Turn::Mourn));
             }
             if !ear.listened && ear.poll_ready(stream, cx).is_ready() {
                 return Poll::Ready(Ok(Turn::Listen));
@@ -348,11 +355,15 @@ impl<'a> Ear<'a> {
                 if !self.patience || self.wait.is_some() {
                     break;
                 }
-                let member = room.is_member(id);
-                let share = if member { &mut self.share } else { &mut *door };
+                let nick = room.nick(id).map(|nick| nick.as_str().len());
+                let share = if nick.is_some() { &mut self.share } else { &mut *door };
+                let worth = |length| match nick {
+                    Some(nick) => length + nick + FRAME,
+                    None => 2 * (length + FRAME), // Whoever comes will also leave.
+                };
                 if !share.is_even(moment)
                     && let Some(end) = memchr(b'\n', bytes)
-                    && share.is_spent(self.lines.pending() + end, room.population(), moment)
+                    && share.is_spent(worth(self.lines.pending() + end), room.population(), moment)
                     && (room.is_strained(now) || room.is_pressing(id, now))
                 {
                     // Somebody who does read would be lapped: they are waited for.
@@ -367,8 +378,7 @@ impl<'a> Ear<'a> {
                 let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.spoken());
                 room.hear(id, line, now);
                 let told = (room.spoken() - before) as usize;
-                // Whoever comes will also leave.
-                let said = if member { length.max(told) } else { 2 * told };
+                let said = if nick.is_some() { length.max(told) } else { 2 * told };
                 share.spend(said, room.population(), moment);
                 self.pace.count(moment);
                 heard += 1;

@@ -51,7 +51,8 @@ const COMPANY: usize = 64;
 /// notice that others shout.
 const SAVINGS: Duration = Duration::from_secs(1);
 
-/// What one client has said of late, against its share.
+/// What one client has said of late, against its share; or those from one place who are
+/// nobody yet.
 #[derive(Debug)]
 pub struct Share {
     /// When what it has said will be no more than its share.

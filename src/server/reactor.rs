@@ -178,10 +178,10 @@ impl Reactor {
             let Some(sides) = waiting.sockets.get_mut(event.token().0) else { continue };
             let failed = event.is_error();
             for (side, ready, closed) in [
-                (READ, event.is_readable() || event.is_priority(), event.is_read_closed()),
+                (READ, event.is_readable(), event.is_read_closed() || event.is_priority()),
                 (WRITE, event.is_writable(), event.is_write_closed()),
             ] {
-                sides[side].marked |= closed || failed || event.is_priority();
+                sides[side].marked |= closed || failed;
                 if ready || closed || failed {
                     sides[side].ready = true;
                     woken.extend(sides[side].waker.take());
@@ -280,6 +280,11 @@ impl<'a> Stream<'a> {
     /// Waits until something may be written.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.watch.poll(WRITE, cx)
+    }
+
+    /// Whether it is known that nothing can be written any more.
+    pub fn is_broken(&self) -> bool {
+        self.watch.reactor.waiting().sockets[self.watch.key][WRITE].marked
     }
 
     /// Reads what is there. None if that is nothing; 0 bytes are the end.

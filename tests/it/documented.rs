@@ -355,7 +355,8 @@ const LIMITS: [Limit; 21] = [
     ),
     (
         "the others",
-        "256 KiB/s, divided by 64 people or more; 1 s of it at once | \
+        "256 KiB/s, divided by 64 people or more; 1 s of it at once; \
+         those without a nick have one share for each address | \
          while somebody who has read in the last second, or 4 s if they are slow, \
          is 128 to 896 KiB behind",
         &[

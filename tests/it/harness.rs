@@ -234,7 +234,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    fn of(stream: impl Read + Send + 'static) -> Lines {
+    pub fn of(stream: impl Read + Send + 'static) -> Lines {
         let (sender, receiver) = channel();
         thread::spawn(move || {
             let mut stream = BufReader::new(stream);

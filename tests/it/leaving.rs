@@ -177,21 +177,31 @@ fn who_has_something_to_say_all_the_time_and_not_who_they_are_has_to_go_too() {
 
 #[test]
 fn what_somebody_had_said_before_their_connection_broke_is_heard_and_then_they_are_gone() {
-    const LINES: usize = 300;
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
-    let bot = server.guest();
-    let lines: String = (0..LINES).map(|n| format!("MSG {n}\n")).collect();
-    bot.socket().write_all(format!("NICK bot\n{lines}").as_bytes()).expect("it is taken");
-    ana.reads("User bot joined.");
-    ana.reads("FROM bot [all]: 0");
-    // It reads nothing of what it is told, so this breaks the connection; and it
-    // has said more than may be said at once.
-    drop(bot);
-    for n in 1..LINES {
-        ana.reads(format!("FROM bot [all]: {n}"));
+    // Of private lines, nothing is told to who says them. What is said at the pace that
+    // is allowed goes on for some seconds, or for longer than the nick is kept.
+    for (whom, lines, all) in [("", 300, true), ("@ana ", 300, true), ("@ana ", 2000, false)] {
+        let mut bot = server.guest();
+        let said: String = (0..lines).map(|n| format!("MSG {whom}{n}\n")).collect();
+        bot.sends(format!("NICK bot\n{said}"));
+        ana.reads("User bot joined.");
+        let scope = if whom.is_empty() { "all" } else { "dm" };
+        ana.reads(format!("FROM bot [{scope}]: 0"));
+        // It reads nothing of what it is told, so this breaks the connection; and it
+        // has said more than may be said at once.
+        drop(bot);
+        let begin = Instant::now();
+        for n in 1.. {
+            let line = ana.line();
+            if line == "User bot left the chat." {
+                assert_eq!(n == lines, all, "after {n} of {lines}");
+                break;
+            }
+            assert_eq!(line, format!("FROM bot [{scope}]: {n}"));
+        }
+        assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
     }
-    ana.reads("User bot left the chat.");
 }
 
 #[test]

@@ -779,26 +779,56 @@ fn sip(peer: &Peer, rate: f64, time: Duration) {
 /// How long those talk who make others wait.
 const WHILE: Duration = Duration::from_secs(4);
 
+/// Does something at the end of a scope, also of one that is left by a panic: nobody is to
+/// wait for those who talk without end.
+struct Finally<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Both ends of each of these connections are done.
+fn part(peers: &[Peer]) {
+    peers.iter().for_each(|peer| _ = peer.socket().shutdown(Shutdown::Both));
+}
+
+/// As many bytes as a nick can have.
+fn long_nick(first: char) -> String {
+    format!("{first}{}", "\u{20000}".repeat(31))
+}
+
 /// Many talk as fast as they can and hear everything; but one is on a slow network, and
 /// reads all the time. Nobody is cut off, and the two who talk on wait for nobody.
 fn slow_reader(server: &mut Server) {
-    let slow = on_a_slow_network(server);
-    let talkers: Vec<Peer> = (0..16).map(|n| server.member(&format!("fast-{n}"))).collect();
-    let line = format!("MSG {}\n", "x".repeat(4000));
+    let own = server.process.descriptors();
+    // Of short lines, it is the nicks that are much to read.
+    for length in [4000, 1] {
+        let slow = on_a_slow_network(server);
+        let talkers: Vec<Peer> =
+            ('a'..='p').map(|first| server.member(&long_nick(first))).collect();
+        talk_beside(&slow, &talkers, &format!("MSG {}\n", "x".repeat(length)));
+        drop((slow, talkers));
+        is_left_with(server, own); // Their nicks are free again.
+    }
+}
+
+/// They say this over and over, while one reads slowly.
+fn talk_beside(slow: &Peer, talkers: &[Peer], line: &str) {
+    let lines = line.repeat(4000 / line.len() + 1);
     thread::scope(|scope| {
-        for peer in &talkers {
+        let _over = Finally(|| part(talkers));
+        for peer in talkers {
             let (mut ears, mut mouth) = (peer.socket(), peer.socket());
             scope.spawn(move || {
                 let mut heard = vec![0; 1 << 16];
                 while ears.read(&mut heard).is_ok_and(|n| n > 0) {}
             });
-            let line = line.as_bytes();
-            scope.spawn(move || while mouth.write_all(line).is_ok() {});
+            let lines = lines.as_bytes();
+            scope.spawn(move || while mouth.write_all(lines).is_ok() {});
         }
-        sip(&slow, 400e3, WHILE);
-        for peer in &talkers {
-            peer.socket().shutdown(Shutdown::Both).ok(); // Both ends of it are done.
-        }
+        sip(slow, 400e3, WHILE);
     });
 }
 
@@ -809,9 +839,8 @@ fn comings_and_goings(server: &mut Server) {
     let slow = on_a_slow_network(server);
     let over = &AtomicBool::new(false);
     thread::scope(|scope| {
-        for nick in ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] {
-            // As many bytes as a nick can have.
-            let nick = format!("{nick}{}", "\u{20000}".repeat(31));
+        let _over = Finally(|| over.store(true, Ordering::SeqCst));
+        for nick in ('a'..='h').map(long_nick) {
             scope.spawn(move || {
                 while !over.load(Ordering::SeqCst) {
                     let mut peer = Peer::connect(address);
@@ -823,7 +852,6 @@ fn comings_and_goings(server: &mut Server) {
             });
         }
         sip(&slow, 50e3, WHILE);
-        over.store(true, Ordering::SeqCst);
     });
 }
 
@@ -837,14 +865,12 @@ fn private_flood(server: &mut Server) {
         let line = format!("MSG @slow {}\n", "x".repeat(length));
         let lines = line.repeat(4000 / line.len() + 1);
         thread::scope(|scope| {
+            let _over = Finally(|| part(&talkers));
             for peer in &talkers {
                 let (mut mouth, lines) = (peer.socket(), lines.as_bytes());
                 scope.spawn(move || while mouth.write_all(lines).is_ok() {});
             }
             sip(&slow, 400e3, WHILE / 2);
-            for peer in &talkers {
-                peer.socket().shutdown(Shutdown::Both).ok();
-            }
         });
         drop((slow, talkers));
         is_left_with(server, own); // Their nicks are free again.
