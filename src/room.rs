@@ -36,6 +36,8 @@ pub const PATIENCE: usize = 64 << 10;
 /// transcript, so that a newcomer has time to read it.
 pub const MAX_HISTORY: usize = TRANSCRIPT / 2;
 
+/// How long it is known for how much memory private lines take, where that is much.
+const WEIGH: Duration = Duration::from_millis(10);
 /// How long it is known for how far the talk may get.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -60,7 +62,10 @@ pub struct Room {
     transcript: Transcript,
     /// How many bytes were told in private.
     whispered: u64,
-    /// How much memory that took since it was last looked at.
+    /// How much memory the private lines took, when that was found out, and how much
+    /// came since then.
+    heaps: usize,
+    weighed: Duration,
     unweighed: usize,
     /// The places of the last messages, as many as history may want.
     recent: VecDeque<u64>,
@@ -166,6 +171,8 @@ impl Room {
             members: BTreeMap::new(),
             transcript: Transcript::new(TRANSCRIPT),
             whispered: 0,
+            heaps: 0,
+            weighed: Duration::ZERO,
             unweighed: 0,
             recent: VecDeque::new(),
             slowest: 0,
@@ -272,8 +279,29 @@ impl Room {
     /// Whether `id` had better wait before it says more, because somebody who does read
     /// is in danger of being cut off for what `id` tells them in private.
     pub fn is_pressing(&mut self, id: SessionId, now: Duration) -> bool {
-        let whom = self.sessions[id.0].presses.and_then(|whom| self.sessions.get_mut(whom.0));
-        whom.is_some_and(|session| session.is_burdened(now))
+        let Some(whom) = self.sessions[id.0].presses else { return false };
+        let crowded = self.is_crowded(now);
+        self.sessions
+            .get_mut(whom.0)
+            .is_some_and(|session| session.is_burdened(now) || crowded && session.note_bytes() > 0)
+    }
+
+    /// Whether all private lines together take so much memory that more of them had
+    /// better wait.
+    fn is_crowded(&mut self, now: Duration) -> bool {
+        if self.heaps + self.unweighed <= MAX_ALL_NOTES / 2 {
+            return false;
+        }
+        if now.saturating_sub(self.weighed) >= WEIGH {
+            self.weigh(now);
+        }
+        self.heaps > MAX_ALL_NOTES / 2
+    }
+
+    /// Finds out how much memory the private lines take.
+    fn weigh(&mut self, now: Duration) {
+        self.heaps = self.sessions.iter().map(|(_, session)| session.weight()).sum();
+        (self.unweighed, self.weighed) = (0, now);
     }
 
     /// The client hears nothing any more: what it was told is forgotten, and it is told
@@ -545,7 +573,7 @@ impl Room {
         self.whispered += line.len() as u64;
         self.tell(to, line);
         // One who does not read is no excuse for pressing one who does.
-        if self.sessions[to.0].is_burdened(now) {
+        if self.sessions[to.0].is_burdened(now) || self.is_crowded(now) {
             self.sessions[id.0].presses = Some(to);
         }
         Ok(())
@@ -638,7 +666,6 @@ impl Room {
         if weight > MAX_NOTES {
             self.cut_off(id, Reason::Behind);
         } else if self.unweighed > HEAP {
-            self.unweighed = 0;
             self.clear_heaps();
         }
     }
@@ -646,11 +673,12 @@ impl Room {
     /// Lets go of those who leave private lines unread, until the rest can be kept: first
     /// of those who do not read, and of those first of whoever has most.
     fn clear_heaps(&mut self) {
-        let mut sum: usize = self.sessions.iter().map(|(_, session)| session.weight()).sum();
+        let now = self.clock;
+        self.weigh(now);
+        let mut sum = self.heaps;
         if sum <= MAX_ALL_NOTES / 2 {
             return; // From there on it matters who reads.
         }
-        let now = self.clock;
         let heaps = self.sessions.iter_mut().filter(|(_, session)| session.weight() > 0);
         let mut heaps: Vec<(bool, usize, usize)> =
             heaps.map(|(at, session)| (session.is_silent(now), session.weight(), at)).collect();

@@ -21,6 +21,9 @@ const LONG_GRACE: Duration = Duration::from_secs(4);
 /// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever reads what
 /// comes then is never cut off; one who has stopped is soon, and nobody waits for long.
 const DANGER: usize = (1 << 20) - (128 << 10);
+/// How many bytes of history that nobody hears may lie between what is given at a time:
+/// whoever does not take that would have them looked at over and over.
+const HIDDEN: usize = 4 << 10;
 /// About how many bytes a note takes beside its lines: its place in a queue that may be
 /// half empty, and what comes with each piece of memory.
 const NOTE: usize = 2 * size_of::<Note>() + 16;
@@ -220,7 +223,8 @@ impl Session {
         let before = out.len();
         let full = before + BATCH;
         self.give();
-        while out.len() < full {
+        let mut hidden = 0;
+        while out.len() < full && hidden < HIDDEN {
             let pin = self.notes.front().map_or(u64::MAX, |note| note.at);
             let stop = pin.min(self.hears.end).min(transcript.head());
             let place = self.hears.start;
@@ -230,7 +234,16 @@ impl Session {
                     return Reading::Over;
                 }
                 self.hears.start = match place < self.hushed {
-                    true => recall(transcript, place, out),
+                    true => {
+                        let length = out.len();
+                        let next = recall(transcript, place, out);
+                        if only_notes && out.len() == length {
+                            self.given_from = next; // It is not looked at again.
+                        } else if out.len() == length {
+                            hidden += (next - place) as usize;
+                        }
+                        next
+                    }
                     false => {
                         let stop = stop.min(place + (full - out.len()) as u64);
                         transcript.copy(place..stop, out);

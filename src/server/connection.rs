@@ -46,6 +46,9 @@ const LEGACY: Duration = Duration::from_secs(30);
 /// How many bytes there are around a text and a nick when they are told, beside those of
 /// the command: at least so many.
 const FRAME: usize = 10;
+/// What it is worth that somebody comes, who will also leave: two lines with the longest
+/// of nicks.
+const COMING: usize = 300;
 /// How long a line is held at a time while others are behind. All who are held go on at
 /// the same moments, so that they are heard by one send.
 const HOLD: Duration = Duration::from_millis(5);
@@ -270,6 +273,8 @@ struct Ear<'a> {
     wait: Option<Sleep<'a>>,
     /// What it may still say while others are behind.
     share: Share,
+    /// In which second it last talked.
+    spoke: Option<u64>,
     /// Whether the others have yet to hear that.
     untold: Untold,
 }
@@ -287,6 +292,7 @@ impl<'a> Ear<'a> {
             listened: false,
             wait: None,
             share: Share::new(Instant::now()),
+            spoke: None,
             untold: Untold::default(),
         }
     }
@@ -347,7 +353,7 @@ impl<'a> Ear<'a> {
     ) -> bool {
         let mut heard = 0;
         let ((), untold) = lobby.with_quietly(id, |house, now| {
-            let (room, door) = house.doorway(self.place);
+            let (room, door, talkers) = house.doorway(self.place);
             let moment = Instant::now();
             while heard < LINES {
                 self.patience = room.has_patience_with(id);
@@ -359,11 +365,11 @@ impl<'a> Ear<'a> {
                 let share = if nick.is_some() { &mut self.share } else { &mut *door };
                 let worth = |length| match nick {
                     Some(nick) => length + nick + FRAME,
-                    None => 2 * (length + FRAME), // Whoever comes will also leave.
+                    None => COMING, // Else a short nick would always be before a long one.
                 };
                 if !share.is_even(moment)
                     && let Some(end) = memchr(b'\n', bytes)
-                    && share.is_spent(worth(self.lines.pending() + end), room.population(), moment)
+                    && share.is_spent(worth(self.lines.pending() + end), talkers.number(), moment)
                     && (room.is_strained(now) || room.is_pressing(id, now))
                 {
                     // Somebody who does read would be lapped: they are waited for.
@@ -379,7 +385,10 @@ impl<'a> Ear<'a> {
                 room.hear(id, line, now);
                 let told = (room.spoken() - before) as usize;
                 let said = if nick.is_some() { length.max(told) } else { 2 * told };
-                share.spend(said, room.population(), moment);
+                share.spend(said, talkers.number(), moment);
+                if nick.is_some() {
+                    talkers.count(&mut self.spoke, now.as_secs());
+                }
                 self.pace.count(moment);
                 heard += 1;
             }

@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use socket2::SockRef;
 
 use crate::room::{Cut, News, Reading, Reason, Room, Rules, SessionId, Stirred};
-use crate::server::pace::Share;
+use crate::server::pace::{Share, Talkers};
 use crate::server::places::{Place, Places};
 use crate::wire::{Nick, Refusal};
 
@@ -61,6 +61,8 @@ pub struct House {
     muted: Places,
     /// Those who come from each place; none is this machine.
     crowds: BTreeMap<Option<Place>, Crowd>,
+    /// How many members have talked of late.
+    talkers: Talkers,
     /// How many connections there are, and how many there may be.
     connections: usize,
     capacity: usize,
@@ -232,6 +234,7 @@ impl Lobby {
             banned: Places::default(),
             muted: Places::default(),
             crowds: BTreeMap::new(),
+            talkers: Talkers::default(),
             connections: 0,
             capacity,
             peers: Vec::new(),
@@ -457,10 +460,11 @@ impl Lobby {
 }
 
 impl House {
-    /// The room, and what those who come from a place may make the others read.
-    pub fn doorway(&mut self, place: Option<Place>) -> (&mut Room, &mut Share) {
+    /// The room; what those who come from a place may make the others read; and how many
+    /// talk.
+    pub fn doorway(&mut self, place: Option<Place>) -> (&mut Room, &mut Share, &mut Talkers) {
         let crowd = self.crowds.get_mut(&place).expect("somebody is here from there");
-        (&mut self.room, &mut crowd.door)
+        (&mut self.room, &mut crowd.door, &mut self.talkers)
     }
 
     /// Where somebody is.

@@ -45,8 +45,9 @@ impl Pace {
 /// While somebody who does read is well behind, all together may say so many bytes a
 /// second: little enough for a slow network...
 const CALM: u64 = 256 << 10;
-/// ...each the same share of it, as if at least so many were here...
-const COMPANY: usize = 64;
+/// ...each who talks the same share of it, as if they were so many at least, and at most:
+/// what is less than that floods nobody...
+const COMPANY: [usize; 2] = [64, 256];
 /// ...and so much of that at once who has said little before. A person does not even
 /// notice that others shout.
 const SAVINGS: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl Share {
         Share { even: now + SAVINGS }
     }
 
-    /// Takes note of so many bytes, said where there are so many people. Nobody has to wait
+    /// Takes note of so many bytes, said where so many people talk. Nobody has to wait
     /// longer than this line or their next one is worth, whatever came before.
     pub fn spend(&mut self, bytes: usize, people: usize, now: Instant) {
         let cost = cost(bytes, people);
@@ -88,8 +89,33 @@ impl Share {
 
 /// For how long so many bytes use up a share among so many people.
 fn cost(bytes: usize, people: usize) -> Duration {
-    let all = (bytes * people.max(COMPANY)) as u64;
+    let [least, most] = COMPANY;
+    let all = (bytes * people.clamp(least, most)) as u64;
     Duration::from_nanos(all * 1_000_000_000 / CALM)
+}
+
+/// How many have talked of late: in this second, or the one before.
+#[derive(Debug, Default)]
+pub struct Talkers {
+    second: u64,
+    now: usize,
+    before: usize,
+}
+
+impl Talkers {
+    /// Takes note of one who talks in this second, and did so last in another.
+    pub fn count(&mut self, last: &mut Option<u64>, second: u64) {
+        if second != self.second {
+            self.before = if second == self.second + 1 { self.now } else { 0 };
+            (self.second, self.now) = (second, 0);
+        }
+        self.now += usize::from(last.replace(second) != Some(second));
+    }
+
+    /// How many they are.
+    pub fn number(&self) -> usize {
+        self.now.max(self.before)
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +135,7 @@ mod tests {
             share.spend(80, 2, now);
             now += Duration::from_millis(100);
         }
-        for (people, wait) in [(2, 1), (64, 1), (640, 10)] {
+        for (people, wait) in [(2, 1), (64, 1), (256, 4), (1000, 4)] {
             for _ in 0..1000 {
                 share.spend(4096, people, now);
             }
@@ -121,7 +147,7 @@ mod tests {
 
     #[test]
     fn all_together_say_no_more_than_a_slow_network_takes() {
-        for (people, length) in [(2, 20), (64, 20), (64, 4096), (128, 4096), (1000, 200)] {
+        for (people, length) in [(2, 20), (64, 20), (64, 4096), (128, 4096), (256, 200)] {
             let start = Instant::now();
             let mut shares: Vec<Share> = (0..people).map(|_| Share::new(start)).collect();
             // They have kept silent before.
@@ -140,6 +166,23 @@ mod tests {
             let most = 10 * CALM as usize + at_once + people * length;
             assert!(said <= most, "{people} people say {said} bytes");
             assert!(people < 64 || said > most / 2, "{people} people say only {said} bytes");
+        }
+    }
+
+    #[test]
+    fn who_talks_is_counted_once_for_each_second_and_forgotten_after_two() {
+        let mut talkers = Talkers::default();
+        let mut people = [None; 5];
+        for (second, who, number) in [
+            (0, 0..5, 5),
+            (0, 0..5, 5),
+            (1, 0..2, 5), // Three of them are silent now.
+            (2, 0..2, 2),
+            (2, 2..3, 3),
+            (9, 3..4, 1),
+        ] {
+            people[who].iter_mut().for_each(|last| talkers.count(last, second));
+            assert_eq!(talkers.number(), number, "in second {second}");
         }
     }
 

@@ -342,6 +342,13 @@ impl Server {
         Server { process, address }
     }
 
+    /// How many descriptors it has open while nobody more comes, where that can be known.
+    /// Until it serves the first, it opens one now and then.
+    pub fn descriptors(&self) -> Option<usize> {
+        let _guest = self.guest();
+        Some(self.process.descriptors()? - 1)
+    }
+
     /// A connection that has read the greeting.
     #[track_caller]
     pub fn guest(&self) -> Peer {

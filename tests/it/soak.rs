@@ -32,7 +32,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     };
     let minute = (seconds / 10).max(1);
     let mut server = Server::start(&[]);
-    let own = server.process.descriptors();
+    let own = server.descriptors();
 
     let people: Vec<Peer> = (0..PEOPLE).map(|who| server.member(&nick(who))).collect();
     let mut mouths: Vec<TcpStream> = people
