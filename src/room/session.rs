@@ -24,6 +24,11 @@ const DANGER: usize = (1 << 20) - (128 << 10);
 /// How many bytes of history that nobody hears may lie between what is given at a time:
 /// whoever does not take that would have them looked at over and over.
 const HIDDEN: usize = 4 << 10;
+/// Who takes nothing in this long reads slowly, or not at all...
+const SLOW: Duration = Duration::from_millis(150);
+/// ...and who has done so this often does read: the systems between us take something once
+/// more after that, and not twice.
+const LATE: u32 = 2;
 /// About how many bytes a note takes beside its lines: its place in a queue that may be
 /// half empty, and what comes with each piece of memory.
 const NOTE: usize = 2 * size_of::<Note>() + 16;
@@ -57,8 +62,8 @@ pub(super) struct Session {
     given_after: Waits,
     /// Who has waited for it since it last read something.
     waits: Waits,
-    /// Speakers have waited for it, and then it has read something.
-    pub slow: bool,
+    /// How often speakers have waited long for it, and then it has read something.
+    pub late: u32,
     /// To whom it last said something though they had much to read already.
     pub presses: Option<SessionId>,
     /// When it took another nick, as far back as it matters.
@@ -76,10 +81,19 @@ pub(super) struct Session {
 /// Since when something has waited for somebody to read.
 #[derive(Clone, Copy, Default)]
 struct Waits {
-    /// Somebody who had something to say.
-    speakers: Option<Duration>,
+    /// Somebody who had something to say, and how many bytes it was behind then...
+    speakers: Option<(Duration, usize)>,
+    /// ...and it was for [`SLOW`].
+    long: bool,
     /// The memory that private lines take, where there is little left.
     memory: Option<Duration>,
+}
+
+impl Waits {
+    /// Whether anything has waited: this is asked of everybody for each line.
+    fn any(&self) -> bool {
+        self.speakers.is_some() || self.memory.is_some()
+    }
 }
 
 /// Private lines, pinned to their place among the public ones.
@@ -150,8 +164,8 @@ impl Session {
     pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
         // History is behind by its nature.
         let strain = STRAIN + if self.hears.start < self.hushed { MAX_HISTORY } else { 0 };
-        let strained = self.behind(head) > strain as u64;
-        let slack = if strained { self.slack(strain, now) } else { Some(strain) };
+        let behind = self.behind(head) as usize;
+        let slack = if behind > strain { self.slack(behind, now) } else { Some(strain) };
         let limit = slack.map_or(u64::MAX, |slack| self.hears.start + slack as u64);
         // One who leaves hears no more.
         if self.hears.end <= limit { u64::MAX } else { limit }
@@ -159,8 +173,8 @@ impl Session {
 
     /// Whether it reads, and has more private lines to read than it should have by now.
     pub fn is_burdened(&mut self, now: Duration) -> bool {
-        self.note_bytes > STRAIN
-            && self.slack(STRAIN, now).is_some_and(|slack| self.note_bytes > slack)
+        let notes = self.note_bytes;
+        notes > STRAIN && self.slack(notes, now).is_some_and(|slack| notes > slack)
     }
 
     /// Whether it has read nothing for long of the private lines that take memory.
@@ -168,13 +182,16 @@ impl Session {
         now.saturating_sub(*self.waits.memory.get_or_insert(now)) >= GRACE
     }
 
-    /// How many bytes the others may be ahead of it for now, which is `strain` at first;
-    /// none if it does not read.
-    fn slack(&mut self, strain: usize, now: Duration) -> Option<usize> {
-        let silent = now.saturating_sub(*self.waits.speakers.get_or_insert(now));
-        let grace = if self.slow { LONG_GRACE } else { GRACE };
-        let gained = (DANGER - strain) * silent.as_millis() as usize / grace.as_millis() as usize;
-        (silent < grace).then_some(strain + gained)
+    /// How many bytes the others may be ahead of it for now, who are so many ahead; none if
+    /// it does not read. As far as they are when they begin to wait, they may be: nobody is
+    /// held up because it has just read something.
+    fn slack(&mut self, ahead: usize, now: Duration) -> Option<usize> {
+        let (since, base) = *self.waits.speakers.get_or_insert((now, ahead.min(DANGER)));
+        let silent = now.saturating_sub(since);
+        self.waits.long |= silent >= SLOW;
+        let grace = if self.late >= LATE { LONG_GRACE } else { GRACE };
+        let gained = (DANGER - base) * silent.as_millis() as usize / grace.as_millis() as usize;
+        (silent < grace).then_some(base + gained)
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from
@@ -265,7 +282,7 @@ impl Session {
         }
         match out.len() > before {
             true => {
-                self.given_after = mem::take(&mut self.waits);
+                self.takes_up();
                 Reading::Some
             }
             false if self.leaving => Reading::Over,
@@ -275,8 +292,17 @@ impl Session {
 
     /// It is given something, and so has taken what it was given before.
     fn give(&mut self) {
-        self.slow |= mem::take(&mut self.given_after).speakers.is_some();
+        if self.given_after.any() {
+            self.late += u32::from(mem::take(&mut self.given_after).long);
+        }
         (self.given_notes, self.given_from) = (0, self.hears.start);
+    }
+
+    /// It has something to read now: nobody waits for it any more, if it takes that.
+    fn takes_up(&mut self) {
+        if self.waits.any() {
+            self.given_after = mem::take(&mut self.waits);
+        }
     }
 
     /// The stretch of the talk that it was given to read last, if that was all.
@@ -292,7 +318,7 @@ impl Session {
         if next {
             self.give();
             self.hears.start = talk.end;
-            self.given_after = mem::take(&mut self.waits);
+            self.takes_up();
         }
         next
     }

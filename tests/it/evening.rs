@@ -29,6 +29,9 @@ const LOUD: usize = 6 << 20;
 /// The others may get so many bytes ahead of somebody who has just read, so many
 /// of one who has not read for almost so long, and any number after that.
 const AHEAD: [u64; 2] = [128 << 10, 896 << 10];
+/// Who reads nothing in this long, and has so often gone on to read, is slow.
+const SLOW: Duration = Duration::from_millis(150);
+const LATE: u32 = 2;
 /// How long that is for most, and for one who has been waited for and then has read.
 const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// What one private line may take beside its bytes, at most.
@@ -144,10 +147,13 @@ struct Person {
     renames: Vec<Duration>,
     /// Since when others have waited for them, if it is so for certain, and if it may be.
     awaited: [Option<Duration>; 2],
-    /// Whether others had waited for what they were last given, and whether they were ever
-    /// waited for and then read: for certain, and perhaps.
+    /// How far they were behind then: at most and at least.
+    base: [u64; 2],
+    /// Whether others had waited long for them, also for what they were last given, and
+    /// how often they were waited for so long and then read: for certain, and perhaps.
+    late: [bool; 2],
     given_late: [bool; 2],
-    slow: [bool; 2],
+    slow: [u32; 2],
     /// Whom they last told something in private who had much to read already, if that is
     /// certain.
     presses: Result<Option<SessionId>, Unsure>,
@@ -186,8 +192,10 @@ impl Person {
             owed: false,
             renames: Vec::new(),
             awaited: [None; 2],
+            base: [0; 2],
+            late: [false; 2],
             given_late: [false; 2],
-            slow: [false; 2],
+            slow: [0; 2],
             presses: Ok(None),
             unread: VecDeque::new(),
             taken: 0,
@@ -236,30 +244,32 @@ impl Person {
         if self.cut {
             return [false; 2];
         }
-        for ((awaited, strain), behind) in self.awaited.iter_mut().zip(strains).zip(behind) {
-            if behind > strain {
-                awaited.get_or_insert(now);
+        for sure in [0, 1] {
+            if behind[sure] > strains[sure] && self.awaited[sure].is_none() {
+                self.awaited[sure] = Some(now);
+                self.base[sure] = behind[1 - sure].clamp(AHEAD[0], AHEAD[1]);
             }
         }
         // They have been silent the longer, the sooner somebody may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
-        let waits = |strain: u64, silent: Duration, behind: u64, slow: bool| {
-            let grace = GRACES[usize::from(slow)];
-            let gained = (AHEAD[1] - strain) * silent.as_millis() as u64 / grace.as_millis() as u64;
-            silent < grace && behind > strain + gained
+        let waits = |which: usize, silent: Duration| {
+            let (base, behind) = (self.base[which], behind[which]);
+            let grace = GRACES[usize::from(self.slow[which] >= LATE)];
+            let gained = (AHEAD[1] - base) * silent.as_millis() as u64 / grace.as_millis() as u64;
+            behind > strains[which] && silent < grace && behind > base + gained
         };
+        // That it is long is noted when it is found that they are well behind.
+        self.late[0] |= behind[0] > strains[0] && silent >= SLOW;
+        self.late[1] |= behind[1] > strains[1] && silent_at_most >= SLOW;
         // Whoever is slow is waited for longer.
-        [
-            waits(strains[0], silent_at_most, behind[0], self.slow[0]),
-            waits(strains[1], silent, behind[1], self.slow[1]),
-        ]
+        [waits(0, silent_at_most), waits(1, silent)]
     }
 
     /// They are given something to read, and so have taken what they were given before.
     fn is_given(&mut self) {
         for (slow, late) in self.slow.iter_mut().zip(mem::take(&mut self.given_late)) {
-            *slow |= late;
+            *slow += u32::from(late);
         }
     }
 
@@ -284,8 +294,9 @@ impl Person {
                 self.unread.pop_front();
                 self.taken = 0;
             }
-            for (late, awaited) in self.given_late.iter_mut().zip(mem::take(&mut self.awaited)) {
-                *late |= awaited.is_some();
+            self.awaited = [None; 2];
+            for (given, late) in self.given_late.iter_mut().zip(mem::take(&mut self.late)) {
+                *given |= late;
             }
         }
     }
