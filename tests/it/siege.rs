@@ -808,14 +808,14 @@ fn slow_reader(server: &mut Server) {
         let slow = on_a_slow_network(server);
         let talkers: Vec<Peer> =
             ('a'..='p').map(|first| server.member(&long_nick(first))).collect();
-        talk_beside(&slow, &talkers, &format!("MSG {}\n", "x".repeat(length)));
-        drop((slow, talkers));
+        talk_beside(slow, &talkers, &format!("MSG {}\n", "x".repeat(length)));
+        drop(talkers);
         is_left_with(server, own); // Their nicks are free again.
     }
 }
 
-/// They say this over and over, while one reads slowly.
-fn talk_beside(slow: &Peer, talkers: &[Peer], line: &str) {
+/// They say this over and over, while one reads slowly, and then leaves.
+fn talk_beside(slow: Peer, talkers: &[Peer], line: &str) {
     let lines = line.repeat(4000 / line.len() + 1);
     thread::scope(|scope| {
         let _over = Finally(|| part(talkers));
@@ -828,7 +828,8 @@ fn talk_beside(slow: &Peer, talkers: &[Peer], line: &str) {
             let lines = lines.as_bytes();
             scope.spawn(move || while mouth.write_all(lines).is_ok() {});
         }
-        sip(slow, 400e3, WHILE);
+        sip(&slow, 400e3, WHILE);
+        drop(slow); // Who is still here would have to read on.
     });
 }
 
@@ -852,6 +853,7 @@ fn comings_and_goings(server: &mut Server) {
             });
         }
         sip(&slow, 50e3, WHILE);
+        drop(slow);
     });
 }
 
@@ -871,8 +873,9 @@ fn private_flood(server: &mut Server) {
                 scope.spawn(move || while mouth.write_all(lines).is_ok() {});
             }
             sip(&slow, 400e3, WHILE / 2);
+            drop(slow);
         });
-        drop((slow, talkers));
+        drop(talkers);
         is_left_with(server, own); // Their nicks are free again.
     }
 }
