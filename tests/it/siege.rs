@@ -807,7 +807,7 @@ fn slow_reader(server: &mut Server) {
     for length in [4000, 1] {
         let slow = on_a_slow_network(server);
         let talkers: Vec<Peer> =
-            ('a'..='p').map(|first| server.member(&long_nick(first))).collect();
+            ('a'..='h').map(|first| server.member(&long_nick(first))).collect();
         talk_beside(slow, &talkers, &format!("MSG {}\n", "x".repeat(length)));
         drop(talkers);
         is_left_with(server, own); // Their nicks are free again.
@@ -819,6 +819,11 @@ fn talk_beside(slow: Peer, talkers: &[Peer], line: &str) {
     let lines = line.repeat(4000 / line.len() + 1);
     thread::scope(|scope| {
         let _over = Finally(|| part(talkers));
+        // Before anybody talks: to begin late is to read nothing.
+        let sipping = scope.spawn(|| {
+            sip(&slow, 400e3, WHILE);
+            drop(slow); // Who is still here would have to read on.
+        });
         for peer in talkers {
             let (mut ears, mut mouth) = (peer.socket(), peer.socket());
             scope.spawn(move || {
@@ -828,8 +833,7 @@ fn talk_beside(slow: Peer, talkers: &[Peer], line: &str) {
             let lines = lines.as_bytes();
             scope.spawn(move || while mouth.write_all(lines).is_ok() {});
         }
-        sip(&slow, 400e3, WHILE);
-        drop(slow); // Who is still here would have to read on.
+        sipping.join().unwrap_or_else(|panic| resume_unwind(panic));
     });
 }
 
