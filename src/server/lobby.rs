@@ -657,6 +657,26 @@ mod tests {
             Arc::new(TcpStream::from_std(stream))
         }
 
+        /// Ana and João, who have their nicks.
+        fn members(&self) -> [SessionId; 2] {
+            [("10.0.0.1", "ana"), ("10.0.0.2", "joao")].map(|(address, nick)| {
+                let id = self.enters(address);
+                let line = format!("NICK {nick}");
+                self.lobby.with(|room, now| room.hear(id, Ok(line.as_bytes()), now));
+                id
+            })
+        }
+
+        /// What is on its way from one to another, who waits, when it is about to be sent.
+        fn tells(&self, from: SessionId, to: SessionId) -> (Untold, Round) {
+            self.last_word(to);
+            let say = |house: &mut House, now| house.room.hear(from, Ok(b"MSG one"), now);
+            let ((), untold) = self.lobby.with_quietly(from, say);
+            let mut round = Round::default();
+            self.lobby.lock().claim(to.index(), &mut round);
+            (untold, round)
+        }
+
         /// The last thing that somebody was told.
         fn last_word(&self, id: SessionId) -> String {
             let (mut outbox, mut heard) = (Outbox::default(), Vec::new());
@@ -780,10 +800,7 @@ mod tests {
     #[test]
     fn whoever_is_being_told_something_is_told_nothing_else_meanwhile() {
         let door = Door::open(usize::MAX);
-        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
-        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao")] {
-            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
-        }
+        let [ana, joao] = door.members();
         let says = |line: &[u8]| {
             let say = |house: &mut House, now| house.room.hear(ana, Ok(line), now);
             let ((), untold) = door.lobby.with_quietly(ana, say);
@@ -829,15 +846,8 @@ mod tests {
     #[test]
     fn who_turns_out_to_be_lost_when_somebody_else_tells_them_something_is_cut_off() {
         let door = Door::open(usize::MAX);
-        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
-        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao")] {
-            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
-        }
-        door.last_word(joao); // He waits.
-        let say = |house: &mut House, now| house.room.hear(ana, Ok(b"MSG one"), now);
-        let ((), untold) = door.lobby.with_quietly(ana, say);
-        let mut round = Round::default();
-        door.lobby.lock().claim(joao.index(), &mut round);
+        let [ana, joao] = door.members();
+        let (untold, mut round) = door.tells(ana, joao);
         // As it is after 30 s without an answer; what the system says it says once.
         round.told[0].lost = broken(&io::Error::from_raw_os_error(TIMED_OUT));
         door.lobby.tell(untold, &mut round);
@@ -862,15 +872,8 @@ mod tests {
     #[test]
     fn who_is_cut_off_is_rung_since_they_may_be_waiting_for_nothing_else() {
         let door = Door::open(usize::MAX);
-        let [ana, joao] = ["10.0.0.1", "10.0.0.2"].map(|address| door.enters(address));
-        for (id, line) in [(ana, b"NICK ana".as_slice()), (joao, b"NICK joao")] {
-            door.lobby.with(|room, now| room.hear(id, Ok(line), now));
-        }
-        door.last_word(joao); // He waits.
-        let say = |house: &mut House, now| house.room.hear(ana, Ok(b"MSG one"), now);
-        let ((), untold) = door.lobby.with_quietly(ana, say);
-        let mut round = Round::default();
-        door.lobby.lock().claim(joao.index(), &mut round);
+        let [ana, joao] = door.members();
+        let (untold, mut round) = door.tells(ana, joao);
         // While he is told something he says that he will say nothing more.
         door.lobby.with(|room, _| room.hang_up(joao));
         let bell = Arc::new(Bell(AtomicUsize::new(0)));
