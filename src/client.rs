@@ -82,7 +82,7 @@ pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     let status = smol::block_on(chat(config, texts, &desk, &mut interrupts));
     // Whatever else is said is said on a terminal as it was found.
     if let Some(editor) = &desk.editor {
-        editor.finish();
+        editor.finish("");
     }
     status
 }

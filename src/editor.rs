@@ -52,8 +52,6 @@ const KEY_SEQUENCE: u16 = 50;
 const NEW_PROMPT: Duration = Duration::from_secs(1);
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
-/// How long the last painting may take from when it began; none begins after it.
-const LAST_PAINTING: Duration = Duration::from_millis(100);
 /// How long the last lines may take to be shown.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -133,8 +131,10 @@ struct State {
     doubt: bool,
     /// The next painting is because of a key.
     keyed: bool,
-    /// When the last one began.
-    painted: Instant,
+    /// Somebody is about to give the terminal back...
+    finishing: bool,
+    /// ...and after what it was given, rustyline is to paint nothing more.
+    last: bool,
     /// How wide the terminal was when that was last looked at.
     columns: usize,
 }
@@ -151,6 +151,8 @@ enum Phase {
     Reading,
     /// It is about to end.
     Ending,
+    /// rustyline paints nothing more, and the terminal is being given back.
+    Closing,
     /// The terminal is as it was found.
     Closed,
 }
@@ -186,7 +188,8 @@ impl Editor {
             in_flight: None,
             doubt: false,
             keyed: false,
-            painted: Instant::now(),
+            finishing: false,
+            last: false,
             columns: Terminal::columns(),
         };
         let desk = Arc::new(Desk {
@@ -232,7 +235,9 @@ impl Editor {
                     drop(state);
                     return write_out(lines);
                 }
-                (Phase::Writing | Phase::Beginning | Phase::Ending, _) => self.desk.wait(state),
+                (Phase::Writing | Phase::Beginning | Phase::Ending | Phase::Closing, _) => {
+                    self.desk.wait(state)
+                }
                 (Phase::Idle | Phase::Reading, Some(_)) => {
                     let (mut state, timeout) = self.desk.wait_for(state, APPEARS);
                     match (timeout, state.phase) {
@@ -245,52 +250,64 @@ impl Editor {
                 }
             };
         }
-        // This does not block: what was in flight before has been taken.
-        let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
-        printer.print(lines.to_string()).map_err(io::Error::other)?;
+        self.hand_over(lines)?;
         state.in_flight = Some(lines.to_string());
         Ok(())
     }
 
-    /// Gives the terminal back as it was found, after what was printed is shown.
-    /// From now on, [`print`](Editor::print) just writes.
+    /// Gives some lines to rustyline, which reads. This does not block: what it was given
+    /// before has been taken.
+    fn hand_over(&self, lines: &str) -> io::Result<()> {
+        let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
+        printer.print(lines.to_string()).map_err(io::Error::other)
+    }
+
+    /// Gives the terminal back as it was found, after what was printed is shown, and ends
+    /// with these lines. From now on, [`print`](Editor::print) just writes.
     ///
     /// A terminal that takes no output is not waited for.
-    pub fn finish(&self) {
+    pub fn finish(&self, last_lines: &str) {
         let deadline = Instant::now() + LAST_LINES;
         let mut state = self.desk.lock();
-        while match state.phase {
-            Phase::Writing | Phase::Beginning | Phase::Ending => true,
-            Phase::Reading => state.in_flight.is_some(),
-            Phase::Idle | Phase::Closed => false,
-        } {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
-            (state, _) = self.desk.wait_for(state, left);
-        }
-        let before = mem::replace(&mut state.phase, Phase::Closed);
-        if before == Phase::Closed {
+        if mem::replace(&mut state.finishing, true) {
+            drop(self.desk.wait_until(deadline, state, |state| state.phase == Phase::Closed));
+            if !last_lines.is_empty() {
+                write_out(last_lines).ok(); // The terminal may be gone.
+            }
             return;
         }
-        let late = state.in_flight.take().unwrap_or_default();
-        let painted = state.painted + LAST_PAINTING;
-        let end = match (before, state.line.is_empty()) {
+        state = self.desk.wait_until(deadline, state, |state| match state.phase {
+            Phase::Reading => state.in_flight.is_none(),
+            phase => phase == Phase::Idle,
+        });
+        let line = mem::take(&mut state.line);
+        if state.phase == Phase::Reading && state.in_flight.is_none() {
+            // It is painted by another thread. What that shows next, in the place of the
+            // prompt, is the last, and behind it that thread stops.
+            let prompt = if line.is_empty() { "" } else { self.desk.styled(&state.prompt) };
+            state.last = self.hand_over(&format!("{prompt}{}\n", harmless(&line))).is_ok();
+            let settled = |state: &State| matches!(state.phase, Phase::Closing | Phase::Idle);
+            state = self.desk.wait_until(deadline, state, settled);
+        }
+        let end = match (state.phase, line.is_empty()) {
             (Phase::Idle, _) => "",
-            // An empty prompt is no loss.
+            // An empty prompt is no loss, and the last line takes the place of it.
+            (Phase::Closing, true) => "\r\x1b[A\x1b[?2004l\x1b[?2026l",
+            (Phase::Closing, false) => "\x1b[?2004l\x1b[?2026l",
             (_, true) => "\r\x1b[J\x1b[?2004l",
             (_, false) => "\x1b[?2004l\r\n",
         };
-        self.desk.changed.notify_all();
+        state.phase = Phase::Closing;
+        let late = state.in_flight.take().unwrap_or_default();
         drop(state);
-        if before == Phase::Reading {
-            // What has just been shown is followed by the prompt, which is on its way.
-            thread::sleep(painted.saturating_duration_since(Instant::now()));
-        }
         self.desk.terminal.restore();
         let (written, over) = mpsc::channel();
-        let last = format!("{end}{late}");
+        let last = format!("{end}{late}{last_lines}");
         thread::spawn(move || written.send(write_out(&last)));
         // The terminal may be gone.
         over.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+        self.desk.lock().phase = Phase::Closed;
+        self.desk.changed.notify_all();
     }
 
     /// From now on, a panic in any thread restores the terminal and ends the
@@ -334,6 +351,26 @@ impl Desk {
         (state, timeout.timed_out())
     }
 
+    /// Waits until it is so, or until a deadline.
+    fn wait_until<'a>(
+        &self,
+        deadline: Instant,
+        mut state: MutexGuard<'a, State>,
+        is_so: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        while !is_so(&state)
+            && let Some(left) = deadline.checked_duration_since(Instant::now())
+        {
+            (state, _) = self.wait_for(state, left);
+        }
+        state
+    }
+
+    /// A prompt as it is shown.
+    fn styled<'a>(&self, prompt: &'a Prompt) -> &'a str {
+        if self.purpose.colour { &prompt.styled } else { &prompt.raw }
+    }
+
     /// Writes while nothing is read. A terminal may block that for ever, so the state
     /// is free meanwhile.
     fn write(&self, mut state: MutexGuard<'_, State>, lines: &str) -> io::Result<()> {
@@ -351,7 +388,7 @@ impl Desk {
     /// Waits until nothing is being written. Whether there is still something to read.
     fn begin(&self) -> bool {
         let mut state = self.lock();
-        while state.phase == Phase::Writing {
+        while matches!(state.phase, Phase::Writing | Phase::Closing) {
             state = self.wait(state);
         }
         if state.phase != Phase::Closed {
@@ -463,11 +500,10 @@ type Reader = rustyline::Editor<Guide, MemHistory>;
 fn read(mut reader: Reader, desk: &Desk) {
     let mut prompt = desk.next_prompt(None);
     while desk.begin() {
-        let styled = if desk.purpose.colour { &prompt.styled } else { &prompt.raw };
-        let read = reader
-            .readline_with_initial(&(prompt.raw.as_str(), styled.as_str()), (&prompt.draft, ""));
+        let shown = (prompt.raw.as_str(), desk.styled(&prompt));
+        let read = reader.readline_with_initial(&shown, (&prompt.draft, ""));
         let mut state = desk.lock();
-        if state.phase == Phase::Closed {
+        if matches!(state.phase, Phase::Closing | Phase::Closed) {
             return;
         }
         state.phase = Phase::Idle;
@@ -594,6 +630,21 @@ fn rows(prompt: &str, text: &str, columns: usize) -> usize {
     row + usize::from(column >= columns)
 }
 
+/// What a terminal would obey is shown as something that it prints: pasted text may hold
+/// anything. The width stays the same.
+fn harmless(line: &str) -> Cow<'_, str> {
+    let harmless = |c: char| matches!(c, '\n' | '\t') || !sanitize::is_unsafe(c);
+    if line.chars().all(harmless) {
+        return line.into();
+    }
+    let shown = |c: char| match c.width() {
+        _ if harmless(c) => Some(c),
+        Some(0) => None,
+        _ => Some(char::REPLACEMENT_CHARACTER),
+    };
+    line.chars().filter_map(shown).collect::<String>().into()
+}
+
 /// What rustyline asks while it edits.
 struct Guide(Arc<Desk>);
 
@@ -656,19 +707,8 @@ impl rustyline::hint::Hint for Hint {
 }
 
 impl Highlighter for Guide {
-    /// What a terminal would obey is shown as something that it prints: pasted
-    /// text may hold anything. The width stays the same.
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        let harmless = |c: char| matches!(c, '\n' | '\t') || !sanitize::is_unsafe(c);
-        if line.chars().all(harmless) {
-            return line.into();
-        }
-        let shown = |c: char| match c.width() {
-            _ if harmless(c) => Some(c),
-            Some(0) => None,
-            _ => Some(char::REPLACEMENT_CHARACTER),
-        };
-        line.chars().filter_map(shown).collect::<String>().into()
+        harmless(line)
     }
 
     /// Every painting ends up here, and is because of a key, which went through
@@ -679,18 +719,21 @@ impl Highlighter for Guide {
         if !mem::take(&mut state.keyed) {
             state.in_flight = None;
             state.doubt = false;
+            if state.last {
+                state.phase = Phase::Closing;
+                self.0.changed.notify_all();
+            }
         }
         if state.phase == Phase::Beginning {
             state.phase = Phase::Reading;
         }
-        if state.phase == Phase::Closed {
+        if matches!(state.phase, Phase::Closing | Phase::Closed) {
             drop(state);
             // The terminal is not ours any more, and the program is about to end.
             loop {
                 thread::park();
             }
         }
-        state.painted = Instant::now();
         self.0.changed.notify_all();
         prompt.into()
     }

@@ -163,13 +163,13 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         serve(workers, &lobby, listeners, limits, presence, interrupts)
     });
     if let Some(interrupt) = end.at_once {
-        console.finish();
+        console.finish("");
         process::exit(interrupt.status().into());
     }
     drop(lobby);
     sighted.force_send(Sighting::Stopped(end.people)).ok(); // If need be, before others.
     drop(sighted);
-    let deadline = end.since + FAREWELL + AFTERWARDS;
+    let deadline = (end.since + FAREWELL).max(Instant::now()) + AFTERWARDS;
     for done in followers {
         // A terminal that is held or a disk that hangs is not waited for.
         done.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
@@ -182,7 +182,7 @@ struct Restored(Console);
 
 impl Drop for Restored {
     fn drop(&mut self) {
-        self.0.finish();
+        self.0.finish("");
     }
 }
 

@@ -82,10 +82,11 @@ impl Console {
         }
     }
 
-    /// Gives the terminal back as it was found.
-    pub fn finish(&self) {
-        if let Some(editor) = &self.editor {
-            editor.finish();
+    /// Gives the terminal back as it was found, and ends with these lines.
+    pub fn finish(&self, last_lines: &str) {
+        match &self.editor {
+            Some(editor) => editor.finish(last_lines),
+            None => self.print(last_lines),
         }
     }
 
@@ -148,8 +149,7 @@ impl Console {
                         }
                         if !self.quiet {
                             self.print(&mem::take(&mut news));
-                            self.finish();
-                            self.print(&((texts.stopped)(members) + "\n"));
+                            self.finish(&((texts.stopped)(members) + "\n"));
                         }
                     }
                     Sighting::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),
