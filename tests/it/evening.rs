@@ -210,12 +210,17 @@ impl Person {
     }
 
     /// The first place that they have certainly not heard beyond, and the last
-    /// one to which they may have heard: between them is nothing for them.
+    /// one to which they may have heard: between them is no talk for them.
     fn place(&self, head: u64) -> Range<u64> {
         let begin =
             |told: &Told| told.place.start + if told.private { 0 } else { self.taken as u64 };
-        let lines = self.unread.iter().find(|told| !told.line.is_empty());
-        self.unread.front().map_or(head, begin)..lines.map_or(head, begin)
+        let talk = |told: &&Told| !told.private && !told.line.is_empty();
+        let start = self.unread.front().map_or(head, begin);
+        let mut before = self.unread.iter().take_while(|told| !talk(told));
+        match before.any(|told| told.line.is_empty()) {
+            true => start..self.unread.iter().find(talk).map_or(head, begin),
+            false => start..start,
+        }
     }
 
     /// How many bytes of public talk they have yet to hear: at least and at most.
