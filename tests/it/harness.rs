@@ -505,12 +505,19 @@ impl Peer {
     }
 
     /// A connection with as little room as there may be for what comes, so that it
-    /// is soon full.
+    /// is soon full. It is for those who do not read: with so little, Linux sometimes
+    /// sends to those who do one small packet in 200 ms, and after a loss none for longer.
     #[track_caller]
     pub fn with_little_room(address: SocketAddr) -> Peer {
+        Peer::with_room(address, 1)
+    }
+
+    /// A connection with room for about so many bytes that come.
+    #[track_caller]
+    pub fn with_room(address: SocketAddr, bytes: usize) -> Peer {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
         let socket = socket.expect("a socket can be made");
-        socket.set_recv_buffer_size(1).expect("a buffer can be small");
+        socket.set_recv_buffer_size(bytes).expect("a buffer can be small");
         socket.connect_timeout(&address.into(), PATIENCE).expect("it accepts connections");
         Peer::over(socket.into())
     }

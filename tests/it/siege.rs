@@ -886,7 +886,7 @@ fn private_flood(server: &mut Server) {
 
 /// A member who has little room, but reads.
 fn on_a_slow_network(server: &Server) -> Peer {
-    let mut slow = Peer::with_little_room(server.address);
+    let mut slow = Peer::with_room(server.address, 8 << 10);
     slow.says("NICK slow");
     slow.reads(GREETING);
     slow.reads("OK welcome slow");
