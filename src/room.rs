@@ -225,9 +225,9 @@ impl Room {
     /// Takes for unread what `id` has last [read](Room::read), all but the first `sent`
     /// bytes: the rest could not be passed on, and is read next. If the room does not
     /// remember it, `id` is let go.
-    pub fn take_back(&mut self, id: SessionId, read: &[u8], sent: usize) {
+    pub fn take_back(&mut self, id: SessionId, read: &[u8], sent: usize, now: Duration) {
         let session = &mut self.sessions[id.0];
-        session.take_back(&self.transcript, read, sent);
+        session.take_back(&self.transcript, read, sent, now);
         if session.behind(self.transcript.head()) > 0 {
             self.slowest = self.slowest.min(session.hears.start);
             self.let_go();
@@ -1095,6 +1095,13 @@ mod tests {
         }
     }
 
+    /// It is tried to give somebody something to read, and they take so much of it.
+    fn takes(room: &mut Room, id: SessionId, some: usize, now: Duration) {
+        let mut out = Vec::new();
+        assert_eq!(room.read(id, &mut out), Reading::Some);
+        room.take_back(id, &out, some, now);
+    }
+
     /// Whether the talker has to wait at this moment, who has just said one line more than
     /// those with which the others began to wait.
     fn is_held_up(room: &mut Room, talker: SessionId, now: Duration) -> bool {
@@ -1143,7 +1150,7 @@ mod tests {
             flood(&mut room, ana, times);
             read.clear();
             assert_eq!(room.read(joao, &mut read), Reading::Some);
-            room.take_back(joao, &read, passed);
+            room.take_back(joao, &read, passed, Duration::ZERO);
             assert_eq!(room.take_cut(), [], "that is still there");
             passed = 7;
         }
@@ -1151,7 +1158,7 @@ mod tests {
         assert_eq!(room.read(joao, &mut read), Reading::Some);
         flood(&mut room, ana, 100);
         room.take_stirred();
-        room.take_back(joao, &read, passed);
+        room.take_back(joao, &read, passed, Duration::ZERO);
         let cut = room.take_cut();
         assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [Reason::Behind]);
         assert!(room.take_stirred().all && !room.is_member(joao), "the others see him leave");
@@ -1176,15 +1183,20 @@ mod tests {
         assert!(room.is_strained(start + second / 50));
         assert!(!room.is_strained(start + second / 10));
         flood(&mut room, ana, 600);
+        takes(&mut room, joao, 0, start + second / 4);
         assert!(room.is_strained(start + second / 2));
-        assert!(!room.is_strained(start + second + LOOK), "joao has stopped reading");
+        flood(&mut room, ana, 150);
+        assert!(room.is_strained(start + 2 * second), "who knows, since it was not tried again");
+        takes(&mut room, joao, 0, start + 2 * second);
+        assert!(!room.is_strained(start + 2 * second + LOOK), "joao has stopped reading");
         // He reads 64 KiB, and all of it begins anew, from where they are.
         room.read(joao, &mut Vec::new());
-        assert!(!room.is_strained(start + 2 * second));
-        assert!(is_held_up(&mut room, ana, start + 2 * second));
-        assert!(!room.is_strained(start + 3 * second + LOOK));
+        assert!(!room.is_strained(start + 3 * second));
+        assert!(is_held_up(&mut room, ana, start + 3 * second));
+        takes(&mut room, joao, 0, start + 4 * second);
+        assert!(!room.is_strained(start + 4 * second + LOOK));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
-        assert!(!is_held_up(&mut room, ana, start + 4 * second), "joao is up to date");
+        assert!(!is_held_up(&mut room, ana, start + 5 * second), "joao is up to date");
     }
 
     #[test]
@@ -1194,25 +1206,22 @@ mod tests {
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         let ms = Duration::from_millis;
-        let read = |room: &mut Room, some: bool| {
-            let mut out = Vec::new();
-            assert_eq!(room.read(joao, &mut out), Reading::Some);
-            room.take_back(joao, &out, if some { 5000 } else { 0 });
-        };
         flood(&mut room, ana, 800);
         assert!(is_held_up(&mut room, ana, ms(0)));
-        read(&mut room, false); // His kernel takes nothing.
+        takes(&mut room, joao, 0, ms(900)); // His kernel takes nothing.
         assert!(!room.is_strained(ms(1001)), "then he does not read");
         // What he takes once may be what the systems between us have room for.
-        read(&mut room, true);
-        read(&mut room, false);
+        takes(&mut room, joao, 5000, ms(1500));
         assert!(is_held_up(&mut room, ana, ms(2000)));
+        takes(&mut room, joao, 0, ms(2900));
         assert!(!room.is_strained(ms(3001)));
-        read(&mut room, true);
-        read(&mut room, false);
+        takes(&mut room, joao, 5000, ms(3500));
+        takes(&mut room, joao, 0, ms(3600));
         assert!(is_held_up(&mut room, ana, ms(4000)));
         flood(&mut room, ana, 110);
+        takes(&mut room, joao, 0, ms(5000));
         assert!(room.is_strained(ms(5001)) && room.is_strained(ms(7000)));
+        takes(&mut room, joao, 0, ms(7900));
         assert!(!room.is_strained(ms(8001)), "he has stopped reading");
     }
 
@@ -1227,7 +1236,9 @@ mod tests {
         assert!(!room.is_strained(Duration::ZERO), "history is behind by its nature");
         flood(&mut room, ana, 50);
         assert!(is_held_up(&mut room, ana, LOOK));
-        assert!(!room.is_strained(2 * LOOK + Duration::from_secs(1)), "he does not read");
+        let second = Duration::from_secs(1);
+        takes(&mut room, joao, 0, second);
+        assert!(!room.is_strained(2 * LOOK + second), "he does not read");
     }
 
     #[test]
@@ -1250,6 +1261,7 @@ mod tests {
         assert!(!room.is_strained(second) && !room.is_pressing(bia, second));
         room.hear(bia, Ok(b"MSG @joao psst"), second);
         assert!(room.is_pressing(bia, second), "she knows how much he has to read");
+        takes(&mut room, joao, 0, 2 * second);
         assert!(!room.is_pressing(ana, 2 * second), "he does not read");
         // Nor is it forgotten whom she presses when she tells that to one who does not.
         for _ in 0..200 {
@@ -1379,6 +1391,9 @@ mod tests {
         }
         assert_eq!(room.take_cut(), []);
         while room.read(bia, &mut Vec::new()) == Reading::Some {}
+        for &sleeper in &sleepers {
+            takes(&mut room, sleeper, 0, Duration::from_secs(1));
+        }
         // Bia, who reads, is told more than any of them.
         for _ in 0..500 {
             let line = format!("MSG @bia {text}");
@@ -1425,7 +1440,7 @@ mod tests {
                     break;
                 }
                 let passed = batch.len().min(300);
-                room.take_back(id, &batch, passed);
+                room.take_back(id, &batch, passed, Duration::ZERO);
                 heard.extend_from_slice(&batch[..passed]);
                 let kept = room.sessions[id.0].note_bytes();
                 assert!(kept < 1000, "{kept} bytes are kept for one who has no private lines");
@@ -1488,7 +1503,7 @@ mod tests {
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         let mut batch = Vec::new();
         assert_eq!(room.read(joao, &mut batch), Reading::Some);
-        room.take_back(joao, &batch, 2500);
+        room.take_back(joao, &batch, 2500, Duration::ZERO);
         let left = |room: &Room| TRANSCRIPT as u64 - room.sessions[joao.0].behind(room.talk());
         while left(&room) > 2000 {
             flood(&mut room, ana, 1);
@@ -1497,7 +1512,7 @@ mod tests {
         assert_eq!(room.read(joao, &mut batch), Reading::Some);
         flood(&mut room, ana, 4);
         assert_eq!(room.take_cut(), []);
-        room.take_back(joao, &batch, 20_300);
+        room.take_back(joao, &batch, 20_300, Duration::ZERO);
         assert_eq!(room.take_cut().len(), 1);
         assert_eq!(room.read(joao, &mut batch), Reading::Over);
     }
@@ -1527,7 +1542,7 @@ mod tests {
                         let Some(batch) = on_its_way[who].take() else { continue };
                         let sent = dice.usize(..=batch.len());
                         if sent < batch.len() {
-                            rooms[0].take_back(ids[who], &batch, sent);
+                            rooms[0].take_back(ids[who], &batch, sent, Duration::ZERO);
                         }
                         heard[who][0].extend_from_slice(&batch[..sent]);
                         continue;
@@ -1563,7 +1578,7 @@ mod tests {
         let (mut heard, mut batch) = (Vec::new(), Vec::new());
         while room.read(joao, &mut batch) == Reading::Some {
             let passed = batch.len().min(7);
-            room.take_back(joao, &batch, passed);
+            room.take_back(joao, &batch, passed, Duration::ZERO);
             heard.extend(batch.drain(..passed));
             batch.clear();
             if heard.len() == 35 {
@@ -1580,7 +1595,7 @@ mod tests {
         // Whoever was cut off is told nothing, and is cut off once.
         while room.read(ana, &mut batch) == Reading::Some {}
         room.cut_off(ana, Reason::Stalled);
-        room.take_back(ana, &batch, 0);
+        room.take_back(ana, &batch, 0, Duration::ZERO);
         room.cut_off(ana, Reason::Lost);
         assert_eq!(room.read(ana, &mut Vec::new()), Reading::Over);
         let cut = room.take_cut();

@@ -18,8 +18,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// ...or, for the sake of one who has kept them waiting before and went on to read, this
 /// long: some systems take nothing more from us until a few hundred KiB were read...
 const LONG_GRACE: Duration = Duration::from_secs(4);
-/// ...to get so far ahead of somebody who reads nothing meanwhile. Whoever reads what
-/// comes then is never cut off; one who has stopped is soon, and nobody waits for long.
+/// ...to get so far ahead of somebody who reads nothing meanwhile, though it is tried.
+/// Whoever reads what comes then is never cut off, nor is one whom a busy server keeps
+/// waiting; one who has stopped is soon, and nobody waits for long.
 const DANGER: usize = (1 << 20) - (128 << 10);
 /// How many bytes of history that nobody hears may lie between what is given at a time:
 /// whoever does not take that would have them looked at over and over.
@@ -87,12 +88,20 @@ struct Waits {
     long: bool,
     /// The memory that private lines take, where there is little left.
     memory: Option<Duration>,
+    /// When it last took nothing of what it was given.
+    in_vain: Duration,
 }
 
 impl Waits {
     /// Whether anything has waited: this is asked of everybody for each line.
     fn any(&self) -> bool {
         self.speakers.is_some() || self.memory.is_some()
+    }
+
+    /// Whether those who have waited since then, now for long enough, wait for one who
+    /// does not read: not long ago, that was tried as well.
+    fn are_in_vain(&self, since: Duration, grace: Duration, now: Duration) -> bool {
+        now.saturating_sub(since) >= grace && self.in_vain.saturating_sub(since) >= grace / 2
     }
 }
 
@@ -179,7 +188,8 @@ impl Session {
 
     /// Whether it has read nothing for long of the private lines that take memory.
     pub fn is_silent(&mut self, now: Duration) -> bool {
-        now.saturating_sub(*self.waits.memory.get_or_insert(now)) >= GRACE
+        let since = *self.waits.memory.get_or_insert(now);
+        self.waits.are_in_vain(since, GRACE, now)
     }
 
     /// How many bytes the others may be ahead of it for now, who are so many ahead; none if
@@ -191,7 +201,12 @@ impl Session {
         self.waits.long |= silent >= SLOW;
         let grace = if self.late >= LATE { LONG_GRACE } else { GRACE };
         let gained = (DANGER - base) * silent.as_millis() as usize / grace.as_millis() as usize;
-        (silent < grace).then_some(base + gained)
+        // The log is not a connection, and is never tried.
+        let in_vain = match self.observes() {
+            true => silent >= grace,
+            false => self.waits.are_in_vain(since, grace, now),
+        };
+        (!in_vain).then_some((base + gained).min(DANGER))
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from
@@ -325,12 +340,12 @@ impl Session {
 
     /// Takes for unread what it was given to read last, all but the first `sent` bytes:
     /// that is next.
-    pub fn take_back(&mut self, transcript: &Transcript, given: &[u8], sent: usize) {
+    pub fn take_back(&mut self, transcript: &Transcript, given: &[u8], sent: usize, now: Duration) {
         if self.silenced {
             return;
         }
         if sent == 0 {
-            self.waits = mem::take(&mut self.given_after); // It has taken nothing.
+            self.waits = Waits { in_vain: now, ..mem::take(&mut self.given_after) };
         }
         if given.len() > self.given_notes {
             // Talk is still there; so it takes no memory to read slowly.

@@ -330,7 +330,7 @@ impl Lobby {
 
     /// Takes back what could not be sent: all but the first `sent` bytes.
     pub fn take_back(&self, id: SessionId, outbox: &Outbox, sent: usize) {
-        self.with(|room, _| room.take_back(id, &outbox.bytes, sent));
+        self.with(|room, now| room.take_back(id, &outbox.bytes, sent, now));
     }
 
     /// Runs `work` on the house for the task of one session, but rings nobody: that task
@@ -361,7 +361,7 @@ impl Lobby {
         let mut next = 0;
         loop {
             let mut house = self.lock();
-            house.release(round);
+            house.release(round, self.opened.elapsed());
             if house.room.talk() == untold.said {
                 while round.has_room()
                     && let Some(index) = untold.nth(next, house.peers.len())
@@ -568,7 +568,7 @@ impl House {
     }
 
     /// Gives back those who were told something.
-    fn release(&mut self, round: &mut Round) {
+    fn release(&mut self, round: &mut Round, now: Duration) {
         while let Some(told) = round.told.pop() {
             round.gone.push(told);
             let told = &round.gone[round.gone.len() - 1];
@@ -584,7 +584,7 @@ impl House {
             }
             let bytes = &round.bytes[told.bytes.clone()];
             if told.sent < bytes.len() {
-                self.room.take_back(told.id, bytes, told.sent);
+                self.room.take_back(told.id, bytes, told.sent, now);
             }
             // There is more to tell, or it would not all go.
             if self.room.has_news_for(told.id) {
@@ -838,7 +838,7 @@ mod tests {
         door.lobby.lock().claim(joao.index(), &mut second);
         assert_eq!((first.told.len(), second.told.len()), (1, 0));
         // His kernel took nothing.
-        door.lobby.lock().release(&mut first);
+        door.lobby.lock().release(&mut first, Duration::ZERO);
         assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(true));
         assert_eq!(outbox.bytes, b"FROM ana [all]: one\nFROM ana [all]: two\n");
     }

@@ -149,6 +149,8 @@ struct Person {
     awaited: [Option<Duration>; 2],
     /// How far they were behind then: at most and at least.
     base: [u64; 2],
+    /// When they last took nothing of what they were given, and have taken nothing since.
+    in_vain: Option<Duration>,
     /// Whether others had waited long for them, also for what they were last given, and
     /// how often they were waited for so long and then read: for certain, and perhaps.
     late: [bool; 2],
@@ -193,6 +195,7 @@ impl Person {
             renames: Vec::new(),
             awaited: [None; 2],
             base: [0; 2],
+            in_vain: None,
             late: [false; 2],
             given_late: [false; 2],
             slow: [0; 2],
@@ -258,11 +261,15 @@ impl Person {
         // They have been silent the longer, the sooner somebody may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
+        // That was tried, and not long ago; but nobody tries that with the log.
+        let tried = if self.observes { Some(now) } else { self.in_vain };
         let waits = |which: usize, silent: Duration| {
             let (base, behind) = (self.base[which], behind[which]);
             let grace = GRACES[usize::from(self.slow[which] >= LATE)];
             let gained = (AHEAD[1] - base) * silent.as_millis() as u64 / grace.as_millis() as u64;
-            behind > strains[which] && silent < grace && behind > base + gained
+            let in_vain =
+                silent >= grace && tried.is_some_and(|then| then + silent >= now + grace / 2);
+            behind > strains[which] && !in_vain && behind > (base + gained).min(AHEAD[1])
         };
         // That it is long is noted when it is found that they are well behind.
         self.late[0] |= behind[0] > strains[0] && silent >= SLOW;
@@ -299,7 +306,7 @@ impl Person {
                 self.unread.pop_front();
                 self.taken = 0;
             }
-            self.awaited = [None; 2];
+            (self.awaited, self.in_vain) = ([None; 2], None);
             for (given, late) in self.given_late.iter_mut().zip(mem::take(&mut self.late)) {
                 *given |= late;
             }
@@ -821,8 +828,11 @@ impl Evening<'_> {
         self.people[who].is_given();
         if reading == Reading::Some && self.dice.below(4) == 1 {
             // Not all of it gets through; the room has the rest.
-            let through = self.dice.below(read.len());
-            self.room.take_back(id, &read, through);
+            let through = self.dice.below(2 * read.len()).saturating_sub(read.len());
+            self.room.take_back(id, &read, through, self.now);
+            if through == 0 {
+                self.people[who].in_vain = Some(self.now);
+            }
             self.people[who].takes(&read[..through]);
             self.people[who].is_given_back(read.len() - through);
             return true;

@@ -770,7 +770,9 @@ fn guilty(server: &Server, name: &str, many: usize) -> Vec<Peer> {
 fn sip(peer: &Peer, rate: f64, time: Duration) {
     let (begin, mut sip, mut drunk) = (Instant::now(), [0; 4096], 0);
     while begin.elapsed() < time {
-        drunk += peer.socket().read(&mut sip).expect("it is not cut off");
+        let some = peer.socket().read(&mut sip).expect("it is not cut off");
+        assert_ne!(some, 0, "it is not cut off");
+        drunk += some;
         let due = Duration::from_secs_f64(drunk as f64 / rate);
         thread::sleep(due.saturating_sub(begin.elapsed()));
     }
