@@ -52,8 +52,10 @@ const KEY_SEQUENCE: u16 = 50;
 const NEW_PROMPT: Duration = Duration::from_secs(1);
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
-/// How long the last lines may take to be shown.
+/// How long the last lines may take to be shown...
 const LAST_LINES: Duration = Duration::from_millis(500);
+/// ...and the very last at least, however long those before took.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// What an editor is for.
 #[derive(Clone, Debug)]
@@ -229,15 +231,14 @@ impl Editor {
         let mut state = self.desk.lock();
         loop {
             state = match (state.phase, &state.in_flight) {
-                (Phase::Reading, None) => break,
+                (Phase::Reading, None) if !state.finishing => break,
                 (Phase::Idle, None) => return self.desk.write(state, lines),
                 (Phase::Closed, _) => {
                     drop(state);
                     return write_out(lines);
                 }
-                (Phase::Writing | Phase::Beginning | Phase::Ending | Phase::Closing, _) => {
-                    self.desk.wait(state)
-                }
+                (Phase::Writing | Phase::Beginning | Phase::Ending | Phase::Closing, _)
+                | (Phase::Reading, None) => self.desk.wait(state),
                 (Phase::Idle | Phase::Reading, Some(_)) => {
                     let (mut state, timeout) = self.desk.wait_for(state, APPEARS);
                     match (timeout, state.phase) {
@@ -286,6 +287,7 @@ impl Editor {
             // prompt, is the last, and behind it that thread stops.
             let prompt = if line.is_empty() { "" } else { self.desk.styled(&state.prompt) };
             state.last = self.hand_over(&format!("{prompt}{}\n", harmless(&line))).is_ok();
+            state.in_flight = Some(String::new()); // Nobody else gives it anything now.
             let settled = |state: &State| matches!(state.phase, Phase::Closing | Phase::Idle);
             state = self.desk.wait_until(deadline, state, settled);
         }
@@ -294,8 +296,8 @@ impl Editor {
             // An empty prompt is no loss, and the last line takes the place of it.
             (Phase::Closing, true) => "\r\x1b[A\x1b[?2004l\x1b[?2026l",
             (Phase::Closing, false) => "\x1b[?2004l\x1b[?2026l",
-            (_, true) => "\r\x1b[J\x1b[?2004l",
-            (_, false) => "\x1b[?2004l\r\n",
+            (_, true) => "\r\x1b[J\x1b[?2004l\x1b[?2026l",
+            (_, false) => "\x1b[?2004l\x1b[?2026l\r\n",
         };
         state.phase = Phase::Closing;
         let late = state.in_flight.take().unwrap_or_default();
@@ -305,7 +307,8 @@ impl Editor {
         let last = format!("{end}{late}{last_lines}");
         thread::spawn(move || written.send(write_out(&last)));
         // The terminal may be gone.
-        over.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+        let left = deadline.saturating_duration_since(Instant::now());
+        over.recv_timeout(left.max(LAST_WORD)).ok();
         self.desk.lock().phase = Phase::Closed;
         self.desk.changed.notify_all();
     }
@@ -719,7 +722,7 @@ impl Highlighter for Guide {
         if !mem::take(&mut state.keyed) {
             state.in_flight = None;
             state.doubt = false;
-            if state.last {
+            if state.last && state.phase != Phase::Closed {
                 state.phase = Phase::Closing;
                 self.0.changed.notify_all();
             }

@@ -1392,7 +1392,7 @@ mod tests {
         assert_eq!(room.take_cut(), []);
         while room.read(bia, &mut Vec::new()) == Reading::Some {}
         for &sleeper in &sleepers {
-            takes(&mut room, sleeper, 0, Duration::from_secs(1));
+            takes(&mut room, sleeper, 0, Duration::from_secs(2));
         }
         // Bia, who reads, is told more than any of them.
         for _ in 0..500 {

@@ -25,6 +25,8 @@ const DANGER: usize = (1 << 20) - (128 << 10);
 /// How many bytes of history that nobody hears may lie between what is given at a time:
 /// whoever does not take that would have them looked at over and over.
 const HIDDEN: usize = 4 << 10;
+/// What has been tried within this long has been tried just now.
+const JUST_NOW: Duration = Duration::from_millis(500);
 /// Who takes nothing in this long reads slowly, or not at all...
 const SLOW: Duration = Duration::from_millis(150);
 /// ...and who has done so this often does read: the systems between us take something once
@@ -98,10 +100,10 @@ impl Waits {
         self.speakers.is_some() || self.memory.is_some()
     }
 
-    /// Whether those who have waited since then, now for long enough, wait for one who
-    /// does not read: not long ago, that was tried as well.
+    /// Whether those who have waited since then have done so for long enough, and for one
+    /// who does not read: that was tried just now.
     fn are_in_vain(&self, since: Duration, grace: Duration, now: Duration) -> bool {
-        now.saturating_sub(since) >= grace && self.in_vain.saturating_sub(since) >= grace / 2
+        now.saturating_sub(since) >= grace && now.saturating_sub(self.in_vain) <= JUST_NOW
     }
 }
 
@@ -200,13 +202,14 @@ impl Session {
         let silent = now.saturating_sub(since);
         self.waits.long |= silent >= SLOW;
         let grace = if self.late >= LATE { LONG_GRACE } else { GRACE };
-        let gained = (DANGER - base) * silent.as_millis() as usize / grace.as_millis() as usize;
+        let part = silent.min(grace).as_millis() as usize;
+        let gained = (DANGER - base) * part / grace.as_millis() as usize;
         // The log is not a connection, and is never tried.
         let in_vain = match self.observes() {
             true => silent >= grace,
             false => self.waits.are_in_vain(since, grace, now),
         };
-        (!in_vain).then_some((base + gained).min(DANGER))
+        (!in_vain).then_some(base + gained)
     }
 
     /// Makes a member of a guest: they hear messages from `place` on, and from

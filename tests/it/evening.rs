@@ -34,6 +34,8 @@ const SLOW: Duration = Duration::from_millis(150);
 const LATE: u32 = 2;
 /// How long that is for most, and for one who has been waited for and then has read.
 const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// Whoever was given something within this long has shown whether they read.
+const JUST_NOW: Duration = Duration::from_millis(500);
 /// What one private line may take beside its bytes, at most.
 const NOTE: usize = 128;
 
@@ -215,10 +217,12 @@ impl Person {
     /// The first place that they have certainly not heard beyond, and the last
     /// one to which they may have heard: between them is no talk for them.
     fn place(&self, head: u64) -> Range<u64> {
-        let begin =
-            |told: &Told| told.place.start + if told.private { 0 } else { self.taken as u64 };
+        let begin = |told: &Told| told.place.start;
         let talk = |told: &&Told| !told.private && !told.line.is_empty();
-        let start = self.unread.front().map_or(head, begin);
+        let start = self
+            .unread
+            .front()
+            .map_or(head, |told| begin(told) + if told.private { 0 } else { self.taken as u64 });
         let mut before = self.unread.iter().take_while(|told| !talk(told));
         match before.any(|told| told.line.is_empty()) {
             true => start..self.unread.iter().find(talk).map_or(head, begin),
@@ -261,14 +265,13 @@ impl Person {
         // They have been silent the longer, the sooner somebody may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
-        // That was tried, and not long ago; but nobody tries that with the log.
+        // That was tried just now; but nobody tries that with the log.
         let tried = if self.observes { Some(now) } else { self.in_vain };
         let waits = |which: usize, silent: Duration| {
             let (base, behind) = (self.base[which], behind[which]);
             let grace = GRACES[usize::from(self.slow[which] >= LATE)];
             let gained = (AHEAD[1] - base) * silent.as_millis() as u64 / grace.as_millis() as u64;
-            let in_vain =
-                silent >= grace && tried.is_some_and(|then| then + silent >= now + grace / 2);
+            let in_vain = silent >= grace && tried.is_some_and(|then| now - then <= JUST_NOW);
             behind > strains[which] && !in_vain && behind > (base + gained).min(AHEAD[1])
         };
         // That it is long is noted when it is found that they are well behind.
