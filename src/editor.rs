@@ -53,7 +53,7 @@ const NEW_PROMPT: Duration = Duration::from_secs(1);
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
 /// How long the last lines may take to be shown...
-const LAST_LINES: Duration = Duration::from_millis(500);
+const LAST_LINES: Duration = Duration::from_millis(400);
 /// ...and the very last at least, however long those before took.
 const LAST_WORD: Duration = Duration::from_millis(100);
 

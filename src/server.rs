@@ -72,7 +72,7 @@ const CLASS: usize = 128;
 const FAREWELL: Duration = Duration::from_secs(2);
 /// ...and how long, from then on, what is yet to be logged and shown may take to be
 /// written. A terminal that is held is given back in another half second, if it can be.
-const AFTERWARDS: Duration = Duration::from_millis(300);
+const AFTERWARDS: Duration = Duration::from_millis(450);
 /// How many sightings wait for a console that is slow or stopped.
 const SIGHTINGS: usize = 1024;
 /// What everyone is told when the server stops.
