@@ -265,8 +265,8 @@ impl Person {
         // They have been silent the longer, the sooner somebody may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
-        // That was tried just now; but nobody tries that with the log.
-        let tried = if self.observes { Some(now) } else { self.in_vain };
+        // That was tried just now; but nobody tries that with the log, as long as it is one.
+        let tried = if self.observes && !self.gone { Some(now) } else { self.in_vain };
         let waits = |which: usize, silent: Duration| {
             let (base, behind) = (self.base[which], behind[which]);
             let grace = GRACES[usize::from(self.slow[which] >= LATE)];
