@@ -361,7 +361,7 @@ impl Lobby {
         let mut next = 0;
         loop {
             let mut house = self.lock();
-            house.release(round, self.opened.elapsed());
+            house.release(round, self.opened);
             if house.room.talk() == untold.said {
                 while round.has_room()
                     && let Some(index) = untold.nth(next, house.peers.len())
@@ -568,7 +568,7 @@ impl House {
     }
 
     /// Gives back those who were told something.
-    fn release(&mut self, round: &mut Round, now: Duration) {
+    fn release(&mut self, round: &mut Round, opened: Instant) {
         while let Some(told) = round.told.pop() {
             round.gone.push(told);
             let told = &round.gone[round.gone.len() - 1];
@@ -584,7 +584,7 @@ impl House {
             }
             let bytes = &round.bytes[told.bytes.clone()];
             if told.sent < bytes.len() {
-                self.room.take_back(told.id, bytes, told.sent, now);
+                self.room.take_back(told.id, bytes, told.sent, opened.elapsed());
             }
             // There is more to tell, or it would not all go.
             if self.room.has_news_for(told.id) {
@@ -838,7 +838,7 @@ mod tests {
         door.lobby.lock().claim(joao.index(), &mut second);
         assert_eq!((first.told.len(), second.told.len()), (1, 0));
         // His kernel took nothing.
-        door.lobby.lock().release(&mut first, Duration::ZERO);
+        door.lobby.lock().release(&mut first, Instant::now());
         assert_eq!(door.lobby.poll_read(joao, &mut outbox, &mut cx), Poll::Ready(true));
         assert_eq!(outbox.bytes, b"FROM ana [all]: one\nFROM ana [all]: two\n");
     }
