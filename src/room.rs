@@ -1200,6 +1200,23 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_is_waited_for_until_all_is_read() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        flood(&mut room, ana, 50);
+        room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
+        flood(&mut room, ana, 50);
+        assert!(!is_held_up(&mut room, ana, LOOK), "he has time to read");
+        flood(&mut room, ana, 50);
+        assert!(is_held_up(&mut room, ana, 3 * LOOK), "it would be overwritten");
+        while room.read(joao, &mut Vec::new()) == Reading::Some {}
+        assert!(!is_held_up(&mut room, ana, 5 * LOOK), "it is nothing to him");
+        assert_eq!(room.take_cut(), []);
+    }
+
+    #[test]
     fn who_was_waited_for_twice_and_then_read_is_waited_for_longer() {
         let mut room = Room::new(Rules::default());
         let [ana, joao] = [room.enter(), room.enter()];

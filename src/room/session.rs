@@ -173,13 +173,15 @@ impl Session {
 
     /// How far the talk may get for now without leaving behind one who reads.
     pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
+        if self.hears.is_empty() {
+            return u64::MAX;
+        }
         // History is behind by its nature.
         let strain = STRAIN + if self.hears.start < self.hushed { MAX_HISTORY } else { 0 };
-        let behind = self.behind(head) as usize;
-        let slack = if behind > strain { self.slack(behind, now) } else { Some(strain) };
-        let limit = slack.map_or(u64::MAX, |slack| self.hears.start + slack as u64);
-        // One who leaves hears no more.
-        if self.hears.end <= limit { u64::MAX } else { limit }
+        // What one who leaves has yet to hear becomes no more, but it can be overwritten.
+        let ahead = (head - self.hears.start) as usize;
+        let slack = if ahead > strain { self.slack(ahead, now) } else { Some(strain) };
+        slack.map_or(u64::MAX, |slack| self.hears.start + slack as u64)
     }
 
     /// Whether it reads, and has more private lines to read than it should have by now.

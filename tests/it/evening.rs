@@ -239,10 +239,13 @@ impl Person {
     /// Whether they are well behind, and read: for certain, and perhaps.
     fn struggles(&mut self, head: u64, now: Duration) -> [bool; 2] {
         let (place, behind) = (self.place(head), self.behind(head));
+        // What one who leaves has yet to hear becomes no more, but may be overwritten.
+        let ahead = |behind, place| if behind > 0 { head - place } else { 0 };
         // History is behind by its nature.
         let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
         let strains = [strain(place.start), strain(place.end)];
-        self.exceeds(strains, [behind.start, behind.end], now)
+        let ahead = [ahead(behind.start, place.end), ahead(behind.end, place.start)];
+        self.exceeds(strains, ahead, now)
     }
 
     /// Whether they read, and have more private lines to read than they should have.
@@ -250,16 +253,16 @@ impl Person {
         self.exceeds([AHEAD[0]; 2], [self.notes as u64; 2], now)
     }
 
-    /// Whether one who reads would be so far behind, at least and at most, that others
-    /// have to wait: for certain, and perhaps.
-    fn exceeds(&mut self, strains: [u64; 2], behind: [u64; 2], now: Duration) -> [bool; 2] {
+    /// Whether others who are so far ahead of one who reads, at least and at most, have to
+    /// wait: for certain, and perhaps.
+    fn exceeds(&mut self, strains: [u64; 2], ahead: [u64; 2], now: Duration) -> [bool; 2] {
         if self.cut {
             return [false; 2];
         }
         for sure in [0, 1] {
-            if behind[sure] > strains[sure] && self.awaited[sure].is_none() {
+            if ahead[sure] > strains[sure] && self.awaited[sure].is_none() {
                 self.awaited[sure] = Some(now);
-                self.base[sure] = behind[1 - sure].clamp(AHEAD[0], AHEAD[1]);
+                self.base[sure] = ahead[1 - sure].clamp(AHEAD[0], AHEAD[1]);
             }
         }
         // They have been silent the longer, the sooner somebody may have waited.
@@ -268,15 +271,15 @@ impl Person {
         // That was tried just now; but nobody tries that with the log, as long as it is one.
         let tried = if self.observes && !self.gone { Some(now) } else { self.in_vain };
         let waits = |which: usize, silent: Duration| {
-            let (base, behind) = (self.base[which], behind[which]);
+            let (base, ahead) = (self.base[which], ahead[which]);
             let grace = GRACES[usize::from(self.slow[which] >= LATE)];
             let gained = (AHEAD[1] - base) * silent.as_millis() as u64 / grace.as_millis() as u64;
             let in_vain = silent >= grace && tried.is_some_and(|then| now - then <= JUST_NOW);
-            behind > strains[which] && !in_vain && behind > (base + gained).min(AHEAD[1])
+            ahead > strains[which] && !in_vain && ahead > (base + gained).min(AHEAD[1])
         };
         // That it is long is noted when it is found that they are well behind.
-        self.late[0] |= behind[0] > strains[0] && silent >= SLOW;
-        self.late[1] |= behind[1] > strains[1] && silent_at_most >= SLOW;
+        self.late[0] |= ahead[0] > strains[0] && silent >= SLOW;
+        self.late[1] |= ahead[1] > strains[1] && silent_at_most >= SLOW;
         // Whoever is slow is waited for longer.
         [waits(0, silent_at_most), waits(1, silent)]
     }

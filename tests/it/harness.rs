@@ -617,3 +617,18 @@ impl Peer {
         self.socket().shutdown(Shutdown::Write).expect("it is still connected");
     }
 }
+
+/// Both ends of each of these connections are done.
+pub fn part(peers: &[Peer]) {
+    peers.iter().for_each(|peer| _ = peer.socket().shutdown(Shutdown::Both));
+}
+
+/// Does something at the end of a scope, also of one that is left by a panic: nobody is to
+/// wait for those who talk without end.
+pub struct Finally<F: FnMut()>(pub F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

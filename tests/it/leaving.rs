@@ -1,6 +1,7 @@
 //! How it ends: for the server, for those who never say who they are, and for
 //! those who do not read.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, Write};
 #[cfg(unix)]
 use std::net::TcpStream;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use crate::harness::minichat_after;
-use crate::harness::{PATIENCE, Peer, Server, minichat};
+use crate::harness::{Finally, PATIENCE, Peer, Server, minichat, part};
 use crate::signals;
 
 #[test]
@@ -241,6 +242,57 @@ fn who_does_not_read_is_cut_and_nobody_else_misses_a_line() {
     // What was on its way may still be read, and then it is over.
     while sleepy.raw_line().ends_with(b"\n") {}
     server.still_serves();
+}
+
+#[test]
+fn who_leaves_reads_slowly_all_that_is_owed_though_others_talk_as_fast_as_they_can() {
+    const RATE: f64 = 300e3; // Bytes a second.
+    let text = "x".repeat(1000);
+    for quits in [true, false] {
+        let server = Server::start(&["--rate", "0"]);
+        let mut slow = Peer::with_room(server.address, 8 << 10);
+        slow.says("NICK slow");
+        slow.skips_to("OK welcome slow");
+        let talkers: Vec<Peer> =
+            ["ana", "joao", "bia", "rui"].iter().map(|nick| server.member(nick)).collect();
+        thread::scope(|scope| {
+            let _over = Finally(|| part(&talkers));
+            for peer in &talkers {
+                scope.spawn(|| io::copy(&mut peer.socket(), &mut io::sink()));
+                scope.spawn(|| {
+                    let mut lines = (0..).map(|n| format!("MSG {n} {text}\n"));
+                    let mut talk = || peer.socket().write_all(lines.next()?.as_bytes()).ok();
+                    while talk().is_some() {}
+                });
+            }
+            let (begin, mut bytes, mut leaves) = (Instant::now(), 0, false);
+            let mut heard: HashMap<String, usize> = HashMap::new();
+            let last = loop {
+                let line = slow.raw_line();
+                let line = String::from_utf8(line).expect("the server sends UTF-8");
+                let message = line.strip_prefix("FROM ").and_then(|line| line.split_once(' '));
+                match message {
+                    None if line.ends_with(" joined.\n") => (),
+                    None => break line,
+                    Some((from, said)) => {
+                        let next = heard.entry(from.into()).or_default();
+                        assert_eq!(said, format!("[all]: {next} {text}\n"), "{from} said more");
+                        *next += 1;
+                    }
+                }
+                bytes += line.len();
+                let due = Duration::from_secs_f64(bytes as f64 / RATE);
+                thread::sleep(due.saturating_sub(begin.elapsed()));
+                if !leaves && begin.elapsed() > Duration::from_secs(1) {
+                    leaves = true;
+                    if quits { slow.says("QUIT") } else { slow.stops_talking() }
+                }
+            };
+            assert_eq!((leaves, &*last), (true, if quits { "BYE\n" } else { "" }));
+        });
+        server.process.signal("TERM");
+        assert_eq!(server.process.output().stderr, "", "nobody was cut off");
+    }
 }
 
 #[test]

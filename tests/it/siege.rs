@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::harness::{GREETING, PATIENCE, Peer, Server, minichat, minichat_after};
+use crate::harness::{Finally, GREETING, PATIENCE, Peer, Server, minichat, minichat_after, part};
 
 type Assault = fn(&mut Server);
 
@@ -781,21 +781,6 @@ fn sip(peer: &Peer, rate: f64, time: Duration) {
 
 /// How long those talk who make others wait.
 const WHILE: Duration = Duration::from_secs(4);
-
-/// Does something at the end of a scope, also of one that is left by a panic: nobody is to
-/// wait for those who talk without end.
-struct Finally<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for Finally<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
-/// Both ends of each of these connections are done.
-fn part(peers: &[Peer]) {
-    peers.iter().for_each(|peer| _ = peer.socket().shutdown(Shutdown::Both));
-}
 
 /// As many bytes as a nick can have.
 fn long_nick(first: char) -> String {
