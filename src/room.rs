@@ -227,8 +227,12 @@ impl Room {
     /// remember it, `id` is let go.
     pub fn take_back(&mut self, id: SessionId, read: &[u8], sent: usize, now: Duration) {
         let session = &mut self.sessions[id.0];
+        let was_done = session.hears.is_empty();
         session.take_back(&self.transcript, read, sent, now);
         if session.behind(self.transcript.head()) > 0 {
+            if was_done {
+                self.limit = None; // It leaves, and was not waited for meanwhile.
+            }
             self.slowest = self.slowest.min(session.hears.start);
             self.let_go();
         }
@@ -281,9 +285,11 @@ impl Room {
     pub fn is_pressing(&mut self, id: SessionId, now: Duration) -> bool {
         let Some(whom) = self.sessions[id.0].presses else { return false };
         let crowded = self.is_crowded(now);
-        self.sessions
-            .get_mut(whom.0)
-            .is_some_and(|session| session.is_burdened(now) || crowded && session.note_bytes() > 0)
+        self.sessions.get_mut(whom.0).is_some_and(|session| {
+            // One who leaves is told nothing more.
+            let burdened = !session.leaving && session.is_burdened(now);
+            burdened || crowded && session.note_bytes() > 0
+        })
     }
 
     /// Whether all private lines together take so much memory that more of them had
@@ -1200,7 +1206,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_is_waited_for_until_all_is_read() {
+    fn who_leaves_is_waited_for_until_all_is_read_or_for_half_a_minute() {
         let mut room = Room::new(Rules::default());
         let [ana, joao] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -1211,9 +1217,22 @@ mod tests {
         assert!(!is_held_up(&mut room, ana, LOOK), "he has time to read");
         flood(&mut room, ana, 50);
         assert!(is_held_up(&mut room, ana, 3 * LOOK), "it would be overwritten");
-        while room.read(joao, &mut Vec::new()) == Reading::Some {}
+        // What he is given last may not get through, and was not his meanwhile.
+        let mut out = Vec::new();
+        assert_eq!(room.read(joao, &mut out), Reading::Some);
         assert!(!is_held_up(&mut room, ana, 5 * LOOK), "it is nothing to him");
+        flood(&mut room, ana, 10);
+        assert!(!room.is_strained(6 * LOOK));
+        room.take_back(joao, &out, 0, 6 * LOOK);
+        assert!(room.is_strained(6 * LOOK), "he is waited for at once");
         assert_eq!(room.take_cut(), []);
+        // He reads on, but slowly.
+        for second in 1..30 {
+            takes(&mut room, joao, 1, Duration::from_secs(second));
+            assert!(is_held_up(&mut room, ana, Duration::from_secs(second)));
+        }
+        takes(&mut room, joao, 1, Duration::from_secs(31));
+        assert!(!room.is_strained(Duration::from_secs(31)), "he has had his time");
     }
 
     #[test]
@@ -1291,7 +1310,13 @@ mod tests {
         room.hear(ana, Ok(b"MSG @bia psst"), 2 * second);
         assert!(room.is_pressing(ana, 2 * second));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
-        assert!(!room.is_pressing(ana, second));
+        assert!(!room.is_pressing(ana, 2 * second));
+        for _ in 0..150 {
+            room.hear(ana, Ok(line.as_bytes()), 2 * second);
+        }
+        assert!(room.is_pressing(ana, 2 * second));
+        room.hear(joao, Ok(b"QUIT"), 2 * second);
+        assert!(!room.is_pressing(ana, 2 * second), "he is told nothing more");
     }
 
     #[test]

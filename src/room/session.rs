@@ -10,8 +10,8 @@ use crate::wire::Nick;
 /// How many bytes to give a listener at a time; also how much of a room's
 /// memory one listener can borrow.
 const BATCH: usize = 64 << 10;
-/// Whoever has so many bytes yet to read is well behind, and the others have to
-/// slow down...
+/// Of whom the others are so many bytes ahead is well behind, and they have to slow
+/// down...
 pub(super) const STRAIN: usize = 128 << 10;
 /// ...so much that it takes them this long...
 const GRACE: Duration = Duration::from_secs(1);
@@ -22,6 +22,8 @@ const LONG_GRACE: Duration = Duration::from_secs(4);
 /// Whoever reads what comes then is never cut off, nor is one whom a busy server keeps
 /// waiting; one who has stopped is soon, and nobody waits for long.
 const DANGER: usize = (1 << 20) - (128 << 10);
+/// For how long one who leaves is waited for at most: nobody can remove them any more.
+const PARTING: Duration = Duration::from_secs(30);
 /// How many bytes of history that nobody hears may lie between what is given at a time:
 /// whoever does not take that would have them looked at over and over.
 const HIDDEN: usize = 4 << 10;
@@ -75,6 +77,8 @@ pub(super) struct Session {
     pub muted: bool,
     /// It was told its last word.
     pub leaving: bool,
+    /// When it was first waited for after that.
+    parting: Option<Duration>,
     /// It is told nothing at all any more.
     silenced: bool,
     /// It was cut off.
@@ -84,7 +88,7 @@ pub(super) struct Session {
 /// Since when something has waited for somebody to read.
 #[derive(Clone, Copy, Default)]
 struct Waits {
-    /// Somebody who had something to say, and how many bytes it was behind then...
+    /// Somebody who had something to say, and how many bytes the others were ahead then...
     speakers: Option<(Duration, usize)>,
     /// ...and it was for [`SLOW`].
     long: bool,
@@ -173,7 +177,8 @@ impl Session {
 
     /// How far the talk may get for now without leaving behind one who reads.
     pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
-        if self.hears.is_empty() {
+        let parts = self.leaving && now - *self.parting.get_or_insert(now) >= PARTING;
+        if self.hears.is_empty() || parts {
             return u64::MAX;
         }
         // History is behind by its nature.

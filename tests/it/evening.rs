@@ -34,6 +34,8 @@ const SLOW: Duration = Duration::from_millis(150);
 const LATE: u32 = 2;
 /// How long that is for most, and for one who has been waited for and then has read.
 const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// One who leaves is waited for at most for so long.
+const PARTING: Duration = Duration::from_secs(30);
 /// Whoever was given something within this long has shown whether they read.
 const JUST_NOW: Duration = Duration::from_millis(500);
 /// What one private line may take beside its bytes, at most.
@@ -149,8 +151,10 @@ struct Person {
     renames: Vec<Duration>,
     /// Since when others have waited for them, if it is so for certain, and if it may be.
     awaited: [Option<Duration>; 2],
-    /// How far they were behind then: at most and at least.
+    /// How far the others were ahead then: at most and at least.
     base: [u64; 2],
+    /// When they left, or a little later.
+    parting: Option<Duration>,
     /// When they last took nothing of what they were given, and have taken nothing since.
     in_vain: Option<Duration>,
     /// Whether others had waited long for them, also for what they were last given, and
@@ -197,6 +201,7 @@ impl Person {
             renames: Vec::new(),
             awaited: [None; 2],
             base: [0; 2],
+            parting: None,
             in_vain: None,
             late: [false; 2],
             given_late: [false; 2],
@@ -245,7 +250,9 @@ impl Person {
         let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
         let strains = [strain(place.start), strain(place.end)];
         let ahead = [ahead(behind.start, place.end), ahead(behind.end, place.start)];
-        self.exceeds(strains, ahead, now)
+        let [sure, may] = self.exceeds(strains, ahead, now);
+        let parting = self.gone.then(|| *self.parting.get_or_insert(now));
+        [sure && parting.is_none_or(|then| now - then < PARTING), may]
     }
 
     /// Whether they read, and have more private lines to read than they should have.
@@ -814,7 +821,9 @@ impl Evening<'_> {
             let person = &self.people[who];
             let id = person.id;
             let Ok(whom) = person.presses else { continue };
-            let whom = self.people.iter_mut().find(|person| Some(person.id) == whom);
+            // Who leaves is told nothing more.
+            let whom =
+                self.people.iter_mut().find(|person| Some(person.id) == whom && !person.gone);
             let [sure, may] = whom.map_or([false; 2], |whom| whom.is_burdened(now));
             let waits = self.room.is_pressing(id, now);
             assert!(sure <= waits && waits <= may, "who tells somebody too much has to wait");

@@ -280,6 +280,7 @@ fn who_leaves_reads_slowly_all_that_is_owed_though_others_talk_as_fast_as_they_c
                         *next += 1;
                     }
                 }
+                assert!(begin.elapsed() < PATIENCE, "the server does not see it off");
                 bytes += line.len();
                 let due = Duration::from_secs_f64(bytes as f64 / RATE);
                 thread::sleep(due.saturating_sub(begin.elapsed()));
