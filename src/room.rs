@@ -227,12 +227,8 @@ impl Room {
     /// remember it, `id` is let go.
     pub fn take_back(&mut self, id: SessionId, read: &[u8], sent: usize, now: Duration) {
         let session = &mut self.sessions[id.0];
-        let was_done = session.hears.is_empty();
         session.take_back(&self.transcript, read, sent, now);
         if session.behind(self.transcript.head()) > 0 {
-            if was_done {
-                self.limit = None; // It leaves, and was not waited for meanwhile.
-            }
             self.slowest = self.slowest.min(session.hears.start);
             self.let_go();
         }
@@ -287,8 +283,8 @@ impl Room {
         let crowded = self.is_crowded(now);
         self.sessions.get_mut(whom.0).is_some_and(|session| {
             // One who leaves is told nothing more.
-            let burdened = !session.leaving && session.is_burdened(now);
-            burdened || crowded && session.note_bytes() > 0
+            let waits = crowded && session.note_bytes() > 0 || session.is_burdened(now);
+            !session.leaving && waits
         })
     }
 
@@ -725,7 +721,10 @@ impl Room {
             let start = self.transcript.start();
             match self.sessions.iter().find(|(_, session)| session.behind(start) > 0) {
                 Some((index, _)) => self.give_up(SessionId(index), Reason::Behind),
-                None => self.find_slowest(),
+                None => {
+                    self.find_slowest();
+                    self.slowest = self.slowest.max(start);
+                }
             }
         }
     }
@@ -733,8 +732,8 @@ impl Room {
     /// Brings the lower bound of all places up to date.
     fn find_slowest(&mut self) {
         let head = self.transcript.head();
-        let late = self.sessions.iter().filter(|(_, session)| session.behind(head) > 0);
-        self.slowest = late.map(|(_, session)| session.hears.start).min().unwrap_or(head);
+        let places = self.sessions.iter().filter_map(|(_, session)| session.needs(head));
+        self.slowest = places.min().unwrap_or(head);
     }
 
     fn report(&mut self, id: SessionId, what: Deed) {
@@ -1217,14 +1216,13 @@ mod tests {
         assert!(!is_held_up(&mut room, ana, LOOK), "he has time to read");
         flood(&mut room, ana, 50);
         assert!(is_held_up(&mut room, ana, 3 * LOOK), "it would be overwritten");
-        // What he is given last may not get through, and was not his meanwhile.
+        // He is given all that is left, which may not get through.
         let mut out = Vec::new();
         assert_eq!(room.read(joao, &mut out), Reading::Some);
-        assert!(!is_held_up(&mut room, ana, 5 * LOOK), "it is nothing to him");
+        assert!(is_held_up(&mut room, ana, 5 * LOOK), "it is on its way");
         flood(&mut room, ana, 10);
-        assert!(!room.is_strained(6 * LOOK));
-        room.take_back(joao, &out, 0, 6 * LOOK);
-        assert!(room.is_strained(6 * LOOK), "he is waited for at once");
+        room.take_back(joao, &out, 0, 7 * LOOK);
+        assert!(is_held_up(&mut room, ana, 7 * LOOK), "it has come back");
         assert_eq!(room.take_cut(), []);
         // He reads on, but slowly.
         for second in 1..30 {
@@ -1233,6 +1231,21 @@ mod tests {
         }
         takes(&mut room, joao, 1, Duration::from_secs(31));
         assert!(!room.is_strained(Duration::from_secs(31)), "he has had his time");
+    }
+
+    #[test]
+    fn who_leaves_and_has_read_all_is_not_waited_for() {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        flood(&mut room, ana, 150);
+        room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
+        assert!(is_held_up(&mut room, ana, LOOK));
+        while room.read(joao, &mut Vec::new()) == Reading::Some {}
+        assert!(!is_held_up(&mut room, ana, 3 * LOOK), "it is nothing to him");
+        flood(&mut room, ana, 2000);
+        assert_eq!(room.take_cut(), []);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) struct Session {
     pub muted: bool,
     /// It was told its last word.
     pub leaving: bool,
-    /// When it was first waited for after that.
+    /// When it was first asked after that whether to wait for it.
     parting: Option<Duration>,
     /// It is told nothing at all any more.
     silenced: bool,
@@ -175,18 +175,33 @@ impl Session {
         self.hears.end.min(head).saturating_sub(self.hears.start)
     }
 
+    /// From which place on it may yet need the talk. What was sent last may come back; to
+    /// one who leaves that makes all the difference, and to others little.
+    fn place(&self) -> u64 {
+        let sent_all = self.leaving && self.hears.is_empty();
+        if sent_all { self.given_from } else { self.hears.start }
+    }
+
+    /// The same, if what has been said so far is of interest from there on.
+    pub fn needs(&self, head: u64) -> Option<u64> {
+        let place = self.place();
+        (place < self.hears.end.min(head)).then_some(place)
+    }
+
     /// How far the talk may get for now without leaving behind one who reads.
     pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
-        let parts = self.leaving && now - *self.parting.get_or_insert(now) >= PARTING;
-        if self.hears.is_empty() || parts {
+        let parting = self.leaving.then(|| *self.parting.get_or_insert(now));
+        let too_long = parting.is_some_and(|since| now.saturating_sub(since) >= PARTING);
+        let place = self.place();
+        if place >= self.hears.end || too_long {
             return u64::MAX;
         }
         // History is behind by its nature.
-        let strain = STRAIN + if self.hears.start < self.hushed { MAX_HISTORY } else { 0 };
+        let strain = STRAIN + if place < self.hushed { MAX_HISTORY } else { 0 };
         // What one who leaves has yet to hear becomes no more, but it can be overwritten.
-        let ahead = (head - self.hears.start) as usize;
+        let ahead = (head - place) as usize;
         let slack = if ahead > strain { self.slack(ahead, now) } else { Some(strain) };
-        slack.map_or(u64::MAX, |slack| self.hears.start + slack as u64)
+        slack.map_or(u64::MAX, |slack| place + slack as u64)
     }
 
     /// Whether it reads, and has more private lines to read than it should have by now.

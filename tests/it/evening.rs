@@ -155,6 +155,9 @@ struct Person {
     base: [u64; 2],
     /// When they left, or a little later.
     parting: Option<Duration>,
+    /// Where the talk begins of which they were given some last: to one who leaves it may
+    /// come back.
+    given: u64,
     /// When they last took nothing of what they were given, and have taken nothing since.
     in_vain: Option<Duration>,
     /// Whether others had waited long for them, also for what they were last given, and
@@ -202,6 +205,7 @@ impl Person {
             awaited: [None; 2],
             base: [0; 2],
             parting: None,
+            given: place,
             in_vain: None,
             late: [false; 2],
             given_late: [false; 2],
@@ -249,7 +253,10 @@ impl Person {
         // History is behind by its nature.
         let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
         let strains = [strain(place.start), strain(place.end)];
-        let ahead = [ahead(behind.start, place.end), ahead(behind.end, place.start)];
+        let mut ahead = [ahead(behind.start, place.end), ahead(behind.end, place.start)];
+        if self.gone && self.given < self.ears {
+            ahead[1] = ahead[1].max(head.saturating_sub(self.given));
+        }
         let [sure, may] = self.exceeds(strains, ahead, now);
         let parting = self.gone.then(|| *self.parting.get_or_insert(now));
         [sure && parting.is_none_or(|then| now - then < PARTING), may]
@@ -292,7 +299,8 @@ impl Person {
     }
 
     /// They are given something to read, and so have taken what they were given before.
-    fn is_given(&mut self) {
+    fn is_given(&mut self, head: u64) {
+        self.given = self.place(head).start;
         for (slow, late) in self.slow.iter_mut().zip(mem::take(&mut self.given_late)) {
             *slow += u32::from(late);
         }
@@ -840,7 +848,7 @@ impl Evening<'_> {
         let id = self.people[who].id;
         let mut read = Vec::new();
         let reading = self.room.read(id, &mut read);
-        self.people[who].is_given();
+        self.people[who].is_given(self.head);
         if reading == Reading::Some && self.dice.below(4) == 1 {
             // Not all of it gets through; the room has the rest.
             let through = self.dice.below(2 * read.len()).saturating_sub(read.len());
@@ -859,7 +867,7 @@ impl Evening<'_> {
             // Whoever is at the same place is given the same bytes.
             for other in &mut self.people {
                 if self.room.skip(other.id, talk) {
-                    other.is_given();
+                    other.is_given(self.head);
                     other.takes(&read);
                 }
             }
