@@ -1179,18 +1179,18 @@ mod tests {
         // He has read everything; that he had nothing to read since is not his fault.
         let second = Duration::from_secs(1);
         let start = 10 * second;
-        flood(&mut room, ana, 100);
-        assert!(!is_held_up(&mut room, ana, start), "100 lines are no reason");
+        flood(&mut room, ana, 230);
+        assert!(!is_held_up(&mut room, ana, start), "230 lines are no reason");
         flood(&mut room, ana, 50);
         assert!(is_held_up(&mut room, ana, start));
         // The others may get the further ahead the longer he is silent.
         flood(&mut room, ana, 30);
         assert!(room.is_strained(start + second / 50));
         assert!(!room.is_strained(start + second / 10));
-        flood(&mut room, ana, 600);
+        flood(&mut room, ana, 450);
         takes(&mut room, joao, 0, start + second / 4);
         assert!(room.is_strained(start + second / 2));
-        flood(&mut room, ana, 150);
+        flood(&mut room, ana, 170);
         assert!(room.is_strained(start + 2 * second), "who knows, since it was not tried again");
         takes(&mut room, joao, 0, start + 2 * second);
         assert!(!room.is_strained(start + 2 * second + LOOK), "joao has stopped reading");
@@ -1212,9 +1212,9 @@ mod tests {
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         flood(&mut room, ana, 50);
         room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
-        flood(&mut room, ana, 50);
+        flood(&mut room, ana, 150);
         assert!(!is_held_up(&mut room, ana, LOOK), "he has time to read");
-        flood(&mut room, ana, 50);
+        flood(&mut room, ana, 100);
         assert!(is_held_up(&mut room, ana, 3 * LOOK), "it would be overwritten");
         // He is given all that is left, which may not get through.
         let mut out = Vec::new();
@@ -1239,7 +1239,7 @@ mod tests {
         let [ana, joao] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
-        flood(&mut room, ana, 150);
+        flood(&mut room, ana, 280);
         room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
         assert!(is_held_up(&mut room, ana, LOOK));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
@@ -1281,7 +1281,7 @@ mod tests {
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         flood(&mut room, ana, 1000);
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
-        flood(&mut room, ana, 100);
+        flood(&mut room, ana, 230);
         assert!(!room.is_strained(Duration::ZERO), "history is behind by its nature");
         flood(&mut room, ana, 50);
         assert!(is_held_up(&mut room, ana, LOOK));
@@ -1299,7 +1299,7 @@ mod tests {
         }
         let second = Duration::from_secs(1);
         let line = format!("MSG @joao {}", "x".repeat(1000));
-        for lines in [100, 50] {
+        for lines in [200, 150] {
             assert!(!room.is_pressing(ana, second));
             for _ in 0..lines {
                 room.hear(ana, Ok(line.as_bytes()), second);
@@ -1324,7 +1324,7 @@ mod tests {
         assert!(room.is_pressing(ana, 2 * second));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
         assert!(!room.is_pressing(ana, 2 * second));
-        for _ in 0..150 {
+        for _ in 0..300 {
             room.hear(ana, Ok(line.as_bytes()), 2 * second);
         }
         assert!(room.is_pressing(ana, 2 * second));

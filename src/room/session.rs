@@ -11,8 +11,9 @@ use crate::wire::Nick;
 /// memory one listener can borrow.
 const BATCH: usize = 64 << 10;
 /// Of whom the others are so many bytes ahead is well behind, and they have to slow
-/// down...
-pub(super) const STRAIN: usize = 128 << 10;
+/// down: a few of them who talk as fast as they can are half as much ahead of everybody
+/// for a moment...
+pub(super) const STRAIN: usize = 256 << 10;
 /// ...so much that it takes them this long...
 const GRACE: Duration = Duration::from_secs(1);
 /// ...or, for the sake of one who has kept them waiting before and went on to read, this

@@ -358,12 +358,12 @@ const LIMITS: [Limit; 21] = [
         "256 KiB/s, divided by those who talk, as if they were 64 to 256; 1 s of it at once; \
          those without a nick have one share for each address | \
          while somebody who has read in the last second, or 4 s if they are slow, \
-         is 128 to 896 KiB behind, or 8 MiB of private lines wait",
+         is 256 to 896 KiB behind, or 8 MiB of private lines wait",
         &[
             ("server/pace", "CALM: u64 = 256 << 10;"),
             ("server/pace", "COMPANY: [usize; 2] = [64, 256];"),
             ("server/pace", "SAVINGS: Duration = Duration::from_secs(1);"),
-            ("room/session", "STRAIN: usize = 128 << 10;"),
+            ("room/session", "STRAIN: usize = 256 << 10;"),
             ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
             ("room/session", " GRACE: Duration = Duration::from_secs(1);"),
             ("room/session", "LONG_GRACE: Duration = Duration::from_secs(4);"),

@@ -28,7 +28,7 @@ const PAUSES: [u64; 6] = [0, 0, 7, 49, 900, 4000];
 const LOUD: usize = 6 << 20;
 /// The others may get so many bytes ahead of somebody who has just read, so many
 /// of one who has not read for almost so long, and any number after that.
-const AHEAD: [u64; 2] = [128 << 10, 896 << 10];
+const AHEAD: [u64; 2] = [256 << 10, 896 << 10];
 /// Who reads nothing in this long, and has so often gone on to read, is slow.
 const SLOW: Duration = Duration::from_millis(150);
 const LATE: u32 = 2;
