@@ -69,7 +69,8 @@ pub struct Room {
     unweighed: usize,
     /// The places of the last messages, as many as history may want.
     recent: VecDeque<u64>,
-    /// No listener is behind this place, so none can be let go before it.
+    /// No listener is behind this place, so none can be let go before it; but what was
+    /// given last to one who leaves may come back from before.
     slowest: u64,
     /// What time it was when somebody was last heard.
     clock: Duration,
@@ -283,8 +284,8 @@ impl Room {
         let crowded = self.is_crowded(now);
         self.sessions.get_mut(whom.0).is_some_and(|session| {
             // One who leaves is told nothing more.
-            let waits = crowded && session.note_bytes() > 0 || session.is_burdened(now);
-            !session.leaving && waits
+            let much = crowded && session.note_bytes() > 0;
+            !session.leaving && (much || session.is_burdened(now))
         })
     }
 
@@ -1231,6 +1232,25 @@ mod tests {
         }
         takes(&mut room, joao, 1, Duration::from_secs(31));
         assert!(!room.is_strained(Duration::from_secs(31)), "he has had his time");
+    }
+
+    #[test]
+    fn who_comes_and_leaves_at_once_is_not_waited_for() {
+        let mut room = Room::new(Rules::default());
+        let ana = room.enter();
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        let [joao, bia, log] = [room.enter(), room.enter(), room.observe()];
+        room.read(bia, &mut Vec::new()); // She has been a guest for long.
+        flood(&mut room, ana, 1000);
+        while room.read(log, &mut Vec::new()) == Reading::Some {}
+        for (id, nick) in [(joao, "joao"), (bia, "bia")] {
+            room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
+            room.hear(id, Ok(b"QUIT"), Duration::ZERO);
+            assert!(!room.is_strained(LOOK));
+        }
+        let log = room.observe();
+        room.hang_up(log);
+        assert!(!room.is_strained(3 * LOOK));
     }
 
     #[test]

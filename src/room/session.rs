@@ -10,9 +10,9 @@ use crate::wire::Nick;
 /// How many bytes to give a listener at a time; also how much of a room's
 /// memory one listener can borrow.
 const BATCH: usize = 64 << 10;
+/// A few who talk as fast as they can are half of this ahead of everybody for a moment.
 /// Of whom the others are so many bytes ahead is well behind, and they have to slow
-/// down: a few of them who talk as fast as they can are half as much ahead of everybody
-/// for a moment...
+/// down...
 pub(super) const STRAIN: usize = 256 << 10;
 /// ...so much that it takes them this long...
 const GRACE: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ pub enum Reading {
 impl Session {
     /// Somebody who hears everything from `place` on and says nothing.
     pub fn observer(place: u64) -> Session {
-        Session { hears: place..u64::MAX, ..Session::default() }
+        Session { hears: place..u64::MAX, given_from: place, ..Session::default() }
     }
 
     /// Whether public lines are of interest.
@@ -242,6 +242,7 @@ impl Session {
             return;
         }
         self.hears = place..u64::MAX;
+        self.given_from = place; // Guests are given no talk.
         self.hushed = now;
         for note in &mut self.notes {
             note.at = note.at.min(place);
@@ -377,6 +378,7 @@ impl Session {
             // Talk is still there; so it takes no memory to read slowly.
             self.hears.start = self.given_from;
             self.pass_over(transcript, sent.saturating_sub(self.given_notes) as u64);
+            self.given_from = self.hears.start;
         }
         if sent < self.given_notes {
             self.put_back(&given[sent..self.given_notes]);

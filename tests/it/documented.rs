@@ -358,7 +358,8 @@ const LIMITS: [Limit; 21] = [
         "256 KiB/s, divided by those who talk, as if they were 64 to 256; 1 s of it at once; \
          those without a nick have one share for each address | \
          while somebody who has read in the last second, or 4 s if they are slow, \
-         is 256 to 896 KiB behind, or 8 MiB of private lines wait",
+         is 256 to 896 KiB behind, or 8 MiB of private lines wait; \
+         one who leaves is waited for, too, for 30 s at most",
         &[
             ("server/pace", "CALM: u64 = 256 << 10;"),
             ("server/pace", "COMPANY: [usize; 2] = [64, 256];"),
@@ -367,6 +368,7 @@ const LIMITS: [Limit; 21] = [
             ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
             ("room/session", " GRACE: Duration = Duration::from_secs(1);"),
             ("room/session", "LONG_GRACE: Duration = Duration::from_secs(4);"),
+            ("room/session", "PARTING: Duration = Duration::from_secs(30);"),
         ],
     ),
     (
