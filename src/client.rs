@@ -27,7 +27,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer};
 
 use crate::config::{Connect, Format, Target};
-use crate::editor::Prompt;
+use crate::editor::{LAST_LINES, Prompt};
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
@@ -82,7 +82,7 @@ pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     let status = smol::block_on(chat(config, texts, &desk, &mut interrupts));
     // Whatever else is said is said on a terminal as it was found.
     if let Some(editor) = &desk.editor {
-        editor.finish("");
+        editor.finish("", Instant::now() + LAST_LINES);
     }
     status
 }

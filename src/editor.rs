@@ -52,8 +52,8 @@ const KEY_SEQUENCE: u16 = 50;
 const NEW_PROMPT: Duration = Duration::from_secs(1);
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
-/// How long the last lines may take to be shown...
-const LAST_LINES: Duration = Duration::from_millis(400);
+/// How long the last lines may take to be shown, if there is no reason to wait longer...
+pub const LAST_LINES: Duration = Duration::from_millis(400);
 /// ...and the very last at least, however long those before took.
 const LAST_WORD: Duration = Duration::from_millis(100);
 
@@ -266,9 +266,9 @@ impl Editor {
     /// Gives the terminal back as it was found, after what was printed is shown, and ends
     /// with these lines. From now on, [`print`](Editor::print) just writes.
     ///
-    /// A terminal that takes no output is not waited for.
-    pub fn finish(&self, last_lines: &str) {
-        let deadline = Instant::now() + LAST_LINES;
+    /// A terminal that takes no output is waited for until the deadline, or a moment
+    /// longer.
+    pub fn finish(&self, last_lines: &str, deadline: Instant) {
         let mut state = self.desk.lock();
         if mem::replace(&mut state.finishing, true) {
             drop(self.desk.wait_until(deadline, state, |state| state.phase == Phase::Closed));

@@ -70,8 +70,9 @@ const REGISTRATION: Duration = Duration::from_secs(30);
 const CLASS: usize = 128;
 /// How long the last words may take to be sent when the server stops...
 const FAREWELL: Duration = Duration::from_secs(2);
-/// ...and how long, from then on, what is yet to be logged and shown may take to be
-/// written. A terminal that is held is given back in another half second, if it can be.
+/// ...and how long, from then on or from half of it, what is yet to be logged and shown
+/// may take to be written. A terminal that is held is given back in another half second,
+/// if it can be.
 const AFTERWARDS: Duration = Duration::from_millis(450);
 /// How many sightings wait for a console that is slow or stopped.
 const SIGHTINGS: usize = 1024;
@@ -163,13 +164,14 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         serve(workers, &lobby, listeners, limits, presence, interrupts)
     });
     if let Some(interrupt) = end.at_once {
-        console.finish("");
+        console.give_back();
         process::exit(interrupt.status().into());
     }
     drop(lobby);
-    sighted.force_send(Sighting::Stopped(end.people)).ok(); // If need be, before others.
+    let deadline = (end.since + FAREWELL / 2).max(Instant::now()) + AFTERWARDS;
+    let stopped = Sighting::Stopped(end.people, deadline);
+    sighted.force_send(stopped).ok(); // If need be, before others.
     drop(sighted);
-    let deadline = (end.since + FAREWELL).max(Instant::now()) + AFTERWARDS;
     for done in followers {
         // A terminal that is held or a disk that hangs is not waited for.
         done.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
@@ -182,7 +184,7 @@ struct Restored(Console);
 
 impl Drop for Restored {
     fn drop(&mut self) {
-        self.0.finish("");
+        self.0.give_back();
     }
 }
 

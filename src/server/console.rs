@@ -14,7 +14,7 @@ use async_channel::{Receiver, TryRecvError};
 use chrono::Local;
 use colored::Colorize;
 
-use crate::editor::{self, Editor, Prompt, Purpose, Typed};
+use crate::editor::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
 use crate::room::{Cut, Deed, News, Reason};
 use crate::server::lobby::{Lobby, Sighting};
@@ -82,10 +82,15 @@ impl Console {
         }
     }
 
-    /// Gives the terminal back as it was found, and ends with these lines.
-    pub fn finish(&self, last_lines: &str) {
+    /// Gives the terminal back as it was found.
+    pub fn give_back(&self) {
+        self.finish("", Instant::now() + LAST_LINES);
+    }
+
+    /// The same, and ends with these lines: until the deadline, if it takes them.
+    fn finish(&self, last_lines: &str, deadline: Instant) {
         match &self.editor {
-            Some(editor) => editor.finish(last_lines),
+            Some(editor) => editor.finish(last_lines, deadline),
             None => self.print(last_lines),
         }
     }
@@ -143,13 +148,13 @@ impl Console {
                             .expect("a string takes all it is given");
                     }
                     Sighting::News(..) => (),
-                    Sighting::Stopped(members) => {
+                    Sighting::Stopped(members, deadline) => {
                         if let Some(kept) = brake.release() {
                             self.complain(&mut news, &more(kept));
                         }
                         if !self.quiet {
                             self.print(&mem::take(&mut news));
-                            self.finish(&((texts.stopped)(members) + "\n"));
+                            self.finish(&((texts.stopped)(members) + "\n"), deadline);
                         }
                     }
                     Sighting::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),

@@ -100,8 +100,9 @@ pub enum Sighting {
     Cut(Cut, SocketAddr),
     /// Something is not as it should be, though the chat goes on.
     Warning(String),
-    /// The server has stopped, when so many people were here.
-    Stopped(usize),
+    /// The server has stopped, when so many people were here. That may take until then to
+    /// be shown.
+    Stopped(usize, Instant),
 }
 
 /// Who has yet to be told or rung.
