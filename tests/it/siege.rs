@@ -826,9 +826,9 @@ fn talk_beside(slow: Peer, talkers: &[Peer], line: &str) {
     thread::scope(|scope| {
         let _over = Finally(|| part(talkers));
         // Before anybody talks: to begin late is to read nothing.
-        let sipping = scope.spawn(|| {
+        let sipping = scope.spawn(move || {
             sip(&slow, 400e3, WHILE);
-            quits(slow); // Who is still here would have to read on.
+            slow
         });
         for peer in talkers {
             let (mut ears, mut mouth) = (peer.socket(), peer.socket());
@@ -839,7 +839,9 @@ fn talk_beside(slow: Peer, talkers: &[Peer], line: &str) {
             let lines = lines.as_bytes();
             scope.spawn(move || while mouth.write_all(lines).is_ok() {});
         }
-        sipping.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let slow = sipping.join().unwrap_or_else(|panic| resume_unwind(panic));
+        part(talkers); // Who has so much to read is not listened to.
+        quits(slow);
     });
 }
 
@@ -863,6 +865,7 @@ fn comings_and_goings(server: &mut Server) {
             });
         }
         sip(&slow, 50e3, WHILE);
+        over.store(true, Ordering::SeqCst);
         quits(slow);
     });
 }
@@ -883,7 +886,7 @@ fn private_flood(server: &mut Server) {
                 scope.spawn(move || while mouth.write_all(lines).is_ok() {});
             }
             sip(&slow, 400e3, WHILE / 2);
-            part(&talkers); // Who has so much to read is not listened to.
+            part(&talkers);
             quits(slow);
         });
         drop(talkers);
