@@ -1090,6 +1090,15 @@ mod tests {
         assert_eq!(rename(8, 40), "ana8");
     }
 
+    /// A room with two members, who have read nothing yet.
+    fn ana_and_joao() -> (Room, [SessionId; 2]) {
+        let mut room = Room::new(Rules::default());
+        let [ana, joao] = [room.enter(), room.enter()];
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        (room, [ana, joao])
+    }
+
     /// Says 1,000 bytes, so many times; the talker reads along.
     fn flood(room: &mut Room, talker: SessionId, times: usize) {
         let mut out = Vec::new();
@@ -1146,10 +1155,7 @@ mod tests {
 
     #[test]
     fn who_reads_but_is_not_passed_on_what_is_then_overwritten_is_let_go_at_once() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         let (mut read, mut passed) = (Vec::new(), 0);
         // Each time that is more than a batch.
         for times in [100, 900] {
@@ -1172,10 +1178,7 @@ mod tests {
 
     #[test]
     fn who_reads_is_waited_for_and_who_does_not_is_not() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
         // He has read everything; that he had nothing to read since is not his fault.
         let second = Duration::from_secs(1);
@@ -1207,10 +1210,7 @@ mod tests {
 
     #[test]
     fn who_leaves_is_waited_for_until_all_is_read_or_for_half_a_minute() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         flood(&mut room, ana, 50);
         room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
         flood(&mut room, ana, 150);
@@ -1255,10 +1255,7 @@ mod tests {
 
     #[test]
     fn who_leaves_and_has_read_all_is_not_waited_for() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         flood(&mut room, ana, 280);
         room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
         assert!(is_held_up(&mut room, ana, LOOK));
@@ -1270,10 +1267,7 @@ mod tests {
 
     #[test]
     fn who_was_waited_for_twice_and_then_read_is_waited_for_longer() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         let ms = Duration::from_millis;
         flood(&mut room, ana, 800);
         assert!(is_held_up(&mut room, ana, ms(0)));
@@ -1384,10 +1378,7 @@ mod tests {
 
     #[test]
     fn whoever_does_not_read_what_they_are_told_alone_is_let_go_too() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         let line = format!("MSG @joao {}", "x".repeat(1000));
         for _ in 0..=MAX_NOTES / 1000 {
             room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
@@ -1555,10 +1546,7 @@ mod tests {
 
     #[test]
     fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, _joao]) = ana_and_joao();
         let mut text = 0;
         while room.take_cut().is_empty() {
             room.hear(ana, Ok(b"MSG @joao x"), Duration::ZERO);
@@ -1643,10 +1631,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_is_read_next_and_a_last_word_is_the_last() {
-        let mut room = Room::new(Rules::default());
-        let [ana, joao] = [room.enter(), room.enter()];
-        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+        let (mut room, [ana, joao]) = ana_and_joao();
         for line in ["MSG one", "MSG @joao two", "MSG three"] {
             room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
         }
