@@ -8,7 +8,8 @@
 //! 2. [`room`], who is here and what has been said, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`editor`], the line at
-//!    the bottom of the terminal; [`logfile`], a file that lines are appended to;
+//!    the bottom of the terminal; [`screen`], how wide that is; [`logfile`], a file that
+//!    lines are appended to;
 //! 3. [`server`], the sockets, the tasks and the one lock; [`client`], a line
 //!    client; [`discover`], the list of servers; [`cli`], the command line. They
 //!    do not know each other;
@@ -31,6 +32,7 @@ pub mod guess;
 pub mod interrupt;
 pub mod logfile;
 pub mod room;
+pub mod screen;
 pub mod server;
 pub mod texts;
 pub mod wire;

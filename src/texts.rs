@@ -6,6 +6,7 @@
 
 mod english;
 mod portuguese;
+pub mod wrap;
 
 use std::io;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
     &["wire", "texts", "guess", "interrupt"],
-    &["room", "discovery", "config", "error", "editor", "logfile"],
+    &["room", "discovery", "config", "error", "editor", "logfile", "screen"],
     &["server", "client", "discover", "cli"],
     &["main"],
 ];

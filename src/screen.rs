@@ -1,0 +1,101 @@
+//! The screen that standard output or standard error meets: how wide it is, and what is
+//! made to fit.
+
+use std::borrow::Cow;
+use std::env;
+use std::io::{self, IsTerminal};
+
+use crate::texts::wrap::wrap;
+
+/// How wide a terminal is taken to be that does not say so, in columns.
+const USUAL: usize = 80;
+
+/// What is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// How many columns the terminal has at this moment; none where there is no terminal.
+///
+/// A terminal on a serial line does not say so. There the variable `COLUMNS` counts.
+pub fn columns(stream: Stream) -> Option<usize> {
+    let (is_terminal, told) = match stream {
+        Stream::Output => (io::stdout().is_terminal(), system::columns(stream)),
+        Stream::Error => (io::stderr().is_terminal(), system::columns(stream)),
+    };
+    is_terminal.then(|| choose(told, env::var("COLUMNS").ok().as_deref()))
+}
+
+/// A text in rows that fit the terminal, or as it is where there is none.
+pub fn fit(text: &str, stream: Stream) -> Cow<'_, str> {
+    match columns(stream) {
+        Some(columns) => wrap(text, columns),
+        None => text.into(),
+    }
+}
+
+/// The width that counts: what the terminal says, or else the variable.
+fn choose(told: usize, variable: Option<&str>) -> usize {
+    let variable = || variable?.trim().parse().ok().filter(|&columns| columns > 0);
+    if told > 0 { told } else { variable().unwrap_or(USUAL) }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::io;
+
+    use rustix::termios::tcgetwinsize;
+
+    use super::Stream;
+
+    /// How many columns the terminal says it has; 0 if it does not.
+    pub fn columns(stream: Stream) -> usize {
+        let size = match stream {
+            Stream::Output => tcgetwinsize(io::stdout()),
+            Stream::Error => tcgetwinsize(io::stderr()),
+        };
+        size.map_or(0, |size| size.ws_col.into())
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use winapi_util::HandleRef;
+    use winapi_util::console::screen_buffer_info;
+
+    use super::Stream;
+
+    /// How many columns the console says it has; 0 if it does not.
+    pub fn columns(stream: Stream) -> usize {
+        let handle = match stream {
+            Stream::Output => HandleRef::stdout(),
+            Stream::Error => HandleRef::stderr(),
+        };
+        let size = screen_buffer_info(handle).map(|info| info.size().0);
+        size.ok().and_then(|columns| columns.try_into().ok()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_without_a_size_has_the_width_of_the_variable() {
+        for (told, variable, expected) in [
+            (100, None, 100),
+            (100, Some("60"), 100),
+            (0, Some("60"), 60),
+            (0, Some(" 60 "), 60),
+            (0, Some("0"), 80),
+            (0, Some("wide"), 80),
+            (0, None, 80),
+        ] {
+            assert_eq!(choose(told, variable), expected, "{told} {variable:?}");
+        }
+    }
+}
