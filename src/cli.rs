@@ -29,6 +29,8 @@ pub enum Asked {
     Discover(config::Discover),
     /// Print this on standard output; it ends with a line feed.
     Print(String),
+    /// Show this to people, as `Print` does; a terminal may break its lines.
+    Help(String),
     /// Nothing that can be done: what is wrong, and what to do, on a line each.
     Wrong(String),
 }
@@ -249,7 +251,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> As
         return Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
     }
     if args.help_requested() {
-        return Asked::Print(help(&args, texts));
+        return Asked::Help(help(&args, texts));
     }
     let (command, asked) = match args.command {
         Some(Command::Server(options)) => ("server", server(options, texts)),
@@ -673,10 +675,10 @@ mod tests {
         for line in
             ["-h", "--help", "server --help", "discover --help", "connect -h", "completions -h"]
         {
-            let Asked::Print(text) = parse(line) else { panic!("{line}") };
+            let Asked::Help(text) = parse(line) else { panic!("{line}") };
             assert!(text.starts_with("Usage: minichat"));
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-            let Asked::Print(text) = parse_in(&PORTUGUESE, line) else { panic!("{line}") };
+            let Asked::Help(text) = parse_in(&PORTUGUESE, line) else { panic!("{line}") };
             assert!(text.starts_with("Uso: minichat"));
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         }

@@ -31,6 +31,7 @@ use crate::editor::{LAST_LINES, Prompt};
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
+use crate::screen::{self, Stream};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
@@ -102,7 +103,14 @@ async fn chat(
         Err(interrupt) => return Ok(interrupt.status()),
     };
     let printer = match desk.editor.clone() {
-        Some(editor) => Printer::start(move |text, _| editor.print(&String::from_utf8_lossy(text))),
+        Some(editor) => Printer::start(move |text, _| {
+            editor.print(&screen::fit(&String::from_utf8_lossy(text), Stream::Output))
+        }),
+        // Programs read JSON, at a terminal, too.
+        None if desk.terminal && config.format != Format::Json => Printer::start(|text, more| {
+            let rows = String::from_utf8_lossy(text);
+            plain::print(screen::fit(&rows, Stream::Output).as_bytes(), more)
+        }),
         None => Printer::start(plain::print),
     };
     let mut conversation = Conversation::new(config, texts, desk, place, &printer, log);

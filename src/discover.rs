@@ -15,6 +15,7 @@ use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
 use crate::editor::write_out;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::screen::{self, Stream};
 use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
 
@@ -50,7 +51,7 @@ pub fn run(config: &config::Discover, texts: &'static Texts) -> Result<u8, Error
         }
         let interrupted = async { Err(interrupts.next().await) };
         match or(interrupted, async { Ok(look(browser, config, texts).await) }).await {
-            Ok(servers) => print(&list(&servers?, style, &texts.discover)).map(|()| 0),
+            Ok(servers) => print(&list(&servers?, style, &texts.discover), style).map(|()| 0),
             Err(interrupt) => Ok(interrupt.status()),
         }
     });
@@ -72,7 +73,8 @@ async fn look(
     let (complete, quiet) = if config.first { (REST, REST) } else { (COMPLETE, QUIET) };
     let mut others = Vec::new();
     if config.scan {
-        writeln!(io::stderr(), "{}", texts.discover.scanning).ok();
+        let scanning = screen::fit(texts.discover.scanning, Stream::Error);
+        writeln!(io::stderr(), "{scanning}").ok();
         others = scan(browser.interfaces(), DEFAULT_PORT).await;
     }
     // When there was something new; of the first server, only that it came counts.
@@ -125,7 +127,7 @@ async fn watch(
             // What is told of it now begins with another sign.
             Change::Down(_) => told.remove(&key),
         };
-        if last.as_ref() == Some(&line) { Ok(()) } else { print(&line) }
+        if last.as_ref() == Some(&line) { Ok(()) } else { print(&line, style) }
     };
     loop {
         enum Happening {
@@ -152,8 +154,12 @@ async fn watch(
     }
 }
 
-fn print(text: &str) -> Result<(), Error> {
-    write_out(text).map_err(Error::Output)
+fn print(text: &str, style: Style) -> Result<(), Error> {
+    let printed = match style {
+        Style::Table => write_out(&screen::fit(text, Stream::Output)),
+        Style::Columns | Style::Json => write_out(text),
+    };
+    printed.map_err(Error::Output)
 }
 
 /// How servers are printed.

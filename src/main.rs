@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
 use minichat::error::Error;
+use minichat::screen::{self, Stream};
 use minichat::{client, discover, server, texts};
 
 fn main() -> ExitCode {
@@ -13,13 +14,8 @@ fn main() -> ExitCode {
         Asked::Server(config) => server::run(&config, texts).map(|()| 0),
         Asked::Connect(config) => client::run(&config, texts),
         Asked::Discover(config) => discover::run(&config, texts),
-        Asked::Print(text) => {
-            match io::stdout().write_all(text.as_bytes()) {
-                // A reader that has seen enough is no failure.
-                Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(err)),
-                _ => Ok(0),
-            }
-        }
+        Asked::Print(text) => print(&text),
+        Asked::Help(text) => print(&screen::fit(&text, Stream::Output)),
         Asked::Wrong(what) => {
             complain(&what);
             Ok(2)
@@ -32,7 +28,17 @@ fn main() -> ExitCode {
     status.into()
 }
 
+/// Prints a text on standard output.
+fn print(text: &str) -> Result<u8, Error> {
+    match io::stdout().write_all(text.as_bytes()) {
+        // A reader that has seen enough is no failure.
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(err)),
+        _ => Ok(0),
+    }
+}
+
 /// Tells people what is wrong, if there is anybody to tell.
 fn complain(what: &str) {
-    writeln!(io::stderr(), "minichat: {what}").ok();
+    let what = format!("minichat: {what}");
+    writeln!(io::stderr(), "{}", screen::fit(&what, Stream::Error)).ok();
 }

@@ -10,6 +10,7 @@ use crate::client::plain::{self, Remarks};
 use crate::config::{Color, Connect, Format};
 use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
+use crate::screen::{self, Stream};
 use crate::texts::Client;
 
 /// Standard input and output, or the line editor on both.
@@ -109,8 +110,8 @@ fn clean(entered: &str) -> String {
 /// Says something about the client itself, where it disturbs nothing.
 pub fn remark(editor: Option<&Editor>, remarks: &Remarks, text: &str) {
     match editor {
-        Some(editor) => _ = editor.print(&format!("{text}\n")),
-        None => remarks.say(format!("{text}\n")),
+        Some(editor) => _ = editor.print(&(screen::fit(text, Stream::Output) + "\n")),
+        None => remarks.say((screen::fit(text, Stream::Error) + "\n").into_owned()),
     }
 }
 

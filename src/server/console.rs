@@ -17,6 +17,7 @@ use colored::Colorize;
 use crate::editor::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
 use crate::room::{Cut, Deed, News, Reason};
+use crate::screen::{self, Stream};
 use crate::server::lobby::{Lobby, Sighting};
 use crate::server::orders;
 use crate::server::places::own_addresses;
@@ -90,7 +91,9 @@ impl Console {
     /// The same, and ends with these lines: until the deadline, if it takes them.
     fn finish(&self, last_lines: &str, deadline: Instant) {
         match &self.editor {
-            Some(editor) => editor.finish(last_lines, deadline),
+            Some(editor) => {
+                editor.finish(&screen::fit(last_lines, Stream::Output), deadline);
+            }
             None => self.print(last_lines),
         }
     }
@@ -101,9 +104,10 @@ impl Console {
         if text.is_empty() {
             return;
         }
+        let rows = screen::fit(text, Stream::Output);
         let printed = match &self.editor {
-            Some(editor) => editor.print(text),
-            None => editor::write_out(text),
+            Some(editor) => editor.print(&rows),
+            None => editor::write_out(&rows),
         };
         printed.ok();
     }
@@ -114,7 +118,7 @@ impl Console {
         self.print(&mem::take(news));
         match &self.editor {
             Some(_) => self.print(&format!("{text}\n")),
-            None => drop(writeln!(io::stderr(), "{text}")),
+            None => drop(writeln!(io::stderr(), "{}", screen::fit(text, Stream::Error))),
         }
     }
 

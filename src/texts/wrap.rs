@@ -10,6 +10,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many columns a row is indented that stands under nothing in particular.
 const INDENT: usize = 2;
+/// How many columns a text has at least that stands under something.
+const ROOM: usize = 18;
 /// A terminal of fewer columns has no room for an indent and a wide character. Nothing
 /// is wrapped for it.
 const NARROWEST: usize = INDENT + 2;
@@ -17,7 +19,7 @@ const NARROWEST: usize = INDENT + 2;
 /// Breaks every line into rows of at most `columns`, at blanks where there are any.
 ///
 /// Each row but a line's first is indented: it stands under what follows the line's
-/// first two blanks, or two columns further in than the line. Sequences that set colours
+/// first two blanks in a row, or two columns further in than the line. Sequences that set colours
 /// take no room. The result of wrapping a row again is the same row.
 pub fn wrap(text: &str, columns: usize) -> Cow<'_, str> {
     if columns < NARROWEST || text.split('\n').all(|line| is_short(line, columns)) {
@@ -156,7 +158,7 @@ fn indent(pieces: &[Piece<'_>], columns: usize) -> usize {
             break;
         }
     }
-    if gap > 1 && column <= columns / 2 { column } else { (margin + INDENT).min(columns / 2) }
+    if gap > 1 && column + ROOM <= columns { column } else { (margin + INDENT).min(columns / 2) }
 }
 
 /// A line in parts. What takes more than `room` is taken apart as far as possible.

@@ -42,7 +42,9 @@ pub fn program(path: impl AsRef<OsStr>) -> Command {
 pub fn minichat() -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_minichat"));
     // Whoever runs the tests has habits; the tests have their own.
-    for name in ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_MESSAGES", "LANG"] {
+    for name in
+        ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL", "LC_MESSAGES", "LANG"]
+    {
         command.env_remove(name);
     }
     // Few clients are to be served by several threads, as many are by themselves.

@@ -9,6 +9,7 @@ mod hostile;
 mod looks;
 mod naming;
 mod talking;
+mod wrapping;
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -97,6 +98,19 @@ fn told(line: &str) -> Option<&str> {
     let (hour, minute) = time.split_once(':')?;
     let is_time = [hour, minute].iter().all(|two| two.len() == 2 && two.parse::<u8>().is_ok());
     is_time.then_some(rest)
+}
+
+/// Lines of which the rest stands in indented rows, as one each. A word that was broken
+/// stays so.
+fn unwrapped(rows: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for row in rows {
+        match (row.strip_prefix("  "), lines.last_mut()) {
+            (Some(rest), Some(line)) => *line = format!("{line} {}", rest.trim_start()),
+            _ => lines.push(row.clone()),
+        }
+    }
+    lines
 }
 
 /// How often the chat has told exactly this.

@@ -90,6 +90,17 @@ impl Tty {
     /// Starts any program.
     #[track_caller]
     pub fn launch(cols: u16, rows: u16, command: &mut Command) -> Tty {
+        Tty::launch_at((cols, rows), size(cols, rows), command)
+    }
+
+    /// The same, at a terminal that does not say its size, as a serial line.
+    #[track_caller]
+    pub fn unsized_terminal(cols: u16, rows: u16, command: &mut Command) -> Tty {
+        Tty::launch_at((cols, rows), size(0, 0), command)
+    }
+
+    #[track_caller]
+    fn launch_at((cols, rows): (u16, u16), told: Winsize, command: &mut Command) -> Tty {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there is a terminal");
         fcntl_setfd(&person, FdFlags::CLOEXEC).expect("a file can be kept from children");
         grantpt(&person).and_then(|()| unlockpt(&person)).expect("it is ours");
@@ -98,7 +109,7 @@ impl Tty {
         let mut options = OpenOptions::new();
         let program = options.read(true).write(true).open(name).expect("it can be opened");
         let person = File::from(person);
-        tcsetwinsize(&person, size(cols, rows)).expect("it has a size");
+        tcsetwinsize(&person, told).expect("it has a size");
 
         let end = || Stdio::from(program.try_clone().expect("a file can be shared"));
         command.stdin(end());
@@ -183,6 +194,28 @@ impl Tty {
             lines.pop();
         }
         lines
+    }
+
+    /// All rows that were ever shown and not taken back, the screen included, each as the
+    /// terminal shows it.
+    pub fn rows(&self) -> Vec<String> {
+        let mut seen = self.seen();
+        let screen = seen.terminal.screen_mut();
+        let (height, cols) = screen.size();
+        let (gone, height) = (screen.scrollback_len(), usize::from(height.get()));
+        let (mut rows, mut next) = (Vec::new(), 0);
+        while next < gone + height {
+            let top = next.min(gone);
+            screen.set_scrollback(gone - top);
+            let shown = screen.rows(0, cols.get()).skip(next - top);
+            rows.extend(shown.map(|row| row.trim_end().to_string()));
+            next = top + height;
+        }
+        screen.set_scrollback(0);
+        while rows.last().is_some_and(String::is_empty) {
+            rows.pop();
+        }
+        rows
     }
 
     /// The column that the next character goes to.

@@ -74,6 +74,30 @@ fn of_several_servers_a_person_chooses_one() {
 }
 
 #[test]
+fn title_of_a_server_forges_no_row() {
+    on_a_lan(2, |lan| {
+        let [there, here] = [lan.host(1), lan.host(2)];
+        let titles =
+            ["A", "B"].map(|first| format!("{first}{} 2  Redes  10.0.0.9", ".".repeat(39)));
+        let _servers =
+            titles.each_ref().map(|title| there.server(&["--port", "0", "--name", title]));
+        here.sees(&titles.each_ref().map(String::as_str));
+        for (arguments, shown) in [
+            (&["discover"][..], "VERSION"),
+            (&["discover", "--watch"], "+ B"),
+            (&["connect", "--nick", "ana"], "Which one? [1]"),
+            (&["connect", "A"], "Nickname"),
+        ] {
+            let tty = here.inside(|| Tty::launch(40, 24, minichat().args(arguments)));
+            tty.wait("the list", |screen| screen.contains(shown) && screen.contains("Redes"));
+            let rows = tty.rows();
+            assert!(!rows.iter().any(|row| row.starts_with(['2', 'R', '.'])), "{rows:#?}");
+            assert!(!rows.iter().any(|row| row.starts_with(" 2 ")), "{rows:#?}");
+        }
+    });
+}
+
+#[test]
 fn while_somebody_waits_for_a_server_ctrl_c_ends_that() {
     on_a_lan(1, |lan| {
         let mut ana = lan.host(1).terminal(&["connect", "--timeout", "60"]);

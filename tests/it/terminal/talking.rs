@@ -1,7 +1,7 @@
 //! What the words that are typed do.
 
 use super::{
-    SIZES, hears, holds, let_in, ready, sit_down, sit_down_at, start, times_told, told,
+    SIZES, hears, holds, let_in, ready, sit_down, sit_down_at, start, times_told, told, unwrapped,
     wait_for_draft,
 };
 use crate::harness::{Server, StandIn};
@@ -226,10 +226,14 @@ fn a_crowd_that_comes_at_once_takes_few_lines() {
             let text: String = lines.concat();
             (0..20).all(|n| text.matches(&format!("gente{n}")).count() >= 1)
         };
+        let about = |rows: Vec<String>| -> Vec<String> {
+            unwrapped(&rows).into_iter().filter(|line| is_about(line)).collect()
+        };
         tty.wait("the last of them", |screen| {
-            screen.lines().any(|line| is_about(line) && line.contains("gente19"))
+            let lines = about(screen.lines().map(String::from).collect());
+            lines.iter().any(|line| line.contains("gente19"))
         });
-        let lines: Vec<String> = tty.lines().into_iter().filter(|line| is_about(line)).collect();
+        let lines = about(tty.rows());
         assert!(all_named(&lines), "{lines:?}");
         assert!(lines.len() <= 6, "{lines:?}");
     }
