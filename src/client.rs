@@ -601,12 +601,8 @@ impl<'a> Conversation<'a> {
                 // Elsewhere, what came was printed as it came.
                 Act::ShowRaw(_) => (),
                 Act::Crowd(way, nicks) => self.show_crowd(way, &nicks),
-                Act::Hint(text) => match (&self.painter, &self.desk.editor) {
-                    (Some(painter), Some(_)) => {
-                        self.unprinted.extend_from_slice(painter.paint_hint(&text).as_bytes());
-                    }
-                    _ => self.desk.remark(&format!("* {text}")),
-                },
+                Act::Hint(text) => self.tell(Painter::paint_hint, &text),
+                Act::Note(text) => self.tell(Painter::paint_note, &text),
                 Act::Ring => {
                     // Within the last line: behind it would be one more.
                     let end = self.unprinted.len().saturating_sub(1);
@@ -637,6 +633,16 @@ impl<'a> Conversation<'a> {
             }
         }
         None
+    }
+
+    /// Tells the user something about the client itself, painted where there is an editor.
+    fn tell(&mut self, paint: fn(&Painter, &str) -> String, text: &str) {
+        match (&self.painter, &self.desk.editor) {
+            (Some(painter), Some(_)) => {
+                self.unprinted.extend_from_slice(paint(painter, text).as_bytes());
+            }
+            _ => self.desk.remark(&format!("* {text}")),
+        }
     }
 
     fn show(&mut self, record: &Record) {

@@ -208,6 +208,10 @@ pub struct Client {
     pub welcome: &'static str,
     /// Asks for the number of a server; Enter takes the first.
     pub which: &'static str,
+    /// How many people are in a room.
+    pub people: fn(u32) -> String,
+    /// That is none of the servers in the list: what was answered, how long the list is.
+    pub no_choice: fn(&str, usize) -> String,
     /// Asks for a nick; the proposal may be empty.
     pub nickname: fn(&str) -> String,
     /// The nick that was accepted.

@@ -111,8 +111,10 @@ pub enum Act {
     ShowRaw(String),
     /// Show who came or went, when there were many.
     Crowd(Way, Vec<String>),
-    /// Tell the user something about the client itself.
+    /// Tell the user that something did not work, or is not as it should be.
     Hint(String),
+    /// Tell the user what was asked for, or what the client does.
+    Note(String),
     /// Ring the bell.
     Ring,
     /// Ask for a nick: what Enter stands for, and what is in the line already.
@@ -230,7 +232,7 @@ impl Dialogue {
         }
         let mut acts = Vec::new();
         if self.manner == Manner::Editor {
-            acts.extend(hint(self.texts.welcome));
+            acts.extend(note(self.texts.welcome));
         }
         acts.extend(match nick {
             _ if self.manner == Manner::Raw => Vec::new(),
@@ -381,17 +383,17 @@ impl Dialogue {
             }
             Entry::Quit if self.phase == Phase::Away => vec![Act::End],
             Entry::Quit => self.quit(),
-            Entry::Help => texts.help.lines().map(|line| Act::Hint(line.into())).collect(),
+            Entry::Help => texts.help.lines().map(|line| Act::Note(line.into())).collect(),
             Entry::Clear if self.manner == Manner::Editor => vec![Act::Clear],
             Entry::Clear => hint(texts.no_screen),
             Entry::Ignore(nick) => self.ignore(nick),
             Entry::Quiet => {
                 self.quiet = !self.quiet;
-                hint(&(texts.quiet)(self.quiet))
+                note(&(texts.quiet)(self.quiet))
             }
             Entry::Bell(when) => {
                 self.bell = when.and_then(|when| when.parse().ok()).unwrap_or(self.bell);
-                hint(&(texts.bell)(self.bell.word()))
+                note(&(texts.bell)(self.bell.word()))
             }
             Entry::Slip(slip) => hint(&match slip {
                 Slip::Unknown(word, guess) => (texts.unknown)(&visible(word), guess),
@@ -406,7 +408,7 @@ impl Dialogue {
     fn ignore(&mut self, nick: Option<&str>) -> Vec<Act> {
         let Some(nick) = nick else {
             let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
-            return hint(&match nicks[..] {
+            return note(&match nicks[..] {
                 [] => self.texts.ignored_nobody.into(),
                 _ => (self.texts.ignored)(&nicks.join(", ")),
             });
@@ -415,7 +417,7 @@ impl Dialogue {
         let known = self.ignored.len();
         self.ignored.retain(|(ignored, _)| *ignored != key);
         if self.ignored.len() < known {
-            return hint(&(self.texts.heeding)(&visible(nick)));
+            return note(&(self.texts.heeding)(&visible(nick)));
         }
         if key == *Nick::key_of(&self.nick) {
             return hint(self.texts.oneself);
@@ -423,7 +425,7 @@ impl Dialogue {
         match self.people.meant(nick) {
             Meant::Nick(nick) => {
                 let shown = visible(&nick).into_owned();
-                let acts = hint(&(self.texts.ignoring)(&shown));
+                let acts = note(&(self.texts.ignoring)(&shown));
                 self.ignored.push((key, shown));
                 acts
             }
@@ -524,7 +526,7 @@ impl Dialogue {
         self.people.came(nick);
         let returns = mem::take(&mut self.returning);
         let welcome = match returns {
-            true => Act::Hint((self.texts.back)(&visible(nick))),
+            true => Act::Note((self.texts.back)(&visible(nick))),
             false => {
                 let to = Some(nick.into());
                 Act::Show(Record { kind: Kind::Welcome, to, ..Record::default() })
@@ -537,7 +539,7 @@ impl Dialogue {
         let mut acts = vec![welcome];
         match self.manner {
             Manner::Editor => acts.push(Act::Prompt(nick.into())),
-            Manner::Plain if first => acts.push(Act::Hint(self.texts.welcome.into())),
+            Manner::Plain if first => acts.push(Act::Note(self.texts.welcome.into())),
             _ => (),
         }
         if first && self.asks() {
@@ -857,7 +859,7 @@ impl Dialogue {
         let mut acts: Vec<Act> =
             pieces.iter().map(|piece| Act::Send(command(piece).to_string())).collect();
         if let count @ 2.. = acts.len() {
-            acts.push(Act::Hint((self.texts.in_pieces)(count)));
+            acts.push(Act::Note((self.texts.in_pieces)(count)));
         }
         acts
     }
@@ -865,6 +867,10 @@ impl Dialogue {
 
 fn hint(text: &str) -> Vec<Act> {
     vec![Act::Hint(text.into())]
+}
+
+fn note(text: &str) -> Vec<Act> {
+    vec![Act::Note(text.into())]
 }
 
 fn crowd((way, nicks): Group) -> Act {
@@ -975,7 +981,7 @@ mod tests {
     fn check(dialogue: &mut Dialogue, typed: &str, expected: &[&str]) {
         let acts = dialogue.typed(typed);
         assert_eq!(sent(&acts), expected, "{typed:?}");
-        let hinted = acts.iter().any(|act| matches!(act, Act::Hint(_)));
+        let hinted = acts.iter().any(|act| matches!(act, Act::Hint(_) | Act::Note(_)));
         let silent = expected.is_empty() && !typed.trim().is_empty();
         assert!(hinted || !silent, "{typed:?}");
     }
@@ -989,7 +995,7 @@ mod tests {
                 let sign = if record.own { "+" } else { "" };
                 format!("{sign}{} {from} {text}", record.kind.word())
             }
-            Act::Hint(text) => format!("* {text}"),
+            Act::Hint(text) | Act::Note(text) => format!("* {text}"),
             other => format!("{other:?}"),
         });
         words.collect()
@@ -1104,10 +1110,10 @@ mod tests {
         for line in ["FROM bia [all]: oi", "FROM bia [dm]: oi", "User bia left the chat."] {
             assert_eq!(hear(&mut dialogue, line), [], "{line}");
         }
-        assert_eq!(dialogue.typed("/ignore"), hint("ignored: bia"));
+        assert_eq!(dialogue.typed("/ignore"), note("ignored: bia"));
         dialogue.typed("/ignore bia");
         assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: oi")), ["message bia oi"]);
-        assert_eq!(dialogue.typed("/ignore"), hint("nobody is ignored"));
+        assert_eq!(dialogue.typed("/ignore"), note("nobody is ignored"));
     }
 
     #[test]
@@ -1160,7 +1166,7 @@ mod tests {
         let said: Vec<&str> = lines.iter().flat_map(|line| line[4..].split_whitespace()).collect();
         let said: Vec<&str> = said.iter().map(|word| word.trim_start_matches('…')).collect();
         assert_eq!(said, text.split_whitespace().collect::<Vec<_>>());
-        assert!(matches!(acts.last(), Some(Act::Hint(_))));
+        assert!(matches!(acts.last(), Some(Act::Note(_))));
     }
 
     #[test]
@@ -1298,7 +1304,7 @@ mod tests {
         check(&mut dialogue, "/help", &[]);
         assert_eq!(dialogue.connected(Some("other")), [Act::Send("NICK ana".into())]);
         let acts = hear(&mut dialogue, "OK welcome ana");
-        assert_eq!(acts[0], Act::Hint("back, as ana".into()));
+        assert_eq!(acts[0], Act::Note("back, as ana".into()));
         assert_eq!(sent(&acts), ["WHO"]);
         check(&mut dialogue, "oi", &["MSG oi"]);
         dialogue.lost();

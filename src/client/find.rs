@@ -14,6 +14,7 @@ use crate::discovery::{self, Browser, Server};
 use crate::error::Error;
 use crate::texts::Texts;
 use crate::wire::DEFAULT_PORT;
+use crate::wire::sanitize::visible;
 
 /// How long to look for any server: who is there answers in a small part of it.
 const LOOK: Duration = Duration::from_secs(3);
@@ -25,6 +26,9 @@ const QUIET: Duration = Duration::from_millis(50);
 const PATIENCE: u32 = 2;
 /// How long a name server may take, once a chat server of that name is found.
 const NAME_SERVER: Duration = Duration::from_millis(500);
+
+/// How many characters of an answer are repeated that means no server.
+const MAX_ANSWER: usize = 40;
 
 /// A server to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,7 +238,9 @@ async fn choose<'a>(
     desk: &Desk,
 ) -> Result<&'a Server, Error> {
     for (number, server) in (1..).zip(servers) {
-        desk.remark(&format!("{number:3}  {}  {}", server.title, server.address()));
+        let people = server.users.map(|users| format!("  {}", (texts.client.people)(users)));
+        let people = people.unwrap_or_default();
+        desk.remark(&format!("{number:3}  {}  {}{people}", server.title, server.address()));
     }
     loop {
         desk.ask(texts.client.which, "");
@@ -242,11 +248,46 @@ async fn choose<'a>(
             desk.break_line(); // The cursor stands behind the question.
             return Err(Error::Several(titles(servers)));
         };
-        let line = String::from_utf8_lossy(&line);
-        let number = if line.trim().is_empty() { Some(1) } else { line.trim().parse().ok() };
-        if let Some(server) = number.and_then(|number: usize| servers.get(number.checked_sub(1)?)) {
-            return Ok(server);
+        match chosen(servers, String::from_utf8_lossy(&line).trim()) {
+            Choice::One(server) => return Ok(server),
+            Choice::None(word) => {
+                let what = (texts.client.no_choice)(&word, servers.len());
+                desk.remark(&format!("* {what}"));
+            }
+            Choice::Several(word, titles) => {
+                let what = (texts.client.ambiguous)(&word, &titles.join(", "));
+                desk.remark(&format!("* {what}"));
+            }
         }
+    }
+}
+
+/// What an answer means.
+#[derive(Debug)]
+enum Choice<'a> {
+    One(&'a Server),
+    /// It is neither a number of the list nor a title. The beginning of it.
+    None(String),
+    /// Titles that begin like this.
+    Several(String, Vec<String>),
+}
+
+/// The server that an answer means: its number, its title or how that begins, or the
+/// first one if the answer is empty.
+fn chosen<'a>(servers: &'a [Server], answer: &str) -> Choice<'a> {
+    let number = if answer.is_empty() { Some(1) } else { answer.parse::<usize>().ok() };
+    if let Some(server) = number.and_then(|number| servers.get(number.checked_sub(1)?)) {
+        return Choice::One(server);
+    }
+    let shown: String = answer.chars().take(MAX_ANSWER).collect();
+    let shown = format!("\"{}\"", visible(&shown));
+    match &matching(servers, answer)[..] {
+        [] => Choice::None(shown),
+        [one] => match servers.iter().find(|server| *server == one) {
+            Some(server) => Choice::One(server),
+            None => Choice::None(shown),
+        },
+        several => Choice::Several(shown, titles(several)),
     }
 }
 
@@ -309,6 +350,35 @@ mod tests {
             let found: Vec<&str> = found.iter().map(|server| server.title.as_str()).collect();
             assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn answer_is_a_number_or_a_name() {
+        let there = servers(&["Redes", "Sala 3", "Sala 30", "101"]);
+        for (answer, expected) in [
+            ("", "Redes"),
+            ("2", "Sala 3"),
+            ("sala 3", "Sala 3"),
+            ("red", "Redes"),
+            ("101", "101"),
+            ("sala", "several"),
+            ("7", "none"),
+            ("0", "none"),
+            ("-1", "none"),
+            ("x\u{1b}[2J", "none"),
+        ] {
+            let found = match chosen(&there, answer) {
+                Choice::One(server) => server.title.clone(),
+                Choice::Several(..) => "several".into(),
+                Choice::None(shown) => {
+                    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+                    "none".into()
+                }
+            };
+            assert_eq!(found, expected, "{answer:?}");
+        }
+        let Choice::None(shown) = chosen(&there, &"x".repeat(5000)) else { panic!("it is none") };
+        assert!(shown.len() < 50);
     }
 
     #[test]

@@ -76,9 +76,16 @@ impl Painter {
         format!("{}{} {}\n", self.day(now), self.time(now), self.dim(&text))
     }
 
-    /// Something about the client itself, as a line.
+    /// What did not work, as a line. The text has the colour of all text, which can be read
+    /// on every background; of the others, none can be read on black, white and beige.
     pub fn paint_hint(&self, text: &str) -> String {
-        self.dim(&format!("* {text}")) + "\n"
+        let star = if self.colour() { "*".red().bold().to_string() } else { "*".to_string() };
+        format!("{star} {text}\n")
+    }
+
+    /// Something about the client itself, as a line.
+    pub fn paint_note(&self, text: &str) -> String {
+        format!("{} {text}\n", self.bold("*"))
     }
 
     /// The line that begins a new day.
@@ -148,8 +155,8 @@ impl Painter {
             }
             Kind::Welcome => (texts.you_are)(&self.bold(&visible(to))),
             Kind::Error => {
-                let text = format!("* {}", (texts.refused)(&words_for(text, texts)));
-                if colour { text.yellow().to_string() } else { text }
+                let line = self.paint_hint(&(texts.refused)(&words_for(text, texts)));
+                line.trim_end().into()
             }
             Kind::Notice => self.dim(&format!("* {}", visible(text))),
             Kind::Bye => texts.bye.into(),
@@ -337,6 +344,19 @@ mod tests {
         let line = paint(style, &record(Kind::Message, "joao", "oi"));
         assert_eq!(line, paint(style, &record(Kind::Message, "joao", "oi")));
         assert!(line.ends_with("\x1b[0m  oi\n"), "{line:?}");
+    }
+
+    #[test]
+    fn errors_are_as_bright_as_what_is_said() {
+        colored::control::set_override(true);
+        let style = Style::Person { colour: true };
+        let painter = Painter::new(style, &ENGLISH.client);
+        let error = paint(style, &record(Kind::Error, "", "muted"));
+        for line in [painter.paint_hint("no"), painter.paint_note("yes"), error] {
+            let (star, text) = line.split_once(' ').unwrap();
+            assert!(star.ends_with("*\x1b[0m") && !star.contains("[2m"), "{line:?}");
+            assert!(!text.contains('\x1b'), "{line:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,14 @@ All else is said to all; //TEXT says /TEXT",
         joining: |server| format!("joining {server}"),
         welcome: "Messages are not encrypted. /help shows the commands.",
         which: "Which one? [1] ",
+        people: |count| match count {
+            0 => "nobody yet".into(),
+            1 => "1 person".into(),
+            _ => format!("{count} people"),
+        },
+        no_choice: |answer, count| {
+            format!("{answer} is none of them: type a number from 1 to {count}, or a name")
+        },
         nickname: |proposal| match proposal {
             "" => "Nickname: ".into(),
             _ => format!("Nickname [{proposal}]: "),

@@ -27,6 +27,14 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         joining: |server| format!("entrando em {server}"),
         welcome: "As mensagens não são criptografadas. /help mostra os comandos.",
         which: "Qual deles? [1] ",
+        people: |count| match count {
+            0 => "ninguém ainda".into(),
+            1 => "1 pessoa".into(),
+            _ => format!("{count} pessoas"),
+        },
+        no_choice: |answer, count| {
+            format!("{answer} não é nenhum deles: digite um número de 1 a {count}, ou um nome")
+        },
         nickname: |proposal| match proposal {
             "" => "Apelido: ".into(),
             _ => format!("Apelido [{proposal}]: "),

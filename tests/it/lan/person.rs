@@ -56,13 +56,26 @@ fn of_several_servers_a_person_chooses_one() {
         let _arte = there.server(&["--name", "Arte", "--port", "9001"]);
         let _redes = there.server(&["--name", "Redes", "--port", "9002"]);
         here.sees(&["Arte", "Redes"]);
-        for (answers, joined) in [("\r", "Arte"), ("2\r", "Redes"), ("7\rx\r2\r", "Redes")] {
+        for (answers, joined) in
+            [("\r", "Arte"), ("2\r", "Redes"), ("7\rx\r2\r", "Redes"), ("redes\r", "Redes")]
+        {
             let ana = here.terminal(&["connect", "--nick", "ana"]);
             ana.wait("the question", |screen| last(screen) == "Which one? [1]");
             let list = ana.screen();
             assert!(list.contains("  1  Arte  10.77.0.1:9001"), "{list}");
-            assert!(list.contains("  2  Redes  10.77.0.1:9002"), "{list}");
+            assert!(list.contains("  2  Redes  10.77.0.1:9002  "), "{list}");
+            // Those of the last round may still be counted.
+            let counted = ["nobody yet", "1 person", "people"];
+            assert!(
+                list.lines().filter(|row| counted.iter().any(|it| row.ends_with(it))).count() == 2
+            );
             ana.send(answers);
+            let wrong = answers.starts_with('7');
+            ana.wait("what is wrong", |screen| {
+                !wrong
+                    || screen
+                        .contains("* \"x\" is none of them: type a number from 1 to 2, or a name")
+            });
             ana.wait("the prompt", |screen| last(screen) == "ana>");
             assert!(ana.screen().contains(&format!("joining {joined} (10.77.0.1:900")));
         }
