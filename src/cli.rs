@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gumdrop::{Options, ParsingStyle};
+use unicode_width::UnicodeWidthStr;
 
 use crate::config::{self, Bell, Color, Format, Target};
 use crate::guess::nearest;
@@ -477,16 +478,33 @@ fn help(args: &Args, texts: &CommandLine) -> String {
 /// What gumdrop tells of options or commands, in the language of the user. The
 /// help comes last in a line, behind two blanks, so it can be of any length.
 fn helped(lines: &str, texts: &CommandLine) -> String {
-    let in_words = |line: &str| match (line, line.rsplit_once("  ")) {
-        ("Positional arguments:", _) => texts.arguments.to_string(),
-        ("Optional arguments:", _) => texts.options.to_string(),
-        (_, Some((names, help))) => {
-            let told = texts.helps.iter().find(|(english, _)| *english == help);
-            format!("{names}  {}", told.map_or(help, |(_, told)| told))
-        }
-        _ => line.to_string(),
+    let find = |list: &[(&str, &'static str)], english: &str| {
+        list.iter().find(|(word, _)| *word == english).map(|(_, told)| *told)
     };
-    lines.lines().map(|line| in_words(line) + "\n").collect()
+    let rows: Vec<(String, &str)> = lines
+        .lines()
+        .map(|line| match (line, line.rsplit_once("  ")) {
+            ("Positional arguments:", _) => (texts.arguments.into(), ""),
+            ("Optional arguments:", _) => (texts.options.into(), ""),
+            (_, Some((names, help))) => {
+                let names = names.trim_end();
+                let (option, value) = names.rsplit_once(' ').unwrap_or((names, ""));
+                let names = match find(texts.values, value) {
+                    Some(value) => format!("{option} {value}"),
+                    None => names.into(),
+                };
+                (names, find(texts.helps, help).unwrap_or(help))
+            }
+            _ => (line.into(), ""),
+        })
+        .collect();
+    let told = rows.iter().filter(|(_, help)| !help.is_empty());
+    let width = told.map(|(names, _)| names.width()).max().unwrap_or(0);
+    let row = |(names, help): &(String, &str)| match help.is_empty() {
+        true => format!("{names}\n"),
+        false => format!("{names}{}  {help}\n", " ".repeat(width - names.width())),
+    };
+    rows.iter().map(row).collect()
 }
 
 /// What gumdrop did not understand, in fewer words and with a guess.

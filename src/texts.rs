@@ -46,6 +46,8 @@ pub struct CommandLine {
     pub commands: &'static str,
     /// Where the options of each command are told.
     pub more: &'static str,
+    /// The word for the value of an option: in English, and here.
+    pub values: &'static [(&'static str, &'static str)],
     /// The help for each option, argument and command: what it is in English, as
     /// the program defines it, and here.
     pub helps: &'static [(&'static str, &'static str)],

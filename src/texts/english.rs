@@ -121,6 +121,7 @@ All else is said to all; //TEXT says /TEXT",
         options: "Options:",
         commands: "Commands:",
         more: "See `minichat COMMAND --help` for the options of each.",
+        values: &[],
         helps: &[],
 
         unknown_option: |option| format!("unrecognized option `{option}`"),

@@ -15,11 +15,11 @@ pub static PORTUGUESE: Texts = Texts {
 /msg APELIDO TEXTO fala só com uma pessoa
 @APELIDO TEXTO     o mesmo
 /r TEXTO           responde a quem falou só com você
-/me TEXTO          diz o que você faz
+/me TEXTO          conta uma ação sua
 /nick NOME         troca de apelido
-/ignore [APELIDO]  esconde esta pessoa, ou mostra
-/quiet             esconde quem entra e sai, ou mostra
-/bell QUANDO       tocar: never, me, all
+/ignore [APELIDO]  ignora esta pessoa, ou volta a mostrá-la
+/quiet             mostra ou esconde as entradas e saídas
+/bell QUANDO       toca: never (nunca), me (com você), all (tudo)
 /clear             limpa a tela
 /quit              sai; Ctrl-D também
 O resto é dito a todos; //TEXTO diz /TEXTO",
@@ -63,7 +63,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         line_too_long: "a linha é longa demais",
         invalid_utf8: "o texto não é UTF-8",
         too_fast: "apelidos demais em tão pouco tempo",
-        muted: "quem opera o servidor silenciou você; ninguém leu isso",
+        muted: "quem opera o servidor silenciou você; ninguém recebeu isso",
         room_full: "a sala está cheia",
         banned: "quem opera o servidor não deixa ninguém entrar do seu endereço",
         crowded: "há conexões demais do seu endereço",
@@ -105,7 +105,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         lost: "conexão perdida; tentando de novo (Ctrl-C sai)",
         back: |nick| format!("de volta, como {nick}"),
         offline: "sem conexão; nada foi enviado (a seta para cima traz de volta)",
-        unheard: |text| format!("talvez ninguém tenha lido: {text}"),
+        unheard: |text| format!("talvez ninguém tenha recebido: {text}"),
         held: |nick| {
             format!(
                 "\"{nick}\" ainda está em uso, talvez pela sua própria conexão perdida; /nick troca"
@@ -126,6 +126,17 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         options: "Opções:",
         commands: "Comandos:",
         more: "Veja `minichat COMANDO --help` para as opções de cada um.",
+        values: &[
+            ("ADDR", "ENDEREÇO"),
+            ("FILE", "ARQUIVO"),
+            ("LINES", "LINHAS"),
+            ("NAME", "NOME"),
+            ("NICK", "APELIDO"),
+            ("PORT", "PORTA"),
+            ("SECS", "SEGUNDOS"),
+            ("TEXT", "TEXTO"),
+            ("WHEN", "QUANDO"),
+        ],
         helps: &[
             ("print this help and exit", "mostra esta ajuda e sai"),
             ("print the version and exit", "mostra a versão e sai"),
@@ -148,17 +159,14 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             ),
             (
                 "listen on ADDR only; may be repeated (default: all)",
-                "só no endereço ADDR; pode repetir (padrão: todos)",
+                "escuta só em ENDEREÇO; pode repetir (padrão: todos)",
             ),
             (
                 "name to announce (default: the host name)",
                 "nome a anunciar (padrão: o nome da máquina)",
             ),
-            ("greet everyone who joins with TEXT", "recebe quem entra com a mensagem TEXT"),
-            (
-                "append the public conversation to FILE",
-                "acrescenta a conversa pública ao arquivo FILE",
-            ),
+            ("greet everyone who joins with TEXT", "recebe quem entra com a mensagem TEXTO"),
+            ("append the public conversation to FILE", "acrescenta a conversa pública a ARQUIVO"),
             (
                 "tell newcomers the last N messages (default: 0)",
                 "mostra as últimas N mensagens a quem entra (padrão: 0)",
@@ -169,12 +177,12 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             ),
             (
                 "lines a second per user, 0 for no limit (default: 50)",
-                "linhas por segundo por usuário, 0 é sem limite (padrão: 50)",
+                "linhas por segundo de cada um, 0: sem limite (padrão: 50)",
             ),
             ("do not announce the server on the network", "não anuncia o servidor na rede"),
             (
                 "announce on interface NAME only (default: all)",
-                "anuncia só na interface de rede NAME (padrão: todas)",
+                "anuncia só na interface de rede NOME (padrão: todas)",
             ),
             ("print only errors", "mostra só os erros"),
             ("how long to look (default: 2)", "por quantos segundos procurar (padrão: 2)"),
@@ -190,7 +198,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             ),
             (
                 "look on interface NAME only (default: all)",
-                "procura só na interface de rede NAME (padrão: todas)",
+                "procura só na interface de rede NOME (padrão: todas)",
             ),
             (
                 "never ask which server: take the first by name",
@@ -213,11 +221,14 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                 "keep listening after the end of the input",
                 "continua ouvindo depois do fim da entrada",
             ),
-            ("append what is shown to FILE", "acrescenta a FILE o que é mostrado"),
-            ("ring for: never, me, all (default: me)", "quando tocar: never, me, all (padrão: me)"),
+            ("append what is shown to FILE", "acrescenta a ARQUIVO o que é mostrado"),
+            (
+                "ring for: never, me, all (default: me)",
+                "toca: never (nunca), me (com você; padrão), all (tudo)",
+            ),
             (
                 "colours: auto, always, never (default: auto)",
-                "cores: auto, always (sempre), never (padrão: auto)",
+                "cores: auto (padrão), always (sempre), never (nunca)",
             ),
             ("leave when the connection is lost", "sai quando a conexão se perde"),
             (
@@ -429,10 +440,10 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         ends: "Ctrl-C encerra o servidor.",
         commands: [
             ("", "quem está aqui, e de onde"),
-            ("TEXTO", "diz algo a todos, como o servidor"),
+            ("TEXTO", "diz algo a todos, em nome do servidor"),
             ("APELIDO [MOTIVO]", "remove alguém, que pode voltar"),
-            ("APELIDO", "não deixa alguém falar; de novo: deixa"),
-            ("[APELIDO|ENDEREÇO]", "remove e não deixa voltar; endereço de novo: deixa"),
+            ("APELIDO", "silencia alguém; de novo: devolve a voz"),
+            ("[APELIDO|ENDEREÇO]", "expulsa e bloqueia o endereço; repetido, desbloqueia"),
             ("", "esta ajuda"),
         ],
         unknown: |word, meant| match meant {
@@ -440,14 +451,14 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             None => format!("não há comando {word}: veja /help; para dizer a todos: /say {word}"),
         },
         ambiguous: |word, commands| format!("{word} pode ser {commands}"),
-        not_said: "ninguém leu isso; para dizer a todos: /say TEXTO",
+        not_said: "ninguém recebeu isso; para dizer a todos: /say TEXTO",
         nobody: |nick, meant| match meant {
             Some(meant) => format!("ninguém aqui se chama {nick}. Você quis dizer {meant}?"),
             None => format!("ninguém aqui se chama {nick}"),
         },
         empty: "não há ninguém aqui",
         person: |nick, address, time, muted| {
-            let muted = if muted { ", sem voz" } else { "" };
+            let muted = if muted { ", silenciado" } else { "" };
             format!("{nick} {address}, há {time}{muted}")
         },
         said: |people| match people {
@@ -456,7 +467,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             _ => format!("dito a {people} pessoas"),
         },
         kicked: |nick| format!("removido: {nick}"),
-        muted: |nicks| format!("sem voz: {nicks}"),
+        muted: |nicks| format!("silenciado: {nicks}"),
         unmuted: |nicks| format!("pode falar de novo: {nicks}"),
         banned: |place, removed| match removed {
             "" => format!("banido: {place}; não havia ninguém de lá"),
