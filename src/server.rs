@@ -11,6 +11,7 @@ mod orders;
 mod pace;
 mod places;
 mod reactor;
+mod transport;
 
 use std::env;
 use std::io;

@@ -8,7 +8,7 @@ use std::env;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -75,7 +75,7 @@ pub async fn serve(
     let Ok(stream) = reactor.watch(stream) else {
         return; // The system has no place for it, and will not be asked to wait for it.
     };
-    let stay = Stay { lobby, id: lobby.enter(stream.socket(), address, place), place };
+    let stay = Stay { lobby, id: lobby.enter(stream.transport(), address, place), place };
     let _seat = Seat { lobby, place }; // Until the end.
     // However it ends, it ends for this client alone.
     let ended = AssertUnwindSafe(converse(&stay, &stream, limits)).catch_unwind().await;
@@ -225,7 +225,7 @@ fn speak(
     OUTBOX.with_borrow_mut(|outbox| match lobby.poll_read(id, outbox, cx) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
-        Poll::Ready(true) => Poll::Ready(match stream.write(&outbox.bytes) {
+        Poll::Ready(true) => Poll::Ready(match stream.send(&outbox.bytes) {
             Ok(Some(sent)) if sent == outbox.bytes.len() => Ok(Turn::Speak),
             Ok(sent) => {
                 let sent = sent.unwrap_or(0);
@@ -240,12 +240,12 @@ fn speak(
 
 /// Ends a connection after its last word, in a way that lets the word arrive.
 async fn see_off(stream: &Stream<'_>) {
-    if stream.socket().shutdown(Shutdown::Write).is_err() {
-        return; // There is nobody to see off.
+    if stream.finish().await.is_err() {
+        return; // The client is gone.
     }
     loop {
         poll_fn(|cx| stream.poll_readable(cx)).await;
-        match INBOX.with_borrow_mut(|inbox| stream.read(inbox)) {
+        match INBOX.with_borrow_mut(|inbox| stream.receive(inbox)) {
             Ok(Some(0)) | Err(_) => return,
             Ok(_) => stream.reactor().yield_to_all().await, // They may have much to say.
         }
@@ -330,7 +330,7 @@ impl<'a> Ear<'a> {
             () => READ,
         };
         INBOX.with_borrow_mut(|inbox| {
-            Ok(match stream.read(&mut inbox[..most])? {
+            Ok(match stream.receive(&mut inbox[..most])? {
                 Some(0) => {
                     self.deaf = true;
                     lobby.with(|room, _| room.hang_up(id));

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::{self, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
-use mio::net::TcpStream;
-use socket2::SockRef;
 
 use crate::room::{Cut, News, Reading, Reason, Room, Rules, SessionId, Stirred};
 use crate::server::pace::{Share, Talkers};
 use crate::server::places::{Place, Places};
+use crate::server::transport::Transport;
 use crate::wire::{Nick, Refusal};
 
 /// How many connections may come from one place: a lab behind one terminal server
@@ -88,7 +87,7 @@ struct Peer {
     /// When it came.
     since: Instant,
     /// None for the log, which is no connection.
-    line: Option<(Arc<TcpStream>, SocketAddr)>,
+    line: Option<(Arc<Transport>, SocketAddr)>,
 }
 
 /// What the operator is shown, and whom it is about.
@@ -176,7 +175,7 @@ pub struct Round {
 /// One who is told something.
 struct Told {
     id: SessionId,
-    line: Arc<TcpStream>,
+    line: Arc<Transport>,
     bytes: Range<usize>,
     sent: usize,
     /// Why it is to be cut off, if the kernel says that it cannot be told anything.
@@ -196,7 +195,7 @@ impl Round {
     /// is lost the kernel says only once, though, and the task would not hear of it.
     fn send(&mut self) {
         for told in &mut self.told {
-            match (&*told.line).write(&self.bytes[told.bytes.clone()]) {
+            match told.line.send(&self.bytes[told.bytes.clone()]) {
                 Ok(sent) => told.sent = sent,
                 Err(err) => told.lost = broken(&err),
             }
@@ -219,7 +218,7 @@ pub fn broken(err: &io::Error) -> Option<Reason> {
 #[derive(Default)]
 struct Aftermath {
     bells: Vec<Waker>,
-    cut: Vec<Arc<TcpStream>>,
+    cut: Vec<Arc<Transport>>,
 }
 
 impl Lobby {
@@ -247,13 +246,13 @@ impl Lobby {
     /// if that is one, until it is [closed](Lobby::closed).
     pub fn enter(
         &self,
-        stream: &Arc<TcpStream>,
+        transport: &Arc<Transport>,
         address: SocketAddr,
         place: Option<Place>,
     ) -> SessionId {
         self.govern(|house| {
             let id = house.room.enter();
-            house.seat(id, Some((stream.clone(), address)));
+            house.seat(id, Some((transport.clone(), address)));
             house.connections += 1;
             let door = Share::new(Instant::now());
             let crowd = house.crowds.entry(place).or_insert(Crowd { connections: 0, door });
@@ -428,8 +427,8 @@ impl Lobby {
     fn settle(&self, house: &mut House) -> Aftermath {
         let mut aftermath = Aftermath::default();
         for cut in house.room.take_cut() {
-            if let Some((stream, address)) = house.line(cut.id) {
-                aftermath.cut.push(stream.clone());
+            if let Some((transport, address)) = house.line(cut.id) {
+                aftermath.cut.push(transport.clone());
                 self.show(Sighting::Cut(cut, address));
             }
         }
@@ -450,11 +449,10 @@ impl Lobby {
     }
 
     fn clear_up(&self, aftermath: Aftermath) {
-        for stream in aftermath.cut {
+        for transport in aftermath.cut {
             // Its task may be waiting for the socket; closing that under it ends it by
             // the common path. Nothing that waits in the kernel is worth sending.
-            SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).ok();
-            stream.shutdown(Shutdown::Both).ok();
+            transport.abort();
         }
         aftermath.bells.into_iter().for_each(Waker::wake);
     }
@@ -515,8 +513,8 @@ impl House {
         self.peers.get(id.index())?.as_ref()
     }
 
-    fn line(&self, id: SessionId) -> Option<(&Arc<TcpStream>, SocketAddr)> {
-        self.peer(id)?.line.as_ref().map(|(stream, address)| (stream, *address))
+    fn line(&self, id: SessionId) -> Option<(&Arc<Transport>, SocketAddr)> {
+        self.peer(id)?.line.as_ref().map(|(transport, address)| (transport, *address))
     }
 
     fn sessions_at(&self, places: &[Place]) -> Vec<SessionId> {
@@ -596,7 +594,7 @@ impl House {
         round.last = None;
     }
 
-    fn seat(&mut self, id: SessionId, line: Option<(Arc<TcpStream>, SocketAddr)>) {
+    fn seat(&mut self, id: SessionId, line: Option<(Arc<Transport>, SocketAddr)>) {
         let seats = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(seats, || None);
         self.peers[id.index()] =
@@ -652,10 +650,10 @@ mod tests {
             self.lobby.enter(&self.stream(), SocketAddr::new(ip, 50412), Place::of(ip, &[]))
         }
 
-        fn stream(&self) -> Arc<TcpStream> {
+        fn stream(&self) -> Arc<Transport> {
             let stream = net::TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
             stream.set_nonblocking(true).unwrap();
-            Arc::new(TcpStream::from_std(stream))
+            Arc::new(Transport::Plain(mio::net::TcpStream::from_std(stream)))
         }
 
         /// Ana and João, who have their nicks.

@@ -260,6 +260,8 @@ mod tests {
 
     use mio::net::TcpStream;
 
+    use crate::server::transport::Transport;
+
     use super::*;
     use crate::room::Rules;
     use crate::server::lobby::Outbox;
@@ -366,7 +368,7 @@ mod tests {
 
         fn enters(&self, address: &str) -> SessionId {
             let stream = net::TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
-            let stream = Arc::new(TcpStream::from_std(stream));
+            let stream = Arc::new(Transport::Plain(TcpStream::from_std(stream)));
             let address = SocketAddr::new(address.parse().unwrap(), 50412);
             self.lobby.enter(&stream, address, None)
         }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::io::{self, Read, Write};
+use std::io;
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
 use smol::Executor;
+
+use crate::server::transport::Transport;
 
 /// How many events are taken from the system at a time.
 const EVENTS: usize = 1024;
@@ -126,13 +128,14 @@ impl Reactor {
     ///
     /// # Errors
     /// If the system has no place for one more.
-    pub fn watch(&self, mut stream: TcpStream) -> io::Result<Stream<'_>> {
+    pub fn watch(&self, socket: TcpStream) -> io::Result<Stream<'_>> {
+        let mut transport = Transport::Plain(socket);
         let watch = Watch::new(self);
         let interest = Interest::READABLE | Interest::WRITABLE;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let interest = interest | Interest::PRIORITY;
-        self.registry.register(&mut stream, Token(watch.key), interest)?;
-        Ok(Stream { socket: Arc::new(stream), watch })
+        self.registry.register(transport.socket_mut(), Token(watch.key), interest)?;
+        Ok(Stream { transport: Arc::new(transport), watch })
     }
 
     /// Watches for those who come.
@@ -257,14 +260,14 @@ impl Drop for Watch<'_> {
 
 /// One connection.
 pub struct Stream<'a> {
-    socket: Arc<TcpStream>,
+    transport: Arc<Transport>,
     watch: Watch<'a>,
 }
 
 impl<'a> Stream<'a> {
-    /// Its socket, which others may write to as well.
-    pub fn socket(&self) -> &Arc<TcpStream> {
-        &self.socket
+    /// Its transport, over which other tasks may send as well.
+    pub fn transport(&self) -> &Arc<Transport> {
+        &self.transport
     }
 
     /// The reactor that watches it.
@@ -287,22 +290,40 @@ impl<'a> Stream<'a> {
         self.watch.reactor.waiting().sockets[self.watch.key][WRITE].marked
     }
 
-    /// Reads what is there. None if that is nothing; 0 bytes are the end.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let read = given(|| (&*self.socket).read(buffer))?;
-        if read.is_none_or(|n| is_all(n, buffer)) {
-            self.watch.exhaust(READ, read.is_none());
+    /// Receives protocol bytes. None if there are none for now; 0 bytes are the end.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let received = given(|| self.transport.receive(buffer))?;
+        if received.as_ref().is_none_or(|received| is_all(received.filled)) {
+            self.watch.exhaust(READ, received.is_none());
         }
-        Ok(read)
+        Ok(received.filter(|received| received.length > 0 || received.ended).map(|r| r.length))
     }
 
-    /// Writes as much as the kernel takes. None if that is nothing.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        let written = given(|| (&*self.socket).write(bytes))?;
-        if written.is_none_or(|n| is_all(n, bytes)) {
-            self.watch.exhaust(WRITE, written.is_none());
+    /// Sends as much as the kernel takes. None if that is nothing.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let sent = given(|| self.transport.send(bytes))?;
+        if sent.is_none_or(|n| is_all(n == bytes.len())) {
+            self.watch.exhaust(WRITE, sent.is_none());
         }
-        Ok(written)
+        Ok(sent)
+    }
+
+    /// Says goodbye in the framing and shuts the sending side down.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn finish(&self) -> io::Result<()> {
+        while !self.transport.finish()? {
+            self.watch.exhaust(WRITE, true);
+            poll_fn(|cx| self.poll_writable(cx)).await;
+        }
+        Ok(())
     }
 }
 
@@ -325,10 +346,10 @@ impl Listener<'_> {
     }
 }
 
-/// Whether so many bytes are all that can be had now, since more would have fitted.
+/// Whether a transfer was all that can be had now, because it did not fill the buffer.
 /// Unix need not be asked again; on Windows it is the failure that renews the interest.
-fn is_all(n: usize, buffer: &[u8]) -> bool {
-    cfg!(unix) && n < buffer.len()
+fn is_all(filled: bool) -> bool {
+    cfg!(unix) && !filled
 }
 
 /// Does what a socket may be asked to do, and as often as signals come between. None
@@ -382,6 +403,7 @@ impl Drop for Sleep<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::net;
     use std::sync::atomic::AtomicUsize;
 
@@ -407,7 +429,7 @@ mod tests {
             while heard.len() < bytes {
                 poll_fn(|cx| stream.poll_readable(cx)).await;
                 let mut buffer = [0; 100];
-                match stream.read(&mut buffer).unwrap() {
+                match stream.receive(&mut buffer).unwrap() {
                     Some(0) => return,
                     n => heard.extend_from_slice(&buffer[..n.unwrap_or(0)]),
                 }
@@ -441,7 +463,7 @@ mod tests {
         let (_other_client, other) = connection();
         let reactor = Reactor::new().unwrap();
         let stream = reactor.watch(server).unwrap();
-        let held = stream.socket().clone(); // As by somebody who is sending.
+        let held = stream.transport().clone(); // As by somebody who is sending.
         drop(stream);
         let other = reactor.watch(other).unwrap();
         drop(client);
@@ -456,7 +478,7 @@ mod tests {
         };
         assert!(reactor.run(&Executor::new(), or(woken, late)), "the system says nothing");
         drop(held);
-        assert!(matches!(other.read(&mut [0; 10]), Ok(None)));
+        assert!(matches!(other.receive(&mut [0; 10]), Ok(None)));
         assert!(other.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending());
     }
 

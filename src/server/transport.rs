@@ -1,0 +1,75 @@
+//! A connection's socket, and how protocol bytes travel over it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use socket2::SockRef;
+
+/// The socket of one connection and the framing around the protocol's bytes.
+///
+/// The connection's own task and the tasks that deliver to an idle client share it. Only
+/// one of them sends at a time; the room sees to that.
+pub enum Transport {
+    /// The protocol's bytes as they are.
+    Plain(TcpStream),
+}
+
+/// What one attempt to receive has brought.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many protocol bytes stand at the start of the buffer.
+    pub length: usize,
+    /// The client sends nothing more.
+    pub ended: bool,
+    /// The socket has filled the buffer, so it may have more.
+    pub filled: bool,
+}
+
+impl Transport {
+    /// The socket itself.
+    fn socket(&self) -> &TcpStream {
+        let Transport::Plain(socket) = self;
+        socket
+    }
+
+    /// The socket, for the reactor to register.
+    pub fn socket_mut(&mut self) -> &mut TcpStream {
+        let Transport::Plain(socket) = self;
+        socket
+    }
+
+    /// Accepts a prefix of `bytes`, will deliver it, and returns its length.
+    ///
+    /// # Errors
+    /// `WouldBlock` if the socket takes nothing now; anything else ends the connection.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket().write(bytes)
+    }
+
+    /// Receives protocol bytes into `buffer`.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing has arrived; anything else ends the connection.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let length = self.socket().read(buffer)?;
+        Ok(Received { length, ended: length == 0, filled: length == buffer.len() })
+    }
+
+    /// Says goodbye in the framing, if that has one, and sends nothing more. Returns false
+    /// while the socket takes no more of it; call it again when the socket is writable.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn finish(&self) -> io::Result<bool> {
+        self.socket().shutdown(Shutdown::Write)?;
+        Ok(true)
+    }
+
+    /// Ends the connection at once. What was sent and has not arrived is dropped.
+    pub fn abort(&self) {
+        SockRef::from(self.socket()).set_linger(Some(Duration::ZERO)).ok();
+        self.socket().shutdown(Shutdown::Both).ok(); // It may have ended.
+    }
+}
