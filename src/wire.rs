@@ -7,6 +7,7 @@
 
 mod command;
 mod event;
+mod foreign;
 mod framing;
 mod nick;
 mod pieces;
@@ -14,6 +15,7 @@ pub mod sanitize;
 
 pub use command::Command;
 pub use event::{Event, Refusal, Scope};
+pub use foreign::ForeignWatch;
 pub use framing::{LineBuffer, TooLong};
 pub use nick::Nick;
 pub use pieces::pieces;

@@ -24,7 +24,7 @@ use crate::server::pace::{Pace, Share};
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::server::{FAREWELL, Limits};
-use crate::wire::{LineBuffer, MAX_COMMAND, TooLong};
+use crate::wire::{ForeignWatch, LineBuffer, MAX_COMMAND, Refusal, TooLong};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room...
 const READ: usize = 64 << 10;
@@ -257,6 +257,8 @@ struct Ear<'a> {
     /// Where the client comes from.
     place: Option<Place>,
     lines: LineBuffer,
+    /// Knows the clients of other protocols, until the client has a nick.
+    foreign: Option<Box<ForeignWatch>>,
     /// What was received but not listened to yet, because the client says too
     /// much at once or has to read its answers first.
     backlog: Vec<u8>,
@@ -284,6 +286,7 @@ impl<'a> Ear<'a> {
         Ear {
             place,
             lines: LineBuffer::new(MAX_COMMAND),
+            foreign: Some(Box::default()),
             backlog: Vec::new(),
             pace: Pace::new(rate),
             deaf: false,
@@ -377,7 +380,23 @@ impl<'a> Ear<'a> {
                     self.wait = Some(reactor.sleep_until(moment + HOLD - late));
                     break;
                 }
-                let Some(line) = self.lines.next_line(&mut bytes) else { break };
+                let before = bytes;
+                let line = self.lines.next_line(&mut bytes);
+                if nick.is_some() {
+                    self.foreign = None;
+                } else if let Some(watch) = &mut self.foreign
+                    && watch.detects(&before[..before.len() - bytes.len()])
+                {
+                    if line == Some(Err(TooLong)) {
+                        room.hear(id, Err(TooLong), now); // Said first, as for a line in pieces.
+                    }
+                    // Nothing behind it is obeyed: a web page may have written that.
+                    room.refuse(id, Refusal::UnknownCommand);
+                    self.deaf = true;
+                    bytes = &[];
+                    break;
+                }
+                let Some(line) = line else { break };
                 if cfg!(debug_assertions) && is_dreaded(line) {
                     panic!("as the test wants");
                 }

@@ -16,6 +16,7 @@ mod evening;
 #[cfg(debug_assertions)] // A release cannot be made to fail.
 mod failing;
 mod floors;
+mod foreign;
 mod harness;
 mod hostile;
 mod input;
