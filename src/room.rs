@@ -18,7 +18,9 @@ use session::{STRAIN, Session};
 use transcript::Transcript;
 
 use crate::wire::sanitize::{is_blank, strip};
-use crate::wire::{Command, Event, MAX_COMMAND, MAX_EVENT, Nick, Refusal, Scope, TooLong, pieces};
+use crate::wire::{
+    Command, Event, ForeignWatch, MAX_COMMAND, MAX_EVENT, Nick, Refusal, Scope, TooLong, pieces,
+};
 
 /// How many bytes of talk a listener may miss before it is let go.
 pub const TRANSCRIPT: usize = 1 << 20;
@@ -213,7 +215,9 @@ impl Room {
         if self.sessions[id.0].leaving || line == Ok(b"") {
             return;
         }
-        if let Err(refusal) = self.obey(id, line, now) {
+        if !self.is_member(id) && line.is_ok_and(ForeignWatch::detects_line) {
+            self.part(id, Event::Refused(Refusal::UnknownCommand));
+        } else if let Err(refusal) = self.obey(id, line, now) {
             self.tell(id, Event::Refused(refusal));
         }
     }

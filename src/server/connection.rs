@@ -257,7 +257,7 @@ struct Ear<'a> {
     /// Where the client comes from.
     place: Option<Place>,
     lines: LineBuffer,
-    /// Knows the clients of other protocols, until the client has a nick.
+    /// Finds another protocol in what is no line yet, until the client has a nick.
     foreign: Option<Box<ForeignWatch>>,
     /// What was received but not listened to yet, because the client says too
     /// much at once or has to read its answers first.

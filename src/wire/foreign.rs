@@ -73,6 +73,12 @@ impl ForeignWatch {
         bytes.iter().any(|&byte| self.push(byte))
     }
 
+    /// Whether this line, without its end, opens another protocol.
+    pub fn detects_line(line: &[u8]) -> bool {
+        let mut watch = ForeignWatch::default();
+        watch.detects(line) || watch.detects(b"\n")
+    }
+
     fn push(&mut self, byte: u8) -> bool {
         if byte == b'\n' {
             let foreign = self.is_request_line() || self.is_redis_array();
