@@ -660,13 +660,18 @@ impl Room {
 
     /// Tells one session something.
     fn tell(&mut self, id: SessionId, line: impl std::fmt::Display) {
+        self.send(id, format!("{line}\n").as_bytes());
+    }
+
+    /// Sends one session bytes that are for it alone: a line, or telnet's answer.
+    pub fn send(&mut self, id: SessionId, bytes: &[u8]) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         if session.leaving {
             return;
         }
         let before = session.weight();
-        session.tell(head..head, line);
+        session.send(head..head, bytes);
         let weight = session.weight();
         self.stirred.some.push(id);
         self.unweighed += weight - before;

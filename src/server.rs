@@ -426,6 +426,8 @@ fn groom(socket: &Socket) {
     let (after, every, times) = KEEPALIVE;
     let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
     socket.set_tcp_nodelay(true).ok();
+    // telnet sends one byte of a sequence as urgent; taken out, it would leave the other.
+    socket.set_out_of_band_inline(true).ok();
     socket.set_send_buffer_size(SEND_BUFFER).ok();
     socket.set_tcp_keepalive(&keepalive).ok();
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -447,6 +449,7 @@ mod tests {
         let (stream, _) = reactor.run(&Executor::new(), listener.accept()).unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.out_of_band_inline().unwrap());
         assert!(socket.keepalive().unwrap());
         #[cfg(target_os = "linux")]
         {

@@ -12,6 +12,7 @@ mod framing;
 mod nick;
 mod pieces;
 pub mod sanitize;
+mod telnet;
 
 pub use command::Command;
 pub use event::{Event, Refusal, Scope};
@@ -19,6 +20,7 @@ pub use foreign::ForeignWatch;
 pub use framing::{LineBuffer, TooLong};
 pub use nick::Nick;
 pub use pieces::pieces;
+pub use telnet::{NO_TIMING_MARK, Telnet};
 
 /// The TCP port of a server that was not told another one.
 pub const DEFAULT_PORT: u16 = 9000;

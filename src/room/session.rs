@@ -259,19 +259,23 @@ impl Session {
     /// Takes note of one private line, to be told at a place in the transcript.
     /// The public lines in it are passed over: they tell the others the same.
     pub fn tell(&mut self, place: Range<u64>, line: impl Display) {
+        self.send(place, format!("{line}\n").as_bytes());
+    }
+
+    /// The same for any bytes.
+    pub fn send(&mut self, place: Range<u64>, bytes: &[u8]) {
         if self.silenced {
             return;
         }
-        let line = format!("{line}\n");
-        self.note_bytes += line.len();
+        self.note_bytes += bytes.len();
         if let Some(last) = self.notes.back_mut()
             && last.then == place.start
-            && last.lines.len() + line.len() <= BATCH
+            && last.lines.len() + bytes.len() <= BATCH
         {
-            last.lines.extend_from_slice(line.as_bytes());
+            last.lines.extend_from_slice(bytes);
             last.then = place.end;
         } else {
-            let lines = line.into_bytes();
+            let lines = bytes.to_vec();
             self.notes.push_back(Note { at: place.start, then: place.end, lines });
         }
     }

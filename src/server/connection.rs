@@ -24,7 +24,9 @@ use crate::server::pace::{Pace, Share};
 use crate::server::places::Place;
 use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::server::{FAREWELL, Limits};
-use crate::wire::{ForeignWatch, LineBuffer, MAX_COMMAND, Refusal, TooLong};
+use crate::wire::{
+    ForeignWatch, LineBuffer, MAX_COMMAND, NO_TIMING_MARK, Refusal, Telnet, TooLong,
+};
 
 /// How much is read at a time, in bytes: all of it is one turn at the room...
 const READ: usize = 64 << 10;
@@ -256,6 +258,7 @@ async fn see_off(stream: &Stream<'_>) {
 struct Ear<'a> {
     /// Where the client comes from.
     place: Option<Place>,
+    telnet: Telnet,
     lines: LineBuffer,
     /// Finds another protocol in what is no line yet, until the client has a nick.
     foreign: Option<Box<ForeignWatch>>,
@@ -285,6 +288,7 @@ impl<'a> Ear<'a> {
     fn new(place: Option<Place>, rate: u32) -> Ear<'a> {
         Ear {
             place,
+            telnet: Telnet::default(),
             lines: LineBuffer::new(MAX_COMMAND),
             foreign: Some(Box::default()),
             backlog: Vec::new(),
@@ -339,7 +343,18 @@ impl<'a> Ear<'a> {
                     lobby.with(|room, _| room.hang_up(id));
                     false
                 }
-                Some(n) => self.hear(lobby, id, stream.reactor(), &inbox[..n]) || n == most,
+                Some(n) if self.telnet.is_text(&inbox[..n]) => {
+                    self.hear(lobby, id, stream.reactor(), &inbox[..n]) || n == most
+                }
+                Some(n) => {
+                    let mut text = Vec::with_capacity(n);
+                    let marks = self.telnet.strip(&inbox[..n], &mut text);
+                    if marks > 0 {
+                        let answers = NO_TIMING_MARK.repeat(marks);
+                        lobby.with(|room, _| room.send(id, &answers));
+                    }
+                    self.hear(lobby, id, stream.reactor(), &text) || n == most
+                }
                 None => false,
             })
         })

@@ -42,6 +42,7 @@ mod signals;
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
 mod soak;
 mod stuck;
+mod telnet;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
 mod terminal;
 #[cfg(unix)] // The terminal that is none elsewhere.
