@@ -33,6 +33,7 @@ FILES = \
 	man/pt_BR/minichat-server.1:$(MANDIR)/pt_BR/man1/minichat-server.1 \
 	man/pt_BR/minichat-discover.1:$(MANDIR)/pt_BR/man1/minichat-discover.1 \
 	man/pt_BR/minichat-connect.1:$(MANDIR)/pt_BR/man1/minichat-connect.1 \
+	man/pt_BR/minichat-protocol.7:$(MANDIR)/pt_BR/man7/minichat-protocol.7 \
 	completions/minichat.bash:$(BASHDIR)/minichat \
 	completions/_minichat:$(ZSHDIR)/_minichat \
 	completions/minichat.fish:$(FISHDIR)/minichat.fish \
@@ -40,6 +41,7 @@ FILES = \
 	README.md:$(DOCDIR)/README.md \
 	README.pt-BR.md:$(DOCDIR)/README.pt-BR.md \
 	SECURITY.md:$(DOCDIR)/SECURITY.md \
+	SECURITY.pt-BR.md:$(DOCDIR)/SECURITY.pt-BR.md \
 	protocol.md:$(DOCDIR)/protocol.md \
 	docs/performance.md:$(DOCDIR)/docs/performance.md \
 	docs/performance.svg:$(DOCDIR)/docs/performance.svg \

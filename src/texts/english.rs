@@ -13,11 +13,11 @@ pub static ENGLISH: Texts = Texts {
 /help              this help
 /who               who is here
 /msg NICK TEXT     tell one person; so does @NICK TEXT
-/r TEXT            answer whoever wrote to you alone
+/r TEXT            answer the last person who wrote to you alone
 /me TEXT           say what you do
 /nick NAME         take another nick
 /ignore [NICK]     hide this person, or show them again
-/quiet             hide who comes and goes, or show it
+/quiet             hide joins and leaves, or show them again
 /bell WHEN         ring: never, me, all
 /clear             clear the screen
 /quit              leave; so does Ctrl-D

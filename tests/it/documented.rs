@@ -484,10 +484,41 @@ fn the_man_page_of_the_protocol_explains_every_code() {
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let expected: BTreeSet<String> =
         rows.filter_map(|row| row.split('`').nth(1)).map(String::from).collect();
-    let page = "man/minichat-protocol.7";
-    let lines = pages::section(page, ["DIAGNOSTICS"; 2]);
-    let items = lines.iter().filter_map(|line| line.strip_prefix(".It Li "));
-    assert_eq!(items.map(String::from).collect::<BTreeSet<_>>(), expected, "{page}");
+    for (folder, ..) in LANGUAGES {
+        let page = format!("{folder}/minichat-protocol.7");
+        let lines = pages::section(&page, ["DIAGNOSTICS", "DIAGNÓSTICOS"]);
+        let items = lines.iter().filter_map(|line| line.strip_prefix(".It Li "));
+        assert_eq!(items.map(String::from).collect::<BTreeSet<_>>(), expected, "{page}");
+    }
+}
+
+#[test]
+fn pages_of_the_protocol_have_the_same_items_in_each_language() {
+    let names = |folder: &str| -> Vec<String> {
+        let page = read(&format!("{folder}/minichat-protocol.7"));
+        let items = page.lines().filter(|line| line.starts_with(".It "));
+        // The names of values are in each language.
+        let words = items.map(|item| item.split(" Ar ").next().unwrap_or_default().to_string());
+        words.collect()
+    };
+    assert_eq!(names("man/pt_BR"), names("man"));
+}
+
+#[test]
+fn both_pages_about_security_have_the_same_sections_and_items() {
+    let outline = |file: &str| -> Vec<&'static str> {
+        let text = read(file);
+        let kind = |line: &str| ["## ", "- **", "- `"].into_iter().find(|it| line.starts_with(it));
+        text.lines().filter_map(kind).collect()
+    };
+    assert_eq!(outline("SECURITY.pt-BR.md"), outline("SECURITY.md"));
+    let files = |file: &str| -> BTreeSet<String> {
+        let text = read(file);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        let links = links.map(|(link, _)| link.to_string());
+        links.filter(|link| !link.starts_with("SECURITY")).collect()
+    };
+    assert_eq!(files("SECURITY.pt-BR.md"), files("SECURITY.md"));
 }
 
 #[test]
@@ -850,6 +881,7 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
         "share/doc/minichat/README.md",
         "share/doc/minichat/README.pt-BR.md",
         "share/doc/minichat/SECURITY.md",
+        "share/doc/minichat/SECURITY.pt-BR.md",
         "share/doc/minichat/protocol.md",
         "share/doc/minichat/docs/performance.md",
         "share/doc/minichat/docs/performance.svg",
