@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '-t, --timeout|how long to look and to connect (default: 5)'
             '-r, --raw|protocol lines, unchanged in both directions'
             '-j, --json|print one JSON object per event'
+            '--text|say every line as it is: no line is a command'
             '-s, --stay|keep listening after the end of the input'
             '-l, --log|append what is shown to FILE'
             '--bell|ring for: never, me, all (default: me)'

@@ -72,6 +72,7 @@ complete -c minichat -n '__minichat_at connect' -s n -l nick -x -d 'your nicknam
 complete -c minichat -n '__minichat_at connect' -s t -l timeout -x -d 'how long to look and to connect (default: 5)'
 complete -c minichat -n '__minichat_at connect' -s r -l raw -d 'protocol lines, unchanged in both directions'
 complete -c minichat -n '__minichat_at connect' -s j -l json -d 'print one JSON object per event'
+complete -c minichat -n '__minichat_at connect' -l text -d 'say every line as it is: no line is a command'
 complete -c minichat -n '__minichat_at connect' -s s -l stay -d 'keep listening after the end of the input'
 complete -c minichat -n '__minichat_at connect' -s l -l log -r -F -d 'append what is shown to FILE'
 complete -c minichat -n '__minichat_at connect' -l bell -x -a 'never me all' -d 'ring for: never, me, all (default: me)'

@@ -171,6 +171,8 @@ struct Connect {
     raw: bool,
     #[options(help = "print one JSON object per event")]
     json: bool,
+    #[options(no_short, help = "say every line as it is: no line is a command")]
+    text: bool,
     #[options(help = "keep listening after the end of the input")]
     stay: bool,
     #[options(meta = "FILE", parse(try_from_str = "path"), help = "append what is shown to FILE")]
@@ -318,6 +320,7 @@ fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
     }
     let format = match (options.raw, options.json) {
         (true, true) => return Err((texts.exclusive)("--raw", "--json")),
+        (true, false) if options.text => return Err((texts.exclusive)("--raw", "--text")),
         (true, false) if options.nick.is_some() => return Err(texts.raw_and_nick.into()),
         (true, false) => Format::Raw,
         (false, true) => Format::Json,
@@ -336,6 +339,7 @@ fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
         nick,
         timeout: options.timeout.unwrap_or(default.timeout),
         format,
+        text: options.text,
         stay: options.stay,
         log: options.log,
         bell: options.bell.unwrap_or_default(),

@@ -15,6 +15,7 @@ mod plain;
 use std::env;
 use std::future;
 use std::io::{self, Write};
+use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
 use crate::screen::{self, Stream};
+use crate::stdio::Piece;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
@@ -65,6 +67,8 @@ const MAX_UNLOGGED: usize = 1 << 20;
 const LAG: Duration = Duration::from_millis(100);
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
+/// How long a program may take to say what comes behind the end of the conversation.
+const REST: Duration = Duration::from_millis(100);
 /// How long to wait before the first attempt to come back, and at most between two.
 const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
 
@@ -103,13 +107,13 @@ async fn chat(
         Err(interrupt) => return Ok(interrupt.status()),
     };
     let printer = match desk.editor.clone() {
-        Some(editor) => Printer::start(move |text, _| {
+        Some(editor) => Printer::start(move |text| {
             editor.print(&screen::fit(&String::from_utf8_lossy(text), Stream::Output))
         }),
         // Programs read JSON, at a terminal, too.
-        None if desk.terminal && config.format != Format::Json => Printer::start(|text, more| {
+        None if desk.terminal && config.format != Format::Json => Printer::start(|text| {
             let rows = String::from_utf8_lossy(text);
-            plain::print(screen::fit(&rows, Stream::Output).as_bytes(), more)
+            plain::print(screen::fit(&rows, Stream::Output).as_bytes())
         }),
         None => Printer::start(plain::print),
     };
@@ -124,6 +128,9 @@ async fn chat(
         }
     };
     drop(stream);
+    if let Ending::Done = ending {
+        conversation.look_for_the_rest().await;
+    }
     if let Some(log) = conversation.log.take() {
         // A disk that hangs is not waited for longer than a person would.
         let late = async {
@@ -137,7 +144,12 @@ async fn chat(
         };
         or(rest, late).await.ok(); // It was said if it could not be written.
     }
+    let unreadable = conversation.unreadable.take();
+    let status = u8::from(conversation.refused);
     let failure = match ending {
+        Ending::Done | Ending::Failed(Error::NoNick) if unreadable.is_some() => {
+            unreadable.map(Error::Input)
+        }
         Ending::Done | Ending::Unheard => None,
         Ending::Failed(error) => Some(error),
         Ending::Away(_) => unreachable!("whoever is away comes back or ends otherwise"),
@@ -151,9 +163,9 @@ async fn chat(
     };
     match (failure, printed) {
         (Some(error), _) => Err(error),
-        (None, Ok(())) => Ok(0),
+        (None, Ok(())) => Ok(status),
         // Whoever reads the output has had enough.
-        (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(status),
         (None, Err(err)) => Err(Error::Output(err)),
     }
 }
@@ -176,7 +188,7 @@ fn open_log(
     };
     let rotation = log.clone().rotation(interrupts.outlive_terminal(), complain.clone());
     interrupts.on_hang_up(rotation);
-    Ok(Printer::start(move |lines, _| {
+    Ok(Printer::start(move |lines| {
         log.append(lines).unwrap_or_else(|err| complain(&err));
         Ok(())
     }))
@@ -252,8 +264,8 @@ enum Happening {
     Heard(io::Result<usize>),
     /// The kernel has taken so many bytes.
     Sent(io::Result<usize>),
-    /// A line was typed; none at the end of the input.
-    Typed(Option<Vec<u8>>),
+    /// A line was typed, or a part of a long one; none at the end of the input.
+    Typed(io::Result<Option<Piece>>),
     Interrupted(Interrupt),
     /// What we print goes nowhere.
     Unheard,
@@ -278,6 +290,12 @@ struct Conversation<'a> {
     painter: Option<Painter>,
     /// The input has not ended.
     typing: bool,
+    /// Why the input could not be read to its end.
+    unreadable: Option<io::Error>,
+    /// Nothing was typed yet.
+    fresh: bool,
+    /// Something of the input was not said.
+    refused: bool,
     /// What has to be sent.
     unsent: Vec<u8>,
     /// Something could not be sent.
@@ -320,6 +338,10 @@ impl<'a> Conversation<'a> {
         let names = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok());
         let proposal = names.as_deref().and_then(proposal);
         let texts_here = &texts.client;
+        let mut dialogue = Dialogue::new(manner, proposal.as_deref(), config.bell, texts_here);
+        if config.text {
+            dialogue.take_all_as_text();
+        }
         Conversation {
             config,
             texts,
@@ -327,9 +349,12 @@ impl<'a> Conversation<'a> {
             place,
             printer,
             log,
-            dialogue: Dialogue::new(manner, proposal.as_deref(), config.bell, texts_here),
+            dialogue,
             painter: style.map(|style| Painter::new(style, texts_here)),
             typing: true,
+            unreadable: None,
+            fresh: true,
+            refused: false,
             unsent: Vec::new(),
             lost: false,
             unprinted: Vec::new(),
@@ -383,8 +408,13 @@ impl<'a> Conversation<'a> {
                     self.unsent.clear();
                     Vec::new()
                 }
-                Happening::Typed(Some(line)) => self.typed(&line),
-                Happening::Typed(None) => {
+                Happening::Typed(Ok(Some(line))) => self.typed(&line),
+                Happening::Typed(Err(err)) => {
+                    self.typing = false;
+                    self.unreadable = Some(err);
+                    self.dialogue.end_of_input()
+                }
+                Happening::Typed(Ok(None)) => {
                     self.typing = false;
                     let stays = self.config.stay && self.desk.editor.is_none();
                     if stays && self.dialogue.knows_a_nick() {
@@ -480,7 +510,7 @@ impl<'a> Conversation<'a> {
     ) -> Result<Async<TcpStream>, Ending> {
         enum Happening {
             Attempt(Option<Async<TcpStream>>),
-            Typed(Option<Vec<u8>>),
+            Typed(io::Result<Option<Piece>>),
             Interrupted(Interrupt),
         }
         (self.lost, self.asking) = (false, false);
@@ -522,8 +552,12 @@ impl<'a> Conversation<'a> {
                     Happening::Interrupted(interrupt) => {
                         return Err(Ending::Interrupted(interrupt));
                     }
-                    Happening::Typed(Some(line)) => self.typed(&line),
-                    Happening::Typed(None) => self.dialogue.end_of_input(),
+                    Happening::Typed(Ok(Some(line))) => self.typed(&line),
+                    Happening::Typed(Ok(None)) => self.dialogue.end_of_input(),
+                    Happening::Typed(Err(err)) => {
+                        self.unreadable = Some(err);
+                        self.dialogue.end_of_input()
+                    }
                     Happening::Attempt(Some(stream)) => return Ok(stream),
                     Happening::Attempt(None) => break,
                 };
@@ -567,16 +601,24 @@ impl<'a> Conversation<'a> {
         acts
     }
 
-    fn typed(&mut self, line: &[u8]) -> Vec<Act> {
+    fn typed(&mut self, line: &Piece) -> Vec<Act> {
         self.asking = false;
+        if mem::take(&mut self.fresh) && is_utf16(&line.bytes) {
+            return vec![Act::Fail(Failure::Utf16)];
+        }
         if self.painter.is_some() {
-            return self.dialogue.typed(&String::from_utf8_lossy(line));
+            return match str::from_utf8(&line.bytes) {
+                Ok(text) => self.dialogue.read(text, line.begins, line.ends),
+                Err(_) => self.dialogue.read_garbage(&String::from_utf8_lossy(&line.bytes)),
+            };
         }
         // Raw lines are sent as they are, whatever they are.
-        self.dialogue.said_raw(1);
-        self.unsent.extend_from_slice(line);
-        if !line.ends_with(b"\n") {
-            self.unsent.push(b'\n');
+        self.unsent.extend_from_slice(&line.bytes);
+        if line.ends {
+            self.dialogue.said_raw(1);
+            if !line.bytes.ends_with(b"\n") {
+                self.unsent.push(b'\n');
+            }
         }
         Vec::new()
     }
@@ -603,6 +645,8 @@ impl<'a> Conversation<'a> {
                 Act::Crowd(way, nicks) => self.show_crowd(way, &nicks),
                 Act::Hint(text) => self.tell(Painter::paint_hint, &text),
                 Act::Note(text) => self.tell(Painter::paint_note, &text),
+                Act::Refused(text) if !self.desk.asks => self.refuse(&text),
+                Act::Refused(_) => (), // A person has read the answer itself.
                 Act::Ring => {
                     // Within the last line: behind it would be one more.
                     let end = self.unprinted.len().saturating_sub(1);
@@ -676,6 +720,35 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// Tells a program that something was not said.
+    fn refuse(&mut self, what: &str) {
+        self.refused = true;
+        self.desk.remark(&format!("minichat: {what}"));
+    }
+
+    /// Tells a program if there is more to say than the conversation was long.
+    async fn look_for_the_rest(&mut self) {
+        if !self.typing || self.desk.asks {
+            return;
+        }
+        let blank = |piece: &Piece| piece.bytes.iter().all(u8::is_ascii_whitespace);
+        let late = async {
+            Timer::after(REST).await;
+            false
+        };
+        let more = async {
+            while let Ok(Some(piece)) = self.desk.next().await {
+                if !blank(&piece) {
+                    return true;
+                }
+            }
+            false
+        };
+        if or(more, late).await {
+            self.refuse(self.texts.client.rest);
+        }
+    }
+
     fn set_prompt(&self, nick: &str) {
         if let Some(editor) = &self.desk.editor {
             let raw = format!("{}> ", visible(nick));
@@ -714,6 +787,7 @@ impl<'a> Conversation<'a> {
         let server = self.place.name.clone();
         match failure {
             Failure::NoNick => Error::NoNick,
+            Failure::Utf16 => Error::Utf16,
             Failure::Nick(nick, why) => Error::Nick(nick, why),
             Failure::Refused(why) => Error::Refused(server, why),
             Failure::Lost => {
@@ -725,6 +799,16 @@ impl<'a> Conversation<'a> {
                 Error::Lost(server, again)
             }
         }
+    }
+}
+
+/// Whether an input that begins like that is UTF-16: by its mark, or by every second
+/// byte of two letters.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => true,
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => *a != 0 && *b != 0,
+        _ => false,
     }
 }
 

@@ -100,6 +100,8 @@ pub struct Connect {
     pub timeout: Duration,
     /// What is printed and how input is read.
     pub format: Format,
+    /// Every line of the input is a text, and none is a command.
+    pub text: bool,
     /// Keep listening after the end of the input.
     pub stay: bool,
     /// Where to append what is shown.
@@ -188,6 +190,7 @@ impl Default for Connect {
             nick: None,
             timeout: Duration::from_secs(5),
             format: Format::Text,
+            text: false,
             stay: false,
             log: None,
             bell: Bell::default(),

@@ -16,6 +16,7 @@ use crate::editor::write_out;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::screen::{self, Stream};
+use crate::stdio::Stderr;
 use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
 
@@ -74,7 +75,7 @@ async fn look(
     let mut others = Vec::new();
     if config.scan {
         let scanning = screen::fit(texts.discover.scanning, Stream::Error);
-        writeln!(io::stderr(), "{scanning}").ok();
+        writeln!(Stderr, "{scanning}").ok();
         others = scan(browser.interfaces(), DEFAULT_PORT).await;
     }
     // When there was something new; of the first server, only that it came counts.

@@ -39,6 +39,7 @@ use rustyline::{
 use unicode_width::UnicodeWidthChar;
 
 use crate::interrupt::Trigger;
+use crate::stdio::Stdout;
 use crate::wire::sanitize;
 use terminal::Terminal;
 pub use terminal::{is_capable, is_ours};
@@ -492,9 +493,7 @@ impl Desk {
 /// # Errors
 /// If nobody reads it, or it cannot be written.
 pub fn write_out(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    Stdout.write_all(text.as_bytes())
 }
 
 type Reader = rustyline::Editor<Guide, MemHistory>;

@@ -45,6 +45,10 @@ pub enum Error {
     Nick(String, String),
     /// The server does not want us; what it said.
     Refused(String, String),
+    /// The input cannot be read.
+    Input(io::Error),
+    /// The input is UTF-16, not UTF-8.
+    Utf16,
     /// The output cannot be written.
     Output(io::Error),
     /// The system does not tell us when to stop.
@@ -92,6 +96,8 @@ impl Error {
             Error::NoNick => texts.no_nick.into(),
             Error::Nick(nick, why) => (texts.nick)(nick, why),
             Error::Refused(server, why) => (texts.refused)(server, why),
+            Error::Input(err) => (texts.input)(&plain(err, texts)),
+            Error::Utf16 => texts.utf16.into(),
             Error::Output(err) => (texts.output)(&plain(err, texts)),
             Error::Signals(err) => (texts.signals)(&plain(err, texts)),
             Error::Search(err) => (texts.search)(&plain(err, texts)),
@@ -165,6 +171,8 @@ mod tests {
             Error::NoNick,
             Error::Nick("ana".into(), "somebody has it".into()),
             Error::Refused("x:9000".into(), "the room is full".into()),
+            Error::Input(some()),
+            Error::Utf16,
             Error::Output(some()),
             Error::Signals(some()),
             Error::Search(some()),

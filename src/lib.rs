@@ -4,7 +4,7 @@
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
 //!    [`texts`], the words for people; [`guess`], what was meant by a word;
-//!    [`interrupt`], being asked to stop;
+//!    [`interrupt`], being asked to stop; [`stdio`], the standard streams;
 //! 2. [`room`], who is here and what has been said, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`editor`], the line at
@@ -34,5 +34,6 @@ pub mod logfile;
 pub mod room;
 pub mod screen;
 pub mod server;
+pub mod stdio;
 pub mod texts;
 pub mod wire;

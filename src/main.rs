@@ -1,11 +1,12 @@
 //! Parse, run, exit code; nothing else.
 
-use std::io::{self, Write};
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
 use minichat::error::Error;
 use minichat::screen::{self, Stream};
+use minichat::stdio::{Stderr, Stdout};
 use minichat::{client, discover, server, texts};
 
 fn main() -> ExitCode {
@@ -30,9 +31,9 @@ fn main() -> ExitCode {
 
 /// Prints a text on standard output.
 fn print(text: &str) -> Result<u8, Error> {
-    match io::stdout().write_all(text.as_bytes()) {
+    match Stdout.write_all(text.as_bytes()) {
         // A reader that has seen enough is no failure.
-        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(err)),
+        Err(err) if err.kind() != ErrorKind::BrokenPipe => Err(Error::Output(err)),
         _ => Ok(0),
     }
 }
@@ -40,5 +41,5 @@ fn print(text: &str) -> Result<u8, Error> {
 /// Tells people what is wrong, if there is anybody to tell.
 fn complain(what: &str) {
     let what = format!("minichat: {what}");
-    writeln!(io::stderr(), "{}", screen::fit(&what, Stream::Error)).ok();
+    writeln!(Stderr, "{}", screen::fit(&what, Stream::Error)).ok();
 }

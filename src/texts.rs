@@ -177,6 +177,10 @@ pub struct Errors {
     pub nick: fn(&str, &str) -> String,
     /// The server does not let us in: the server, and why.
     pub refused: fn(&str, &str) -> String,
+    /// The input cannot be read.
+    pub input: fn(&str) -> String,
+    /// The input is UTF-16.
+    pub utf16: &'static str,
     /// The output cannot be written.
     pub output: fn(&str) -> String,
     /// The program cannot be told to stop.
@@ -318,6 +322,10 @@ pub struct Client {
     pub back: fn(&str) -> String,
     /// Something was typed without a connection.
     pub offline: &'static str,
+    /// The server has ended the conversation, and its last words.
+    pub dismissed: fn(&str) -> String,
+    /// The input goes on behind the end of the conversation.
+    pub rest: &'static str,
     /// The connection broke before this came back.
     pub unheard: fn(&str) -> String,
     /// The server is there again, but somebody has this nick.
@@ -385,6 +393,8 @@ pub struct Server {
     pub notes: &'static str,
     /// The same where orders are taken.
     pub notes_and_orders: &'static str,
+    /// The operator's input cannot be read, and why.
+    pub no_orders: fn(&str) -> String,
     /// Somebody has another nick: the old and the new one.
     pub renamed: fn(&str, &str) -> String,
     /// Somebody was cut off: who, where from, and why.

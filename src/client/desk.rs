@@ -11,6 +11,7 @@ use crate::config::{Color, Connect, Format};
 use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
 use crate::screen::{self, Stream};
+use crate::stdio::Piece;
 use crate::texts::Client;
 
 /// Standard input and output, or the line editor on both.
@@ -29,7 +30,7 @@ pub struct Desk {
 }
 
 enum Keys {
-    Plain(Receiver<Vec<u8>>),
+    Plain(Receiver<io::Result<Piece>>),
     Editor(Receiver<Typed>),
 }
 
@@ -62,15 +63,20 @@ impl Desk {
         Desk { colour, terminal, asks, editor, keys, remarks: Remarks::start() }
     }
 
-    /// The next line that is typed, its end included where there is one; none at
-    /// the end of the input.
-    pub async fn next(&self) -> Option<Vec<u8>> {
+    /// The next line that is typed, or a part of a long one; none at the end of the
+    /// input.
+    ///
+    /// # Errors
+    /// If the input cannot be read. Nothing more comes then.
+    pub async fn next(&self) -> io::Result<Option<Piece>> {
         match &self.keys {
-            Keys::Plain(lines) => lines.recv().await.ok(),
-            Keys::Editor(typed) => match typed.recv().await {
-                Ok(Typed::Line(line)) => Some(clean(&line).into()),
+            Keys::Plain(lines) => lines.recv().await.ok().transpose(),
+            Keys::Editor(typed) => Ok(match typed.recv().await {
+                Ok(Typed::Line(line)) => {
+                    Some(Piece { bytes: clean(&line).into(), begins: true, ends: true })
+                }
                 Ok(Typed::End) | Err(_) => None,
-            },
+            }),
         }
     }
 

@@ -10,8 +10,8 @@ use crate::client::entry::{self, Entry, Slip};
 use crate::client::people::{MAX_NICK, Meant, People};
 use crate::config::Bell;
 use crate::texts::Client;
-use crate::wire::sanitize::{strip, visible};
-use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope, pieces};
+use crate::wire::sanitize::{is_blank, strip, visible};
+use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope, literal, pieces};
 
 /// Who speaks when the server itself has something to say.
 const SERVER: &str = "server";
@@ -22,6 +22,8 @@ const MAX_UNCONFIRMED: usize = 10_000;
 const MAX_WHISPERS: usize = 100;
 /// How many messages that perhaps nobody heard are named.
 const MAX_UNHEARD: usize = 5;
+/// How many characters of a line that did not work are named.
+const MAX_NAMED: usize = 60;
 
 /// One client's side of the conversation.
 #[derive(Debug)]
@@ -58,6 +60,23 @@ pub struct Dialogue {
     returning: bool,
     /// The last thing that was heard came from the server itself, for all.
     announced: bool,
+    /// The last thing that was heard, if the server itself said it to us alone.
+    last_word: Option<String>,
+    /// Every line is a text to be said to all.
+    literal: bool,
+    /// To whom the line goes that is being read; nobody, if it did not work.
+    addressee: Option<Addressee>,
+    /// In how many messages that line went so far.
+    parts: usize,
+    /// That line has not ended.
+    partial: bool,
+}
+
+/// To whom a line goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Addressee {
+    All,
+    One(String),
 }
 
 /// With whom the client has to do.
@@ -92,6 +111,8 @@ enum Phase {
 enum Pending {
     /// This, said to all.
     Said(String),
+    /// A line for one person. There is an answer only if that person is not here.
+    Told { to: String, text: String },
     /// The request for this nick.
     Nick(String),
     /// A question of the user's.
@@ -115,6 +136,8 @@ pub enum Act {
     Hint(String),
     /// Tell the user what was asked for, or what the client does.
     Note(String),
+    /// Tell a program that something of its input was not said, and why.
+    Refused(String),
     /// Ring the bell.
     Ring,
     /// Ask for a nick: what Enter stands for, and what is in the line already.
@@ -136,6 +159,8 @@ pub enum Act {
 pub enum Failure {
     /// Nobody said which nick to register.
     NoNick,
+    /// The input is UTF-16.
+    Utf16,
     /// This nick was not taken, and why.
     Nick(String, String),
     /// The server does not want us, and why.
@@ -220,7 +245,17 @@ impl Dialogue {
             history: 0,
             returning: false,
             announced: false,
+            last_word: None,
+            literal: false,
+            addressee: None,
+            parts: 0,
+            partial: false,
         }
+    }
+
+    /// Takes every line for a text to be said to all, and none for a command.
+    pub fn take_all_as_text(&mut self) {
+        self.literal = true;
     }
 
     /// There is a connection: the first things to do. The nick is what the command
@@ -308,6 +343,9 @@ impl Dialogue {
         if self.phase == Phase::Nameless {
             return self.named(entered);
         }
+        if self.literal {
+            return entered.split('\n').flat_map(|line| self.say_literally(line)).collect();
+        }
         if !entered.contains('\n') {
             return self.typed_line(entered);
         }
@@ -315,19 +353,71 @@ impl Dialogue {
         lines.flat_map(|line| self.obey(Entry::text(line))).collect()
     }
 
+    /// A line of standard input, or a part of one: whether it begins and ends here.
+    pub fn read(&mut self, text: &str, begins: bool, ends: bool) -> Vec<Act> {
+        self.partial = !ends;
+        // At a cut, blanks are left out.
+        let text = if ends { text } else { text.trim_end_matches(' ') };
+        if begins {
+            return self.typed(text);
+        }
+        let text = text.trim_end_matches(['\r', '\n']);
+        match self.addressee.clone() {
+            Some(Addressee::All) => self.say(text),
+            Some(Addressee::One(to)) => self.whisper(&to, text),
+            None => Vec::new(),
+        }
+    }
+
+    /// A line of standard input that is not UTF-8, as far as it can be shown.
+    pub fn read_garbage(&mut self, shown: &str) -> Vec<Act> {
+        self.addressee = None;
+        match self.phase {
+            Phase::Nameless if !self.asks() => vec![Act::Fail(Failure::NoNick)],
+            _ if self.asks() => hint(self.texts.invalid_utf8),
+            _ => vec![Act::Refused(about(shown, self.texts.invalid_utf8))],
+        }
+    }
+
+    fn say_literally(&mut self, line: &str) -> Vec<Act> {
+        if self.phase == Phase::Away {
+            return hint(self.texts.offline);
+        }
+        self.parts = 0;
+        self.say(&literal(line))
+    }
+
     fn typed_line(&mut self, line: &str) -> Vec<Act> {
         if self.asks() && entry::leaves_elsewhere(line) {
             return hint(self.texts.leave);
         }
-        self.obey(Entry::of(line))
+        let entry = Entry::of(line);
+        let sends = matches!(
+            entry,
+            Entry::Say(_)
+                | Entry::Whisper { .. }
+                | Entry::Reply(_)
+                | Entry::Slip(_)
+                | Entry::Nick(_)
+        );
+        let mut acts = self.obey(entry);
+        // A person reads the hint. A program looks at the status.
+        if sends && !self.asks() && !acts.iter().any(|act| matches!(act, Act::Send(_))) {
+            for act in &mut acts {
+                if let Act::Hint(why) | Act::Note(why) = act {
+                    *act = Act::Refused(about(line, why));
+                }
+            }
+        }
+        acts
     }
 
     /// Whoever has no nick has said something.
     fn named(&mut self, line: &str) -> Vec<Act> {
-        match entry::shape(line) {
+        match entry::shape(line).filter(|_| !self.literal || self.asks()) {
             Some(Command::Nick(nick)) => return self.register(nick),
             Some(Command::Quit) => return self.quit(),
-            _ if line.trim().is_empty() && !self.asks() => return Vec::new(),
+            _ if line.trim().is_empty() && !self.asks() && !self.literal => return Vec::new(),
             _ if !self.asks() => return vec![Act::Fail(Failure::NoNick)],
             _ if line == "/quit" || entry::leaves_elsewhere(line) => return self.quit(),
             _ => (),
@@ -369,6 +459,7 @@ impl Dialogue {
         if talks && self.phase == Phase::Away {
             return hint(texts.offline);
         }
+        (self.addressee, self.parts) = (None, 0);
         match entry {
             Entry::Nothing => Vec::new(),
             Entry::Say(text) => self.say(&text),
@@ -458,9 +549,17 @@ impl Dialogue {
         let event = Event::parse(line);
         if self.manner == Manner::Raw {
             let ends = (event == Event::Bye).then_some(Act::End);
-            return [Act::ShowRaw(line.to_string())].into_iter().chain(ends).collect();
+            let refused = match &event {
+                Event::Refused(refusal) => Some(words_for(refusal.code(), self.texts)),
+                Event::Failed(words) => Some(words_for(words, self.texts)),
+                _ => None,
+            };
+            let refused = refused.map(|why| Act::Refused((self.texts.refused)(&why)));
+            let shown = Act::ShowRaw(line.to_string());
+            return [shown].into_iter().chain(refused).chain(ends).collect();
         }
         let announced = mem::take(&mut self.announced);
+        let last_word = self.last_word.take();
         match event {
             // We know what we have to do.
             Event::Greeting => Vec::new(),
@@ -494,6 +593,10 @@ impl Dialogue {
                 let question =
                     |pending: &Pending| matches!(pending, Pending::Who | Pending::OwnWho);
                 let own = self.confirmed(question) == Some(Pending::OwnWho);
+                // A program did not ask.
+                if own && !self.asks() {
+                    return Vec::new();
+                }
                 let text = Some(nicks.join(", "));
                 let to = Some(self.nick.clone()).filter(|_| own);
                 vec![Act::Show(Record { kind: Kind::Users, to, text, own, ..Record::default() })]
@@ -503,10 +606,19 @@ impl Dialogue {
             Event::Bye => match self.phase {
                 Phase::Registering => self.fail(Failure::Refused(self.texts.said_goodbye.into())),
                 // It says so to all when it stops, and may come back.
-                Phase::Talking if announced => vec![Act::Stopped],
-                _ => {
+                Phase::Talking if announced => {
+                    let mut acts = self.unheard();
+                    acts.push(Act::Stopped);
+                    acts
+                }
+                phase => {
                     let bye = Record { kind: Kind::Bye, ..Record::default() };
                     let mut acts = self.time_passed();
+                    if phase == Phase::Talking && !self.asks() {
+                        acts.extend(self.unheard());
+                        let why = last_word.map(|why| (self.texts.dismissed)(&visible(&why)));
+                        acts.extend(why.map(Act::Refused));
+                    }
                     acts.extend([Act::Show(bye), Act::End]);
                     acts
                 }
@@ -517,6 +629,19 @@ impl Dialogue {
             }
             Event::Other(_) => vec![Act::Show(notice(line))],
         }
+    }
+
+    /// What a program has said to all and nobody may have heard, because the server
+    /// takes no more.
+    fn unheard(&mut self) -> Vec<Act> {
+        if self.asks() || !self.echoes {
+            return Vec::new();
+        }
+        let said = self.unconfirmed.iter().filter_map(|(_, pending)| match pending {
+            Pending::Said(text) => Some(Act::Refused((self.texts.unheard)(&visible(text)))),
+            _ => None,
+        });
+        said.take(MAX_UNHEARD).collect()
     }
 
     fn welcomed(&mut self, nick: &str) -> Vec<Act> {
@@ -576,6 +701,9 @@ impl Dialogue {
     fn whispered(&mut self, from: &str, text: &str) -> Vec<Act> {
         if self.ignores(from) {
             return Vec::new();
+        }
+        if from == SERVER {
+            self.last_word = Some(text.into());
         }
         self.people.spoke(from);
         self.correspondent = Some(from.into());
@@ -665,15 +793,19 @@ impl Dialogue {
     fn refused(&mut self, code: &str) -> Vec<Act> {
         let refusal = Refusal::from_code(code);
         let why = words_for(code, self.texts);
-        if matches!(
-            refusal,
-            Some(
-                Refusal::Muted
-                    | Refusal::EmptyMessage
-                    | Refusal::LineTooLong
-                    | Refusal::InvalidUtf8
+        let in_talk = matches!(self.phase, Phase::Talking | Phase::Leaving) && !self.asks();
+        let culprit = in_talk.then(|| self.culprit(refusal)).flatten();
+        if !in_talk
+            && matches!(
+                refusal,
+                Some(
+                    Refusal::Muted
+                        | Refusal::EmptyMessage
+                        | Refusal::LineTooLong
+                        | Refusal::InvalidUtf8
+                )
             )
-        ) {
+        {
             // That was the answer to something that was said. It has no echo.
             let echoes = self.echoes;
             self.confirmed(|pending| matches!(pending, Pending::Said(_)));
@@ -723,12 +855,60 @@ impl Dialogue {
                 let text = Some(code.into());
                 let mut acts =
                     vec![Act::Show(Record { kind: Kind::Error, text, ..Record::default() })];
+                if !self.asks() {
+                    let why = (self.texts.refused)(&why);
+                    acts.push(Act::Refused(match culprit {
+                        Some(line) => about(&line, &why),
+                        None => why,
+                    }));
+                }
                 if self.manner == Manner::Editor {
                     // Perhaps it was waited for.
                     acts.push(Act::Prompt(self.nick.clone()));
                 }
                 acts
             }
+        }
+    }
+
+    /// The line of a program that the server refuses, as far as that can be known.
+    /// Answers come in the order of the lines.
+    fn culprit(&mut self, refusal: Option<Refusal>) -> Option<String> {
+        let echoes = self.echoes;
+        let pending = match refusal? {
+            Refusal::UserNotFound => {
+                let first = |known: &dyn Fn(&String) -> bool| {
+                    let mut told =
+                        self.unconfirmed.iter().map_while(|(_, pending)| match pending {
+                            Pending::Told { to, .. } => Some(to),
+                            // Its own answer comes first.
+                            _ => None,
+                        });
+                    told.position(|to| !known(to))
+                };
+                let here = |to: &String| matches!(self.people.meant(to), Meant::Nick(_));
+                let at = first(&here).or_else(|| first(&|_| false))?;
+                self.unconfirmed.drain(..=at).next_back().map(|(_, pending)| pending)
+            }
+            Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast => {
+                self.confirmed(|pending| matches!(pending, Pending::Nick(_)))
+            }
+            Refusal::Muted
+            | Refusal::EmptyMessage
+            | Refusal::MalformedDm
+            | Refusal::LineTooLong
+            | Refusal::InvalidUtf8 => {
+                self.confirmed(|pending| matches!(pending, Pending::Said(_) | Pending::Told { .. }))
+            }
+            _ => None,
+        };
+        // It has no echo.
+        self.echoes = echoes;
+        match pending? {
+            Pending::Said(text) => Some(text),
+            Pending::Told { to, text } => Some(format!("@{to} {text}")),
+            Pending::Nick(nick) => Some(format!("NICK {nick}")),
+            Pending::Who | Pending::OwnWho => None,
         }
     }
 
@@ -801,7 +981,9 @@ impl Dialogue {
     }
 
     fn say(&mut self, text: &str) -> Vec<Act> {
+        self.addressee = Some(Addressee::All);
         let mut pieces = pieces(text, MAX_COMMAND - "MSG …\n".len());
+        pieces.retain(|piece| !piece.chars().all(is_blank));
         let mut acts = Vec::new();
         for (piece, number) in pieces.iter_mut().zip(self.sent + 1..) {
             // A piece may begin with an at sign. It would not be said to all.
@@ -834,12 +1016,26 @@ impl Dialogue {
         let Some(room) = room.filter(|&room| room >= 4) else {
             return hint(self.texts.long_nick);
         };
+        self.addressee = Some(Addressee::One(to.clone()));
         self.whispers.push_back(to.clone());
         if self.whispers.len() > MAX_WHISPERS {
             self.whispers.pop_front();
         }
-        let pieces = pieces(text, room);
+        let mut pieces = pieces(text, room);
+        pieces.retain(|piece| !piece.chars().all(is_blank));
         let mut acts = Vec::new();
+        if self.manner == Manner::Script {
+            // To name the line if there is no such person, one has to know who is here.
+            let asked = || self.unconfirmed.iter().any(|(_, pending)| *pending == Pending::OwnWho);
+            if !self.people.is_complete() && !asked() {
+                acts.push(self.question(Pending::OwnWho, Command::Who));
+            }
+            for (piece, number) in pieces.iter().zip(self.sent + 1..) {
+                let told = Pending::Told { to: to.clone(), text: piece.clone() };
+                self.unconfirmed.push_back((number, told));
+            }
+            self.trim();
+        }
         if self.manner == Manner::Editor {
             acts.extend(pieces.iter().map(|piece| {
                 let record = said(Kind::Private, &self.nick, &strip(piece));
@@ -858,11 +1054,22 @@ impl Dialogue {
         self.sent += pieces.len() as u32;
         let mut acts: Vec<Act> =
             pieces.iter().map(|piece| Act::Send(command(piece).to_string())).collect();
-        if let count @ 2.. = acts.len() {
-            acts.push(Act::Note((self.texts.in_pieces)(count)));
+        self.parts += pieces.len();
+        if self.parts > 1 && !self.partial {
+            acts.push(Act::Note((self.texts.in_pieces)(self.parts)));
         }
         acts
     }
+}
+
+/// Why a line did not work, behind the line.
+fn about(line: &str, why: &str) -> String {
+    let mut letters = line.trim_end().chars();
+    let mut named: String = letters.by_ref().take(MAX_NAMED).collect();
+    if letters.next().is_some() {
+        named.push('…');
+    }
+    format!("\"{}\": {why}", visible(&named))
 }
 
 fn hint(text: &str) -> Vec<Act> {
@@ -981,7 +1188,8 @@ mod tests {
     fn check(dialogue: &mut Dialogue, typed: &str, expected: &[&str]) {
         let acts = dialogue.typed(typed);
         assert_eq!(sent(&acts), expected, "{typed:?}");
-        let hinted = acts.iter().any(|act| matches!(act, Act::Hint(_) | Act::Note(_)));
+        let hinted =
+            acts.iter().any(|act| matches!(act, Act::Hint(_) | Act::Note(_) | Act::Refused(_)));
         let silent = expected.is_empty() && !typed.trim().is_empty();
         assert!(hinted || !silent, "{typed:?}");
     }
@@ -1006,7 +1214,8 @@ mod tests {
         let mut script = talking_as(Manner::Script);
         check(&mut script, "pronto", &["MSG pronto"]);
         check(&mut script, "quit", &["MSG quit"]);
-        check(&mut script, "MSG @joao psst", &["MSG @joao psst"]);
+        // To name a line that is refused, it asks who is here, once.
+        check(&mut script, "MSG @joao psst", &["WHO", "MSG @joao psst"]);
         check(&mut script, "@Joao psst", &["MSG @Joao psst"]);
         check(&mut script, "WHO", &["WHO"]);
         check(&mut script, "\u{FEFF}MSG @joao psst", &["MSG @joao psst"]);
@@ -1238,6 +1447,7 @@ mod tests {
     #[test]
     fn what_was_sent_is_unanswered_until_something_after_it_comes_back() {
         let mut dialogue = talking_as(Manner::Script);
+        hear(&mut dialogue, "Connected users: ana, joao");
         for line in ["@joao one", "two", "@joao three"] {
             dialogue.typed(line);
         }

@@ -244,11 +244,11 @@ async fn choose<'a>(
     }
     loop {
         desk.ask(texts.client.which, "");
-        let Some(line) = desk.next().await else {
+        let Some(line) = desk.next().await.map_err(Error::Input)? else {
             desk.break_line(); // The cursor stands behind the question.
             return Err(Error::Several(titles(servers)));
         };
-        match chosen(servers, String::from_utf8_lossy(&line).trim()) {
+        match chosen(servers, String::from_utf8_lossy(&line.bytes).trim()) {
             Choice::One(server) => return Ok(server),
             Choice::None(word) => {
                 let what = (texts.client.no_choice)(&word, servers.len());

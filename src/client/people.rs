@@ -79,6 +79,11 @@ impl People {
         *self = People { news: true, ..People::default() };
     }
 
+    /// Whether everybody who is here is known.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Whom `name` means, in whatever case.
     pub fn meant(&self, name: &str) -> Meant {
         match self.here.get(&*Nick::key_of(name)) {

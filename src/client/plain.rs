@@ -1,7 +1,7 @@
 //! Standard input and output without a line editor: pipes, scripts and plain
 //! terminals. All of them may block for ever, so each has a thread of its own.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,24 +10,21 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};
 
+use crate::stdio::{self, Piece, Stderr, Stdout};
+
 /// How many lines may wait to be sent, and how many batches to be printed. Then
 /// whoever writes to us, or reads from us, is waited for.
 const QUEUE: usize = 64;
 
 /// The lines of standard input, their ends included, as they come. The channel
-/// closes at the end of the input.
-pub fn keyboard() -> Receiver<Vec<u8>> {
+/// closes at the end of the input; an error is the last item.
+pub fn keyboard() -> Receiver<io::Result<Piece>> {
     let (sender, receiver) = async_channel::bounded(QUEUE);
     thread::spawn(move || {
-        let mut stdin = io::stdin().lock();
-        loop {
-            let mut line = Vec::new();
-            // An input that cannot be read has ended. A line is never cut here, however
-            // long: the rest of a private one would be read as a public one.
-            match stdin.read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => return,
-                Ok(_) if sender.send_blocking(line).is_err() => return,
-                Ok(_) => (),
+        for line in stdio::lines() {
+            let failed = line.is_err();
+            if sender.send_blocking(line).is_err() || failed {
+                return;
             }
         }
     });
@@ -43,15 +40,14 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Starts it. Each batch goes to `write`, which also learns whether the next
-    /// one is already waiting.
-    pub fn start(mut write: impl FnMut(&[u8], bool) -> io::Result<()> + Send + 'static) -> Printer {
+    /// Starts it. Each batch goes to `write`.
+    pub fn start(mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> Printer {
         let (queue, texts) = async_channel::bounded::<Vec<u8>>(QUEUE);
         let (ended, end) = async_channel::bounded(1);
         thread::spawn(move || {
             let result = loop {
                 let Ok(text) = texts.recv_blocking() else { break Ok(()) };
-                if let Err(err) = write(&text, !texts.is_empty()) {
+                if let Err(err) = write(&text) {
                     break Err(err);
                 }
             };
@@ -87,10 +83,8 @@ impl Printer {
 }
 
 /// Prints to standard output.
-pub fn print(text: &[u8], more: bool) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text)?;
-    if more { Ok(()) } else { stdout.flush() }
+pub fn print(text: &[u8]) -> io::Result<()> {
+    Stdout.write_all(text)
 }
 
 /// How long whoever reads standard error is waited for.
@@ -113,7 +107,7 @@ impl Remarks {
         let read = unread.clone();
         thread::spawn(move || {
             while let Ok((text, _written)) = remarks.recv_blocking() {
-                io::stderr().write_all(text.as_bytes()).ok(); // Nobody may be there.
+                Stderr.write_all(text.as_bytes()).ok(); // Nobody may be there.
                 read.store(false, Ordering::SeqCst);
             }
         });

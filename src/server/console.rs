@@ -2,7 +2,7 @@
 //! there.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::iter;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
@@ -15,12 +15,14 @@ use chrono::Local;
 use colored::Colorize;
 
 use crate::editor::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
+use crate::error;
 use crate::interrupt::Trigger;
 use crate::room::{Cut, Deed, News, Reason};
 use crate::screen::{self, Stream};
 use crate::server::lobby::{Lobby, Sighting};
 use crate::server::orders;
 use crate::server::places::own_addresses;
+use crate::stdio::{self, Stderr};
 use crate::texts::{self, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, Nick};
@@ -118,7 +120,7 @@ impl Console {
         self.print(&mem::take(news));
         match &self.editor {
             Some(_) => self.print(&format!("{text}\n")),
-            None => drop(writeln!(io::stderr(), "{}", screen::fit(text, Stream::Error))),
+            None => drop(writeln!(Stderr, "{}", screen::fit(text, Stream::Error))),
         }
     }
 
@@ -192,13 +194,26 @@ impl Console {
         match orders {
             Orders::None => (),
             Orders::Lines => {
-                let mut stdin = io::stdin().lock();
-                let mut line = Vec::new();
-                while let Ok(1..) = stdin.read_until(b'\n', &mut line) {
-                    if !self.give(lobby, &String::from_utf8_lossy(&line)) {
+                for line in stdio::lines() {
+                    let line = match line {
+                        Ok(line) => line,
+                        Err(err) => {
+                            let why = error::plain(&err, &self.texts.error);
+                            let what = (self.texts.server.no_orders)(&why);
+                            let warning = (self.texts.server.warning)(&what);
+                            return self.complain(&mut String::new(), &warning);
+                        }
+                    };
+                    // No order is so long.
+                    if line.begins
+                        && line.ends
+                        && !self.give(lobby, &String::from_utf8_lossy(&line.bytes))
+                    {
                         return;
                     }
-                    line.clear();
+                    if line.begins && !line.ends {
+                        self.print(&format!("{}\n", self.texts.client.line_too_long));
+                    }
                 }
             }
             Orders::Editor(typed) => {

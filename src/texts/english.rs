@@ -100,6 +100,8 @@ All else is said to all; //TEXT says /TEXT",
         lost: "connection lost; trying again (Ctrl-C leaves)",
         back: |nick| format!("back, as {nick}"),
         offline: "not connected; nothing was sent (the Up key brings it back)",
+        dismissed: |why| format!("the server ended the conversation: {why}"),
+        rest: "the conversation ended before the input; the rest was not sent",
         unheard: |text| format!("perhaps nobody heard: {text}"),
         held: |nick| {
             format!(
@@ -262,6 +264,10 @@ All else is said to all; //TEXT says /TEXT",
         refused: |server, why| {
             format!("{server} does not let us in: {why}\nTry again later, or another server")
         },
+        input: |why| {
+            format!("cannot read standard input: {why}\nGive a file or a pipe: minichat < FILE")
+        },
+        utf16: "the input is UTF-16\nGive UTF-8: iconv -f UTF-16 -t UTF-8 FILE | minichat connect",
         output: |why| format!("cannot write the output: {why}\nIs the disk full?"),
         signals: |why| {
             format!("cannot watch for signals: {why}\nIs the system out of memory or descriptors?")
@@ -333,6 +339,9 @@ All else is said to all; //TEXT says /TEXT",
         join_from_machine: "To join from this machine:",
         notes: "Messages are not encrypted. Ctrl-C stops.",
         notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /help; Ctrl-C stops.",
+        no_orders: |why| {
+            format!("cannot read standard input: {why}; no more commands are taken here")
+        },
         renamed: |old, new| format!("{old} is now {new}"),
         cut: |who, ip, what| format!("cut off {who} {ip}: {what}"),
         guest: "a guest",

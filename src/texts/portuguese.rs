@@ -105,6 +105,8 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         lost: "conexão perdida; tentando de novo (Ctrl-C sai)",
         back: |nick| format!("de volta, como {nick}"),
         offline: "sem conexão; nada foi enviado (a seta para cima traz de volta)",
+        dismissed: |why| format!("o servidor encerrou a conversa: {why}"),
+        rest: "a conversa acabou antes da entrada; o resto não foi enviado",
         unheard: |text| format!("talvez ninguém tenha recebido: {text}"),
         held: |nick| {
             format!(
@@ -217,6 +219,10 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                 "linhas do protocolo, inalteradas nos dois sentidos",
             ),
             ("print one JSON object per event", "mostra um objeto JSON por evento"),
+            (
+                "say every line as it is: no line is a command",
+                "diz cada linha como ela é: nenhuma é comando",
+            ),
             (
                 "keep listening after the end of the input",
                 "continua ouvindo depois do fim da entrada",
@@ -385,6 +391,12 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         refused: |server, why| {
             format!("{server} não permite a entrada: {why}\nTente mais tarde, ou outro servidor")
         },
+        input: |why| {
+            format!(
+                "não foi possível ler a entrada padrão: {why}\nDê um arquivo ou um pipe: minichat < ARQUIVO"
+            )
+        },
+        utf16: "a entrada é UTF-16\nConverta para UTF-8: iconv -f UTF-16 -t UTF-8 ARQUIVO | minichat connect",
         output: |why| format!("não foi possível gravar a saída: {why}\nO disco está cheio?"),
         signals: |why| {
             format!(
@@ -489,6 +501,9 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         join_from_machine: "Para entrar a partir desta máquina:",
         notes: "As mensagens não são criptografadas. Ctrl-C encerra.",
         notes_and_orders: "As mensagens não são criptografadas. Comandos aqui: /who /say /kick /mute /ban /help; Ctrl-C encerra.",
+        no_orders: |why| {
+            format!("não foi possível ler a entrada padrão: {why}; aqui não há mais comandos")
+        },
         renamed: |old, new| format!("{old} agora é {new}"),
         cut: |who, ip, what| format!("cortada a conexão de {who} {ip}: {what}"),
         guest: "um visitante",

@@ -83,7 +83,7 @@ fn what_is_typed_is_said_to_all_to_one_or_not_at_all() {
     let input = "WHO is coming?\n two  blanks \nwho\n//who\n/usr/bin is text\n/me acena\n\
         @joao psst\n/msg joao de novo\n@joao\n/dance\nMSG WHO\nWHO\n/who\n/quit\na ghost\n";
     let output = run(&mut connect(server.address, &["-n", "bot"]), input);
-    assert_eq!(output.status, Some(0));
+    assert_eq!(output.status, Some(1));
     let said = [
         "WHO is coming?",
         " two  blanks ",
@@ -115,19 +115,20 @@ fn what_is_typed_is_said_to_all_to_one_or_not_at_all() {
     assert_eq!(events(&output.stdout), shown.collect::<Vec<_>>());
     // What was not sent is not lost without a word.
     let hints: Vec<&str> = output.stderr.lines().collect();
-    let [one, other] = hints[..] else { panic!("not two hints: {hints:?}") };
-    assert!(one.starts_with("* ") && one.contains("@NICK"), "{one}");
-    assert!(other.starts_with("* ") && other.contains("/dance"), "{other}");
+    let [one, other, rest] = hints[..] else { panic!("not three hints: {hints:?}") };
+    assert!(one.starts_with("minichat: \"@joao\": ") && one.contains("@NICK"), "{one}");
+    assert!(other.starts_with("minichat: \"/dance\": "), "{other}");
+    assert!(rest.starts_with("minichat: ") && rest.contains("the rest was not sent"), "{rest}");
 }
 
 #[test]
-fn bytes_that_are_not_text_are_marked_and_hold_nothing_up() {
+fn a_line_that_is_not_utf8_is_named_and_holds_nothing_up() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let output = run(&mut connect(server.address, &["-n", "bot"]), b"ol\xE1\nolha\n");
-    assert_eq!(output.status, Some(0));
+    assert_eq!(output.status, Some(1));
+    assert_eq!(output.stderr, "minichat: \"ol\u{FFFD}\": the text is not UTF-8\n");
     joao.reads("User bot joined.");
-    joao.reads("FROM bot [all]: ol\u{FFFD}");
     joao.reads("FROM bot [all]: olha");
 }
 

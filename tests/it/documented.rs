@@ -271,6 +271,8 @@ fn failures(texts: &Texts) -> Vec<String> {
         no_nick,
         nick,
         refused,
+        input,
+        utf16,
         output,
         signals,
         search,
@@ -298,6 +300,8 @@ fn failures(texts: &Texts) -> Vec<String> {
         no_nick.to_string(),
         nick("NICK", "REASON"),
         refused("SERVER", "REASON"),
+        input("REASON"),
+        utf16.to_string(),
         output("REASON"),
         signals("REASON"),
         search("REASON"),
@@ -315,6 +319,7 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
             (server.hidden)("REASON"),
             (server.log_gap)("FILE"),
             (server.log_failed)("FILE", "REASON"),
+            (server.no_orders)("REASON"),
             (server.cut)("NICK", "ADDR", "REASON"),
         ]);
         expected.extend([

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
-    &["wire", "texts", "guess", "interrupt"],
+    &["wire", "texts", "guess", "interrupt", "stdio"],
     &["room", "discovery", "config", "error", "editor", "logfile", "screen"],
     &["server", "client", "discover", "cli"],
     &["main"],

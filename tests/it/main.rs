@@ -29,6 +29,7 @@ mod logs;
 mod nicks;
 mod operator;
 mod order;
+mod pipes;
 mod platforms;
 mod promises;
 mod script;
