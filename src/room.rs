@@ -14,7 +14,7 @@ use std::time::Duration;
 use slab::Slab;
 
 pub use session::Reading;
-use session::{STRAIN, Session};
+use session::{SOFT_LAG, Session};
 use transcript::Transcript;
 
 use crate::wire::sanitize::{is_blank, strip};
@@ -30,18 +30,18 @@ pub const MAX_NOTES: usize = 1 << 20;
 /// read whoever has most.
 pub const MAX_ALL_NOTES: usize = 16 << 20;
 /// That is looked at each time that they have got so many bytes more.
-const HEAP: usize = 64 << 10;
+const RECOUNT_AFTER: usize = 64 << 10;
 /// With this many bytes of answers waiting for it, a client is not
-/// [listened to](Room::has_patience_with) until it has read some.
-pub const PATIENCE: usize = 64 << 10;
+/// [listened to](Room::accepts_input) until it has read some.
+pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
 /// How many bytes back history may reach. It stays well clear of the end of the
 /// transcript, so that a newcomer has time to read it.
 pub const MAX_HISTORY: usize = TRANSCRIPT / 2;
 
 /// How long it is known for how much memory private lines take, where that is much.
-const WEIGH: Duration = Duration::from_millis(10);
+const RECOUNT_INTERVAL: Duration = Duration::from_millis(10);
 /// How long it is known for how far the talk may get.
-const LOOK: Duration = Duration::from_millis(1);
+const CACHE_LIMIT: Duration = Duration::from_millis(1);
 
 /// Who speaks when the server itself has something to say.
 const SERVER: &str = "server";
@@ -54,8 +54,8 @@ const MAX_TEXT: usize = MAX_COMMAND - "MSG \n".len();
 /// Everyone connected to one server.
 ///
 /// The driving contract: after every call that changes something, ring whom
-/// [`take_stirred`](Room::take_stirred) names, so that they
-/// [`read`](Room::read), and cut off whom [`take_cut`](Room::take_cut) names.
+/// [`take_wakeups`](Room::take_wakeups) names, so that they
+/// [`read`](Room::read), and cut off whom [`take_evictions`](Room::take_evictions) names.
 pub struct Room {
     rules: Rules,
     sessions: Slab<Session>,
@@ -78,9 +78,9 @@ pub struct Room {
     clock: Duration,
     /// How far the talk may get for now, and when that was found out.
     limit: Option<(Duration, u64)>,
-    stirred: Stirred,
-    cut: Vec<Cut>,
-    news: Vec<News>,
+    wakeups: Wakeups,
+    evictions: Vec<Eviction>,
+    changes: Vec<MemberChange>,
     closed: bool,
 }
 
@@ -108,7 +108,7 @@ impl SessionId {
 
 /// Who has something new to read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Stirred {
+pub struct Wakeups {
     /// Every session that [listens](Room::listens).
     pub all: bool,
     /// And these, one by one; some more than once.
@@ -117,11 +117,11 @@ pub struct Stirred {
 
 /// A session that was cut off.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cut {
+pub struct Eviction {
     /// Which one.
     pub id: SessionId,
     /// Why.
-    pub reason: Reason,
+    pub reason: EvictReason,
     /// What it is or was called, if anything.
     pub nick: Option<Nick>,
     /// How many bytes it had yet to read.
@@ -130,7 +130,7 @@ pub struct Cut {
 
 /// Why a session was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum EvictReason {
     /// It is further behind than the room remembers.
     Behind,
     /// Its connection has taken nothing for too long.
@@ -138,25 +138,25 @@ pub enum Reason {
     /// Its machine does not answer any more, or cannot be reached.
     Lost,
     /// It has not said who it is, and its place is needed.
-    Evicted,
+    Displaced,
     /// Whoever served it has panicked.
     Failed,
 }
 
 /// What the operator may want to see.
 #[derive(Debug, PartialEq, Eq)]
-pub struct News {
+pub struct MemberChange {
     /// Whom it is about.
     pub id: SessionId,
     /// What they did.
-    pub what: Deed,
+    pub what: Change,
     /// How many people are here now.
     pub members: usize,
 }
 
 /// Something that somebody did, beside talking.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Change {
     /// Came in.
     Joined(Nick),
     /// Left, politely or not.
@@ -181,9 +181,9 @@ impl Room {
             slowest: 0,
             clock: Duration::ZERO,
             limit: None,
-            stirred: Stirred::default(),
-            cut: Vec::new(),
-            news: Vec::new(),
+            wakeups: Wakeups::default(),
+            evictions: Vec::new(),
+            changes: Vec::new(),
             closed: false,
         }
     }
@@ -230,12 +230,12 @@ impl Room {
     /// Takes for unread what `id` has last [read](Room::read), all but the first `sent`
     /// bytes: the rest could not be passed on, and is read next. If the room does not
     /// remember it, `id` is let go.
-    pub fn take_back(&mut self, id: SessionId, read: &[u8], sent: usize, now: Duration) {
+    pub fn return_unsent(&mut self, id: SessionId, read: &[u8], sent: usize, now: Duration) {
         let session = &mut self.sessions[id.0];
-        session.take_back(&self.transcript, read, sent, now);
+        session.return_unsent(&self.transcript, read, sent, now);
         if session.behind(self.transcript.head()) > 0 {
-            self.slowest = self.slowest.min(session.hears.start);
-            self.let_go();
+            self.slowest = self.slowest.min(session.unread.start);
+            self.evict_lagging();
         }
     }
 
@@ -246,13 +246,13 @@ impl Room {
     }
 
     /// The two places between which is what `id` has last read, if that is talk alone.
-    pub fn talk_read(&self, id: SessionId) -> Option<(u64, u64)> {
+    pub fn last_read(&self, id: SessionId) -> Option<(u64, u64)> {
         self.sessions[id.0].given_talk()
     }
 
     /// Whether `id` has something to read.
-    pub fn has_news_for(&self, id: SessionId) -> bool {
-        self.sessions[id.0].has_news(self.transcript.head())
+    pub fn has_unread(&self, id: SessionId) -> bool {
+        self.sessions[id.0].has_unread(self.transcript.head())
     }
 
     /// How many bytes have been said in public so far.
@@ -267,13 +267,13 @@ impl Room {
 
     /// Whether somebody who does read is in danger of being cut off, because the
     /// others talk faster than that. Whoever is about to talk had better wait.
-    pub fn is_strained(&mut self, now: Duration) -> bool {
+    pub fn must_wait(&mut self, now: Duration) -> bool {
         let head = self.transcript.head();
-        if head - self.slowest <= STRAIN as u64 {
+        if head - self.slowest <= SOFT_LAG as u64 {
             return false;
         }
         // A crowd is looked at once in a while, not for each line.
-        if self.limit.is_none_or(|(then, _)| now.saturating_sub(then) >= LOOK) {
+        if self.limit.is_none_or(|(then, _)| now.saturating_sub(then) >= CACHE_LIMIT) {
             self.find_slowest();
             let limits = self.sessions.iter_mut().map(|(_, session)| session.limit(head, now));
             self.limit = Some((now, limits.min().unwrap_or(u64::MAX)));
@@ -283,13 +283,13 @@ impl Room {
 
     /// Whether `id` had better wait before it says more, because somebody who does read
     /// is in danger of being cut off for what `id` tells them in private.
-    pub fn is_pressing(&mut self, id: SessionId, now: Duration) -> bool {
+    pub fn must_wait_for_reader(&mut self, id: SessionId, now: Duration) -> bool {
         let Some(whom) = self.sessions[id.0].presses else { return false };
         let crowded = self.is_crowded(now);
         self.sessions.get_mut(whom.0).is_some_and(|session| {
             // One who leaves is told nothing more.
             let much = crowded && session.note_bytes() > 0;
-            !session.leaving && (much || session.is_burdened(now))
+            !session.leaving && (much || session.lags_on_notes(now))
         })
     }
 
@@ -299,7 +299,7 @@ impl Room {
         if self.heaps + self.unweighed <= MAX_ALL_NOTES / 2 {
             return false;
         }
-        if now.saturating_sub(self.weighed) >= WEIGH {
+        if now.saturating_sub(self.weighed) >= RECOUNT_INTERVAL {
             self.weigh(now);
         }
         self.heaps > MAX_ALL_NOTES / 2
@@ -313,14 +313,14 @@ impl Room {
 
     /// The client hears nothing any more: what it was told is forgotten, and it is told
     /// nothing else. It may still say something.
-    pub fn tell_no_more(&mut self, id: SessionId) {
-        self.sessions[id.0].silence();
+    pub fn discard_output(&mut self, id: SessionId) {
+        self.sessions[id.0].discard_output();
     }
 
     /// The client will say nothing more, but may still read what it is owed.
-    pub fn hang_up(&mut self, id: SessionId) {
+    pub fn input_ended(&mut self, id: SessionId) {
         self.depart(id);
-        self.stirred.some.push(id);
+        self.wakeups.some.push(id);
     }
 
     /// The connection is gone, politely or not.
@@ -330,9 +330,9 @@ impl Room {
     }
 
     /// Gives up on a session, and takes it out of the conversation at once.
-    pub fn cut_off(&mut self, id: SessionId, reason: Reason) {
-        self.give_up(id, reason);
-        self.let_go();
+    pub fn evict(&mut self, id: SessionId, reason: EvictReason) {
+        self.evict_one(id, reason);
+        self.evict_lagging();
     }
 
     /// Time is up for one who has not said who they are.
@@ -362,7 +362,7 @@ impl Room {
             }
             session.close_ears(head);
             session.withdraw();
-            self.stirred.some.push(SessionId(index));
+            self.wakeups.some.push(SessionId(index));
         }
         self.members.clear();
         self.closed = true;
@@ -462,23 +462,23 @@ impl Room {
     }
 
     /// Whether `id` may ask for more before it has read what it asked for.
-    pub fn has_patience_with(&self, id: SessionId) -> bool {
-        self.sessions[id.0].note_bytes() <= PATIENCE
+    pub fn accepts_input(&self, id: SessionId) -> bool {
+        self.sessions[id.0].note_bytes() <= MAX_UNREAD_ANSWERS
     }
 
     /// Who has something new to read since the last time this was asked.
-    pub fn take_stirred(&mut self) -> Stirred {
-        mem::take(&mut self.stirred)
+    pub fn take_wakeups(&mut self) -> Wakeups {
+        mem::take(&mut self.wakeups)
     }
 
     /// Who was let go since the last time this was asked.
-    pub fn take_cut(&mut self) -> Vec<Cut> {
-        mem::take(&mut self.cut)
+    pub fn take_evictions(&mut self) -> Vec<Eviction> {
+        mem::take(&mut self.evictions)
     }
 
     /// What people did since the last time this was asked.
-    pub fn take_news(&mut self) -> Vec<News> {
-        mem::take(&mut self.news)
+    pub fn take_changes(&mut self) -> Vec<MemberChange> {
+        mem::take(&mut self.changes)
     }
 
     fn obey(
@@ -540,7 +540,7 @@ impl Room {
         }
         session.nick = Some(nick.clone());
         self.members.insert(nick.key().into(), id);
-        self.report(id, Deed::Joined(nick));
+        self.report(id, Change::Joined(nick));
         self.heard();
     }
 
@@ -555,7 +555,7 @@ impl Room {
         session.nick = Some(new.clone());
         self.members.remove(&*old.key());
         self.members.insert(new.key().into(), id);
-        self.report(id, Deed::Renamed(old, new));
+        self.report(id, Change::Renamed(old, new));
         self.heard();
     }
 
@@ -580,7 +580,7 @@ impl Room {
         self.whispered += line.len() as u64;
         self.tell(to, line);
         // One who does not read is no excuse for pressing one who does.
-        if self.sessions[to.0].is_burdened(now) || self.is_crowded(now) {
+        if self.sessions[to.0].lags_on_notes(now) || self.is_crowded(now) {
             self.sessions[id.0].presses = Some(to);
         }
         Ok(())
@@ -627,35 +627,35 @@ impl Room {
 
     /// Takes a session out of the conversation, but not yet off its socket.
     fn depart(&mut self, id: SessionId) {
-        self.take_out(id);
-        self.let_go();
+        self.remove_member(id);
+        self.evict_lagging();
     }
 
     /// The same for one that will not be told anything more, and is cut off.
-    fn give_up(&mut self, id: SessionId, reason: Reason) {
+    fn evict_one(&mut self, id: SessionId, reason: EvictReason) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         if session.cut {
             return; // Once is enough.
         }
         let behind = session.behind(head) + session.note_bytes() as u64;
-        session.silence();
+        session.discard_output();
         session.cut = true;
-        self.cut.push(Cut { id, reason, nick: session.name().cloned(), behind });
-        self.take_out(id);
-        self.stirred.some.push(id); // Not everybody who is cut off waits for a socket.
+        self.evictions.push(Eviction { id, reason, nick: session.name().cloned(), behind });
+        self.remove_member(id);
+        self.wakeups.some.push(id); // Not everybody who is cut off waits for a socket.
     }
 
     /// What both have in common; that somebody left may push out others.
-    fn take_out(&mut self, id: SessionId) {
+    fn remove_member(&mut self, id: SessionId) {
         let head = self.transcript.head();
         let session = &mut self.sessions[id.0];
         session.close_ears(head);
         let Some(nick) = session.withdraw() else { return };
         self.members.remove(&*nick.key());
         self.transcript.append(Event::Left(nick.as_str()));
-        self.report(id, Deed::Left(nick));
-        self.stirred.all = true;
+        self.report(id, Change::Left(nick));
+        self.wakeups.all = true;
     }
 
     /// Tells one session something.
@@ -673,11 +673,11 @@ impl Room {
         let before = session.weight();
         session.send(head..head, bytes);
         let weight = session.weight();
-        self.stirred.some.push(id);
+        self.wakeups.some.push(id);
         self.unweighed += weight - before;
         if weight > MAX_NOTES {
-            self.cut_off(id, Reason::Behind);
-        } else if self.unweighed > HEAP {
+            self.evict(id, EvictReason::Behind);
+        } else if self.unweighed > RECOUNT_AFTER {
             self.clear_heaps();
         }
     }
@@ -699,9 +699,9 @@ impl Room {
             && let Some((_, weight, index)) = heaps.pop()
         {
             sum -= weight;
-            self.give_up(SessionId(index), Reason::Behind);
+            self.evict_one(SessionId(index), EvictReason::Behind);
         }
-        self.let_go(); // Only now: whom it lets go is in the sum as well.
+        self.evict_lagging(); // Only now: whom it lets go is in the sum as well.
     }
 
     /// After each message to all: remembers its place for the sake of history.
@@ -720,17 +720,17 @@ impl Room {
 
     /// After each public line: stirs everyone, and lets go of who fell behind.
     fn heard(&mut self) {
-        self.stirred.all = true;
-        self.let_go();
+        self.wakeups.all = true;
+        self.evict_lagging();
     }
 
     /// Lets go of whoever has yet to hear what is overwritten, unless all go anyway.
-    fn let_go(&mut self) {
+    fn evict_lagging(&mut self) {
         // Letting someone go is news for the others, which may push out the next.
         while self.slowest < self.transcript.start() && !self.closed {
             let start = self.transcript.start();
             match self.sessions.iter().find(|(_, session)| session.behind(start) > 0) {
-                Some((index, _)) => self.give_up(SessionId(index), Reason::Behind),
+                Some((index, _)) => self.evict_one(SessionId(index), EvictReason::Behind),
                 None => {
                     self.find_slowest();
                     self.slowest = self.slowest.max(start);
@@ -746,8 +746,8 @@ impl Room {
         self.slowest = places.min().unwrap_or(head);
     }
 
-    fn report(&mut self, id: SessionId, what: Deed) {
-        self.news.push(News { id, what, members: self.members.len() });
+    fn report(&mut self, id: SessionId, what: Change) {
+        self.changes.push(MemberChange { id, what, members: self.members.len() });
     }
 
     fn is_full(&self) -> bool {
@@ -1123,15 +1123,15 @@ mod tests {
     fn takes(room: &mut Room, id: SessionId, some: usize, now: Duration) {
         let mut out = Vec::new();
         assert_eq!(room.read(id, &mut out), Reading::Some);
-        room.take_back(id, &out, some, now);
+        room.return_unsent(id, &out, some, now);
     }
 
     /// Whether the talker has to wait at this moment, who has just said one line more than
     /// those with which the others began to wait.
     fn is_held_up(room: &mut Room, talker: SessionId, now: Duration) -> bool {
-        room.is_strained(now);
+        room.must_wait(now);
         flood(room, talker, 1);
-        room.is_strained(now + LOOK)
+        room.must_wait(now + CACHE_LIMIT)
     }
 
     #[test]
@@ -1144,12 +1144,12 @@ mod tests {
             room.hear(ana, Ok(b"MSG before"), Duration::ZERO);
             room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
         }
-        room.take_news();
+        room.take_changes();
         flood(&mut room, ana, 500);
         while room.read(bia, &mut Vec::new()) == Reading::Some {}
         flood(&mut room, ana, 1500);
 
-        let cut = room.take_cut();
+        let cut = room.take_evictions();
         assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao, bia]);
         for cut in cut {
             assert!(cut.nick.is_some());
@@ -1157,7 +1157,7 @@ mod tests {
             let behind = TRANSCRIPT as u64 + 1..TRANSCRIPT as u64 + 2 * line;
             assert!(behind.contains(&cut.behind), "not sooner and not later: {}", cut.behind);
         }
-        assert_eq!(room.take_news().len(), 2, "both are seen to leave");
+        assert_eq!(room.take_changes().len(), 2, "both are seen to leave");
         assert_eq!(room.read(joao, &mut Vec::new()), Reading::Over);
         assert!(room.is_member(ana) && !room.is_member(joao));
     }
@@ -1171,18 +1171,18 @@ mod tests {
             flood(&mut room, ana, times);
             read.clear();
             assert_eq!(room.read(joao, &mut read), Reading::Some);
-            room.take_back(joao, &read, passed, Duration::ZERO);
-            assert_eq!(room.take_cut(), [], "that is still there");
+            room.return_unsent(joao, &read, passed, Duration::ZERO);
+            assert_eq!(room.take_evictions(), [], "that is still there");
             passed = 7;
         }
         read.clear();
         assert_eq!(room.read(joao, &mut read), Reading::Some);
         flood(&mut room, ana, 100);
-        room.take_stirred();
-        room.take_back(joao, &read, passed, Duration::ZERO);
-        let cut = room.take_cut();
-        assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [Reason::Behind]);
-        assert!(room.take_stirred().all && !room.is_member(joao), "the others see him leave");
+        room.take_wakeups();
+        room.return_unsent(joao, &read, passed, Duration::ZERO);
+        let cut = room.take_evictions();
+        assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [EvictReason::Behind]);
+        assert!(room.take_wakeups().all && !room.is_member(joao), "the others see him leave");
     }
 
     #[test]
@@ -1198,21 +1198,21 @@ mod tests {
         assert!(is_held_up(&mut room, ana, start));
         // The others may get the further ahead the longer he is silent.
         flood(&mut room, ana, 30);
-        assert!(room.is_strained(start + second / 50));
-        assert!(!room.is_strained(start + second / 10));
+        assert!(room.must_wait(start + second / 50));
+        assert!(!room.must_wait(start + second / 10));
         flood(&mut room, ana, 450);
         takes(&mut room, joao, 0, start + second / 4);
-        assert!(room.is_strained(start + second / 2));
+        assert!(room.must_wait(start + second / 2));
         flood(&mut room, ana, 170);
-        assert!(room.is_strained(start + 2 * second), "who knows, since it was not tried again");
+        assert!(room.must_wait(start + 2 * second), "who knows, since it was not tried again");
         takes(&mut room, joao, 0, start + 2 * second);
-        assert!(!room.is_strained(start + 2 * second + LOOK), "joao has stopped reading");
+        assert!(!room.must_wait(start + 2 * second + CACHE_LIMIT), "joao has stopped reading");
         // He reads 64 KiB, and all of it begins anew, from where they are.
         room.read(joao, &mut Vec::new());
-        assert!(!room.is_strained(start + 3 * second));
+        assert!(!room.must_wait(start + 3 * second));
         assert!(is_held_up(&mut room, ana, start + 3 * second));
         takes(&mut room, joao, 0, start + 4 * second);
-        assert!(!room.is_strained(start + 4 * second + LOOK));
+        assert!(!room.must_wait(start + 4 * second + CACHE_LIMIT));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
         assert!(!is_held_up(&mut room, ana, start + 5 * second), "joao is up to date");
     }
@@ -1223,24 +1223,24 @@ mod tests {
         flood(&mut room, ana, 50);
         room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
         flood(&mut room, ana, 150);
-        assert!(!is_held_up(&mut room, ana, LOOK), "he has time to read");
+        assert!(!is_held_up(&mut room, ana, CACHE_LIMIT), "he has time to read");
         flood(&mut room, ana, 100);
-        assert!(is_held_up(&mut room, ana, 3 * LOOK), "it would be overwritten");
+        assert!(is_held_up(&mut room, ana, 3 * CACHE_LIMIT), "it would be overwritten");
         // He is given all that is left, which may not get through.
         let mut out = Vec::new();
         assert_eq!(room.read(joao, &mut out), Reading::Some);
-        assert!(is_held_up(&mut room, ana, 5 * LOOK), "it is on its way");
+        assert!(is_held_up(&mut room, ana, 5 * CACHE_LIMIT), "it is on its way");
         flood(&mut room, ana, 10);
-        room.take_back(joao, &out, 0, 7 * LOOK);
-        assert!(is_held_up(&mut room, ana, 7 * LOOK), "it has come back");
-        assert_eq!(room.take_cut(), []);
+        room.return_unsent(joao, &out, 0, 7 * CACHE_LIMIT);
+        assert!(is_held_up(&mut room, ana, 7 * CACHE_LIMIT), "it has come back");
+        assert_eq!(room.take_evictions(), []);
         // He reads on, but slowly.
         for second in 1..30 {
             takes(&mut room, joao, 1, Duration::from_secs(second));
             assert!(is_held_up(&mut room, ana, Duration::from_secs(second)));
         }
         takes(&mut room, joao, 1, Duration::from_secs(31));
-        assert!(!room.is_strained(Duration::from_secs(31)), "he has had his time");
+        assert!(!room.must_wait(Duration::from_secs(31)), "he has had his time");
     }
 
     #[test]
@@ -1255,11 +1255,11 @@ mod tests {
         for (id, nick) in [(joao, "joao"), (bia, "bia")] {
             room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
             room.hear(id, Ok(b"QUIT"), Duration::ZERO);
-            assert!(!room.is_strained(LOOK));
+            assert!(!room.must_wait(CACHE_LIMIT));
         }
         let log = room.observe();
-        room.hang_up(log);
-        assert!(!room.is_strained(3 * LOOK));
+        room.input_ended(log);
+        assert!(!room.must_wait(3 * CACHE_LIMIT));
     }
 
     #[test]
@@ -1267,11 +1267,11 @@ mod tests {
         let (mut room, [ana, joao]) = ana_and_joao();
         flood(&mut room, ana, 280);
         room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
-        assert!(is_held_up(&mut room, ana, LOOK));
+        assert!(is_held_up(&mut room, ana, CACHE_LIMIT));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
-        assert!(!is_held_up(&mut room, ana, 3 * LOOK), "it is nothing to him");
+        assert!(!is_held_up(&mut room, ana, 3 * CACHE_LIMIT), "it is nothing to him");
         flood(&mut room, ana, 2000);
-        assert_eq!(room.take_cut(), []);
+        assert_eq!(room.take_evictions(), []);
     }
 
     #[test]
@@ -1281,20 +1281,20 @@ mod tests {
         flood(&mut room, ana, 800);
         assert!(is_held_up(&mut room, ana, ms(0)));
         takes(&mut room, joao, 0, ms(900)); // His kernel takes nothing.
-        assert!(!room.is_strained(ms(1001)), "then he does not read");
+        assert!(!room.must_wait(ms(1001)), "then he does not read");
         // What he takes once may be what the systems between us have room for.
         takes(&mut room, joao, 5000, ms(1500));
         assert!(is_held_up(&mut room, ana, ms(2000)));
         takes(&mut room, joao, 0, ms(2900));
-        assert!(!room.is_strained(ms(3001)));
+        assert!(!room.must_wait(ms(3001)));
         takes(&mut room, joao, 5000, ms(3500));
         takes(&mut room, joao, 0, ms(3600));
         assert!(is_held_up(&mut room, ana, ms(4000)));
         flood(&mut room, ana, 110);
         takes(&mut room, joao, 0, ms(5000));
-        assert!(room.is_strained(ms(5001)) && room.is_strained(ms(7000)));
+        assert!(room.must_wait(ms(5001)) && room.must_wait(ms(7000)));
         takes(&mut room, joao, 0, ms(7900));
-        assert!(!room.is_strained(ms(8001)), "he has stopped reading");
+        assert!(!room.must_wait(ms(8001)), "he has stopped reading");
     }
 
     #[test]
@@ -1305,12 +1305,12 @@ mod tests {
         flood(&mut room, ana, 1000);
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         flood(&mut room, ana, 230);
-        assert!(!room.is_strained(Duration::ZERO), "history is behind by its nature");
+        assert!(!room.must_wait(Duration::ZERO), "history is behind by its nature");
         flood(&mut room, ana, 50);
-        assert!(is_held_up(&mut room, ana, LOOK));
+        assert!(is_held_up(&mut room, ana, CACHE_LIMIT));
         let second = Duration::from_secs(1);
         takes(&mut room, joao, 0, second);
-        assert!(!room.is_strained(2 * LOOK + second), "he does not read");
+        assert!(!room.must_wait(2 * CACHE_LIMIT + second), "he does not read");
     }
 
     #[test]
@@ -1323,18 +1323,18 @@ mod tests {
         let second = Duration::from_secs(1);
         let line = format!("MSG @joao {}", "x".repeat(1000));
         for lines in [200, 150] {
-            assert!(!room.is_pressing(ana, second));
+            assert!(!room.must_wait_for_reader(ana, second));
             for _ in 0..lines {
                 room.hear(ana, Ok(line.as_bytes()), second);
             }
             room.hear(ana, Ok(b"MSG @bia and something to somebody else"), second);
         }
-        assert!(room.is_pressing(ana, second));
-        assert!(!room.is_strained(second) && !room.is_pressing(bia, second));
+        assert!(room.must_wait_for_reader(ana, second));
+        assert!(!room.must_wait(second) && !room.must_wait_for_reader(bia, second));
         room.hear(bia, Ok(b"MSG @joao psst"), second);
-        assert!(room.is_pressing(bia, second), "she knows how much he has to read");
+        assert!(room.must_wait_for_reader(bia, second), "she knows how much he has to read");
         takes(&mut room, joao, 0, 2 * second);
-        assert!(!room.is_pressing(ana, 2 * second), "he does not read");
+        assert!(!room.must_wait_for_reader(ana, 2 * second), "he does not read");
         // Nor is it forgotten whom she presses when she tells that to one who does not.
         for _ in 0..200 {
             room.hear(ana, Ok(format!("MSG @bia {}", "x".repeat(1000)).as_bytes()), second);
@@ -1344,15 +1344,15 @@ mod tests {
             room.hear(ana, Ok(line.as_bytes()), 2 * second);
         }
         room.hear(ana, Ok(b"MSG @bia psst"), 2 * second);
-        assert!(room.is_pressing(ana, 2 * second));
+        assert!(room.must_wait_for_reader(ana, 2 * second));
         while room.read(joao, &mut Vec::new()) == Reading::Some {}
-        assert!(!room.is_pressing(ana, 2 * second));
+        assert!(!room.must_wait_for_reader(ana, 2 * second));
         for _ in 0..300 {
             room.hear(ana, Ok(line.as_bytes()), 2 * second);
         }
-        assert!(room.is_pressing(ana, 2 * second));
+        assert!(room.must_wait_for_reader(ana, 2 * second));
         room.hear(joao, Ok(b"QUIT"), 2 * second);
-        assert!(!room.is_pressing(ana, 2 * second), "he is told nothing more");
+        assert!(!room.must_wait_for_reader(ana, 2 * second), "he is told nothing more");
     }
 
     #[test]
@@ -1363,7 +1363,7 @@ mod tests {
             room.hear(id, Ok(format!("NICK u{n}").as_bytes()), Duration::ZERO);
         }
         flood(&mut room, ids[0], 1200);
-        assert_eq!(room.take_cut().len(), 4999);
+        assert_eq!(room.take_evictions().len(), 4999);
         assert!(room.is_member(ids[0]));
     }
 
@@ -1380,7 +1380,7 @@ mod tests {
         }
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         assert!(
-            room.sessions[joao.0].hears.start >= room.slowest,
+            room.sessions[joao.0].unread.start >= room.slowest,
             "he would not be let go in time"
         );
     }
@@ -1392,8 +1392,8 @@ mod tests {
         for _ in 0..=MAX_NOTES / 1000 {
             room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
         }
-        assert_eq!(room.take_cut().into_iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao]);
-        assert!(room.has_patience_with(ana) && !room.is_member(joao));
+        assert_eq!(room.take_evictions().into_iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao]);
+        assert!(room.accepts_input(ana) && !room.is_member(joao));
     }
 
     #[test]
@@ -1413,9 +1413,9 @@ mod tests {
                 while room.read(ana, &mut Vec::new()) == Reading::Some {}
             }
         }
-        let cut = room.take_cut();
+        let cut = room.take_evictions();
         assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [sleepers[5]]);
-        assert_eq!(cut[0].reason, Reason::Behind);
+        assert_eq!(cut[0].reason, EvictReason::Behind);
     }
 
     #[test]
@@ -1439,12 +1439,12 @@ mod tests {
         for n in (0..sleepers.len()).cycle() {
             room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
             let weight: usize = room.sessions.iter().map(|(_, session)| session.weight()).sum();
-            assert!(weight <= MAX_ALL_NOTES + HEAP, "{weight} bytes are kept");
+            assert!(weight <= MAX_ALL_NOTES + RECOUNT_AFTER, "{weight} bytes are kept");
             if room.population() == 1 {
                 break;
             }
         }
-        assert_eq!(room.take_cut().len(), sleepers.len());
+        assert_eq!(room.take_evictions().len(), sleepers.len());
         assert!(room.is_member(ana));
     }
 
@@ -1464,7 +1464,7 @@ mod tests {
                 room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
             }
         }
-        assert_eq!(room.take_cut(), []);
+        assert_eq!(room.take_evictions(), []);
         while room.read(bia, &mut Vec::new()) == Reading::Some {}
         for &sleeper in &sleepers {
             takes(&mut room, sleeper, 0, Duration::from_secs(2));
@@ -1474,7 +1474,7 @@ mod tests {
             let line = format!("MSG @bia {text}");
             room.hear(ana, Ok(line.as_bytes()), Duration::from_secs(2));
         }
-        let cut = room.take_cut();
+        let cut = room.take_evictions();
         assert!(!cut.is_empty() && room.is_member(bia), "{cut:?}");
         assert!(cut.iter().all(|cut| sleepers.contains(&cut.id)), "{cut:?}");
     }
@@ -1495,7 +1495,7 @@ mod tests {
                 while room.read(bia, &mut Vec::new()) == Reading::Some {}
             }
         }
-        assert_eq!(room.take_cut(), []);
+        assert_eq!(room.take_evictions(), []);
         assert_eq!(room.sessions[bia.0].late, 0);
     }
 
@@ -1515,7 +1515,7 @@ mod tests {
                     break;
                 }
                 let passed = batch.len().min(300);
-                room.take_back(id, &batch, passed, Duration::ZERO);
+                room.return_unsent(id, &batch, passed, Duration::ZERO);
                 heard.extend_from_slice(&batch[..passed]);
                 let kept = room.sessions[id.0].note_bytes();
                 assert!(kept < 1000, "{kept} bytes are kept for one who has no private lines");
@@ -1533,7 +1533,7 @@ mod tests {
         let [ana, joao] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
         while room.read(ana, &mut Vec::new()) == Reading::Some {}
-        room.tell_no_more(joao);
+        room.discard_output(joao);
         for line in ["NICK joao", "MSG one", "NICK rui", "WHO", "MSG two", "QUIT"] {
             room.hear(joao, Ok(line.as_bytes()), Duration::ZERO);
             let done = if line == "QUIT" { Reading::Over } else { Reading::Nothing };
@@ -1550,14 +1550,14 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&heard), expected);
         // However much is said, it is not behind.
         flood(&mut room, ana, 2 * TRANSCRIPT / 1000);
-        assert_eq!(room.take_cut(), []);
+        assert_eq!(room.take_evictions(), []);
     }
 
     #[test]
     fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
         let (mut room, [ana, _joao]) = ana_and_joao();
         let mut text = 0;
-        while room.take_cut().is_empty() {
+        while room.take_evictions().is_empty() {
             room.hear(ana, Ok(b"MSG @joao x"), Duration::ZERO);
             room.hear(ana, Ok(b"MSG x"), Duration::ZERO);
             while room.read(ana, &mut Vec::new()) == Reading::Some {}
@@ -1575,7 +1575,7 @@ mod tests {
         room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
         let mut batch = Vec::new();
         assert_eq!(room.read(joao, &mut batch), Reading::Some);
-        room.take_back(joao, &batch, 2500, Duration::ZERO);
+        room.return_unsent(joao, &batch, 2500, Duration::ZERO);
         let left = |room: &Room| TRANSCRIPT as u64 - room.sessions[joao.0].behind(room.talk());
         while left(&room) > 2000 {
             flood(&mut room, ana, 1);
@@ -1583,9 +1583,9 @@ mod tests {
         batch.clear();
         assert_eq!(room.read(joao, &mut batch), Reading::Some);
         flood(&mut room, ana, 4);
-        assert_eq!(room.take_cut(), []);
-        room.take_back(joao, &batch, 20_300, Duration::ZERO);
-        assert_eq!(room.take_cut().len(), 1);
+        assert_eq!(room.take_evictions(), []);
+        room.return_unsent(joao, &batch, 20_300, Duration::ZERO);
+        assert_eq!(room.take_evictions().len(), 1);
         assert_eq!(room.read(joao, &mut batch), Reading::Over);
     }
 
@@ -1614,7 +1614,7 @@ mod tests {
                         let Some(batch) = on_its_way[who].take() else { continue };
                         let sent = dice.usize(..=batch.len());
                         if sent < batch.len() {
-                            rooms[0].take_back(ids[who], &batch, sent, Duration::ZERO);
+                            rooms[0].return_unsent(ids[who], &batch, sent, Duration::ZERO);
                         }
                         heard[who][0].extend_from_slice(&batch[..sent]);
                         continue;
@@ -1647,7 +1647,7 @@ mod tests {
         let (mut heard, mut batch) = (Vec::new(), Vec::new());
         while room.read(joao, &mut batch) == Reading::Some {
             let passed = batch.len().min(7);
-            room.take_back(joao, &batch, passed, Duration::ZERO);
+            room.return_unsent(joao, &batch, passed, Duration::ZERO);
             heard.extend(batch.drain(..passed));
             batch.clear();
             if heard.len() == 35 {
@@ -1663,12 +1663,12 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&heard), expected);
         // Whoever was cut off is told nothing, and is cut off once.
         while room.read(ana, &mut batch) == Reading::Some {}
-        room.cut_off(ana, Reason::Stalled);
-        room.take_back(ana, &batch, 0, Duration::ZERO);
-        room.cut_off(ana, Reason::Lost);
+        room.evict(ana, EvictReason::Stalled);
+        room.return_unsent(ana, &batch, 0, Duration::ZERO);
+        room.evict(ana, EvictReason::Lost);
         assert_eq!(room.read(ana, &mut Vec::new()), Reading::Over);
-        let cut = room.take_cut();
-        assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [Reason::Stalled]);
+        let cut = room.take_evictions();
+        assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [EvictReason::Stalled]);
     }
 
     #[test]
@@ -1682,8 +1682,8 @@ mod tests {
                 "close" => _ = room.close("good night"),
                 quit => room.hear(ana, Ok(quit.as_bytes()), Duration::ZERO),
             }
-            room.cut_off(ana, Reason::Stalled);
-            let cut = room.take_cut().pop().unwrap();
+            room.evict(ana, EvictReason::Stalled);
+            let cut = room.take_evictions().pop().unwrap();
             assert_eq!(cut.nick.as_ref().map(Nick::as_str), Some("ana"), "{leave}");
         }
     }
@@ -1733,7 +1733,7 @@ mod tests {
         let mut room = Room::new(Rules::default());
         let [ana, guest] = [room.enter(), room.enter()];
         room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
-        room.take_news();
+        room.take_changes();
         assert_eq!(room.close("good night"), 1);
         for (id, expected) in [
             (ana, "OK welcome ana\nFROM server [all]: good night\nBYE\n"),
@@ -1746,7 +1746,7 @@ mod tests {
             assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
             room.leave(id);
         }
-        assert_eq!(room.take_news(), []);
+        assert_eq!(room.take_changes(), []);
         let late = room.enter();
         room.hear(late, Ok(b"NICK late"), Duration::ZERO);
         assert!(!room.is_member(late));

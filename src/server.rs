@@ -1,15 +1,15 @@
 //! The sockets, the tasks and the one lock.
 //!
 //! Each connection is one task of a worker, a thread of which there is one for each
-//! core; what they share is the lobby, with the room in it.
+//! core; what they share is the hub, with the room in it.
 
+mod budget;
 mod connection;
 mod console;
-mod lobby;
+mod hub;
 mod log;
-mod orders;
-mod pace;
-mod places;
+mod operator;
+mod origin;
 mod reactor;
 mod transport;
 
@@ -39,10 +39,10 @@ use crate::logfile::LogFile;
 use crate::room::Rules;
 use crate::texts::Texts;
 use crate::wire::sanitize;
-use console::{Console, Orders};
-use lobby::{Lobby, Sighting};
+use console::{CommandSource, Console};
+use hub::{Hub, Report};
 use log::Log;
-use places::Neighbours;
+use origin::OriginFinder;
 use reactor::{Listener, Reactor};
 
 /// How many connections may wait to be accepted: a class that starts together
@@ -63,22 +63,22 @@ const SEND_BUFFER: usize = 64 << 10;
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 /// What was sent and is not acknowledged in this long was sent to nobody.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const ACKNOWLEDGED: Duration = Duration::from_secs(30);
+const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Who says nothing about themselves in this long has to go.
-const REGISTRATION: Duration = Duration::from_secs(30);
+const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many connections a worker gets before the next one gets any. A class is served
 /// best by one thread: it has no other to wake, and more is heard by one send.
-const CLASS: usize = 128;
+const CONNECTIONS_PER_WORKER: usize = 128;
 /// How long the last words may take to be sent when the server stops...
-const FAREWELL: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// ...and how long, from then on or from half of it, what is yet to be logged and shown
 /// may take to be written. A terminal that is held is given back in another half second,
 /// if it can be.
-const AFTERWARDS: Duration = Duration::from_millis(450);
-/// How many sightings wait for a console that is slow or stopped.
-const SIGHTINGS: usize = 1024;
+const REPORT_TIMEOUT: Duration = Duration::from_millis(450);
+/// How many reports wait for a console that is slow or stopped.
+const MAX_REPORTS: usize = 1024;
 /// What everyone is told when the server stops.
-const LAST_WORD: &str = "the server is stopping; goodbye";
+const LAST_LINE: &str = "the server is stopping; goodbye";
 
 /// Never sent: closing the channel that would carry it is the message.
 enum Never {}
@@ -130,25 +130,25 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         // Whoever waits for the first line must not wait for the others.
         console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
         let title = advert.as_ref().map(|advert| advert.title.as_str());
-        let taken = !matches!(orders, Orders::None);
+        let taken = !matches!(orders, CommandSource::None);
         console.print(&console::invitation(&addresses, title, taken, &texts.server));
     }
 
-    let (sighted, sightings) = async_channel::bounded(SIGHTINGS);
+    let (report_to, reports) = async_channel::bounded(MAX_REPORTS);
     let (crowd, count) = async_channel::bounded(1);
-    let lobby = Arc::new(Lobby::new(rules(config), capacity, sighted.clone(), crowd));
-    let (shown, open) = (console.clone(), Arc::downgrade(&lobby));
-    let mut followers = vec![follower(move || shown.show(sightings, &open))];
+    let hub = Arc::new(Hub::new(rules(config), capacity, report_to.clone(), crowd));
+    let (shown, open) = (console.clone(), Arc::downgrade(&hub));
+    let mut threads = vec![spawn(move || shown.show(reports, &open))];
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
-        let (lobby, id) = (lobby.clone(), lobby.observe());
-        let log = Log::new(log, sighted.clone(), texts);
+        let (hub, id) = (hub.clone(), hub.observe());
+        let log = Log::new(log, report_to.clone(), texts);
         interrupts.on_hang_up(log.rotation(interrupts.outlive_terminal()));
-        followers.push(follower(move || log.follow(&lobby, id)));
+        threads.push(spawn(move || log.follow(&hub, id)));
     }
     // The operator is not waited for, and keeps nothing from ending.
-    let (taker, open) = (console.clone(), Arc::downgrade(&lobby));
-    thread::spawn(move || taker.take_orders(orders, &open));
+    let (taker, open) = (console.clone(), Arc::downgrade(&hub));
+    thread::spawn(move || taker.run_commands(orders, &open));
     console.begin();
 
     let limits = Limits { rate: config.rate, registration: registration() };
@@ -156,24 +156,24 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         if let Some(advert) = advert {
             let warn = |why: Hidden| {
                 let what = (texts.server.hidden)(why.tell(texts));
-                sighted.try_send(Sighting::Warning(what)).ok(); // Nobody may be looking.
+                report_to.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
             };
             discovery::advertise(advert, count, warn).await;
         }
     };
     let end = on_all_cores(&reactors, |workers| {
-        serve(workers, &lobby, listeners, limits, presence, interrupts)
+        serve(workers, &hub, listeners, limits, presence, interrupts)
     });
     if let Some(interrupt) = end.at_once {
         console.give_back();
         process::exit(interrupt.status().into());
     }
-    drop(lobby);
-    let deadline = (end.since + FAREWELL / 2).max(Instant::now()) + AFTERWARDS;
-    let stopped = Sighting::Stopped(end.people, deadline);
-    sighted.force_send(stopped).ok(); // If need be, before others.
-    drop(sighted);
-    for done in followers {
+    drop(hub);
+    let deadline = (end.since + STOP_TIMEOUT / 2).max(Instant::now()) + REPORT_TIMEOUT;
+    let stopped = Report::Stopped(end.people, deadline);
+    report_to.force_send(stopped).ok(); // If need be, before others.
+    drop(report_to);
+    for done in threads {
         // A terminal that is held or a disk that hangs is not waited for.
         done.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
     }
@@ -212,15 +212,15 @@ fn rules(config: &config::Server) -> Rules {
     }
 }
 
-/// [`REGISTRATION`], or fewer seconds for the sake of a test.
+/// [`REGISTRATION_TIMEOUT`], or fewer seconds for the sake of a test.
 fn registration() -> Duration {
-    for_tests("MINICHAT_REGISTRATION_SECS").map_or(REGISTRATION, Duration::from_secs)
+    for_tests("MINICHAT_REGISTRATION_SECS").map_or(REGISTRATION_TIMEOUT, Duration::from_secs)
 }
 
-/// [`CLASS`], or a smaller one for the sake of a test: one that has few clients wants
-/// them on all workers.
+/// [`CONNECTIONS_PER_WORKER`], or a smaller one for the sake of a test: one that has few
+/// clients wants them on all workers.
 fn class() -> usize {
-    for_tests("MINICHAT_CLASS").map_or(CLASS, NonZero::get)
+    for_tests("MINICHAT_CLASS").map_or(CONNECTIONS_PER_WORKER, NonZero::get)
 }
 
 /// What a test wants to be different.
@@ -229,7 +229,7 @@ fn for_tests<T: FromStr>(name: &str) -> Option<T> {
 }
 
 /// Something that listens on a thread of its own, and a word when it is over.
-fn follower(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
+fn spawn(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     let (done, waiting) = mpsc::channel();
     thread::spawn(move || {
         work();
@@ -283,7 +283,7 @@ struct End {
 /// Serves everyone who comes until an interrupt, then says goodbye.
 async fn serve<'a>(
     workers: Vec<Worker<'a>>,
-    lobby: &'a Lobby,
+    hub: &'a Hub,
     listeners: Vec<Listener<'a>>,
     limits: Limits,
     presence: impl Future<Output = ()> + Send + 'a,
@@ -294,7 +294,7 @@ async fn serve<'a>(
     let (present, all_gone) = async_channel::bounded(1);
     for listener in listeners {
         let (workers, stopped, present) = (workers.clone(), stopped.clone(), present.clone());
-        executor.spawn(accept(workers, lobby, listener, limits, stopped, present)).detach();
+        executor.spawn(accept(workers, hub, listener, limits, stopped, present)).detach();
     }
     drop(present);
     let presence = executor.spawn(presence);
@@ -302,15 +302,15 @@ async fn serve<'a>(
     interrupts.next().await;
     let since = Instant::now();
     drop(stop);
-    lobby.withdraw();
-    let people = lobby.with(|room, _| room.close(LAST_WORD));
+    hub.withdraw();
+    let people = hub.with(|room, _| room.close(LAST_LINE));
     let goodbyes = async {
         all_gone.recv().await.ok();
         presence.await;
         None
     };
     let patience = async {
-        reactor.sleep(FAREWELL).await;
+        reactor.sleep(STOP_TIMEOUT).await;
         None
     };
     let at_once = async { Some(interrupts.next().await) };
@@ -320,7 +320,7 @@ async fn serve<'a>(
 /// Accepts connections until `stopped`. Each holds on to `present` until it ends.
 async fn accept<'a>(
     workers: Vec<Worker<'a>>,
-    lobby: &'a Lobby,
+    hub: &'a Hub,
     listener: Listener<'a>,
     limits: Limits,
     stopped: Receiver<Never>,
@@ -328,7 +328,7 @@ async fn accept<'a>(
 ) {
     let [shortest, longest] = ACCEPT_PAUSE;
     let mut pause = shortest;
-    let mut neighbours = Neighbours::default();
+    let mut origins = OriginFinder::default();
     let class = class();
     loop {
         let stop = async {
@@ -343,9 +343,9 @@ async fn accept<'a>(
                 let worker = workers.iter().min_by_key(classes).expect("there is a core");
                 let (reactor, seat, present) =
                     (worker.reactor, worker.seats.clone(), present.clone());
-                let place = neighbours.place(address.ip());
+                let place = origins.place(address.ip());
                 let serve = async move {
-                    connection::serve(lobby, reactor, stream, address, place, limits).await;
+                    connection::serve(hub, reactor, stream, address, place, limits).await;
                     drop((seat, present));
                 };
                 worker.executor.spawn(serve).detach();
@@ -413,7 +413,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     // On Windows this would let somebody else take the port over.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    groom(&socket);
+    set_options(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -422,7 +422,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Sets up whatever comes from a listener: a connection has the same options as the
 /// socket that it was accepted from. What a system does not know it does without.
-fn groom(socket: &Socket) {
+fn set_options(socket: &Socket) {
     let (after, every, times) = KEEPALIVE;
     let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
     socket.set_tcp_nodelay(true).ok();
@@ -431,7 +431,7 @@ fn groom(socket: &Socket) {
     socket.set_send_buffer_size(SEND_BUFFER).ok();
     socket.set_tcp_keepalive(&keepalive).ok();
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(ACKNOWLEDGED)).ok();
+    socket.set_tcp_user_timeout(Some(ACKNOWLEDGEMENT_TIMEOUT)).ok();
 }
 
 #[cfg(test)]
@@ -454,7 +454,7 @@ mod tests {
         #[cfg(target_os = "linux")]
         {
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.0);
-            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(ACKNOWLEDGED));
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(ACKNOWLEDGEMENT_TIMEOUT));
             // Linux counts what it needs besides, too.
             assert_eq!(socket.send_buffer_size().unwrap(), 2 * SEND_BUFFER);
         }

@@ -13,7 +13,7 @@ const BATCH: usize = 64 << 10;
 /// A few who talk as fast as they can are half of this ahead of everybody for a moment.
 /// Of whom the others are so many bytes ahead is well behind, and they have to slow
 /// down...
-pub(super) const STRAIN: usize = 256 << 10;
+pub(super) const SOFT_LAG: usize = 256 << 10;
 /// ...so much that it takes them this long...
 const GRACE: Duration = Duration::from_secs(1);
 /// ...or, for the sake of one who has kept them waiting before and went on to read, this
@@ -22,14 +22,14 @@ const LONG_GRACE: Duration = Duration::from_secs(4);
 /// ...to get so far ahead of somebody who reads nothing meanwhile, though it is tried.
 /// Whoever reads what comes then is never cut off, nor is one whom a busy server keeps
 /// waiting; one who has stopped is soon, and nobody waits for long.
-const DANGER: usize = (1 << 20) - (128 << 10);
+const HARD_LAG: usize = (1 << 20) - (128 << 10);
 /// For how long one who leaves is waited for at most: nobody can remove them any more.
-const PARTING: Duration = Duration::from_secs(30);
+const LEAVING_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many bytes of history that nobody hears may lie between what is given at a time:
 /// whoever does not take that would have them looked at over and over.
-const HIDDEN: usize = 4 << 10;
+const MAX_SKIPPED: usize = 4 << 10;
 /// What has been tried within this long has been tried just now.
-const JUST_NOW: Duration = Duration::from_millis(500);
+const RECENTLY: Duration = Duration::from_millis(500);
 /// Who takes nothing in this long reads slowly, or not at all...
 const SLOW: Duration = Duration::from_millis(150);
 /// ...and who has done so this often does read: the systems between us take something once
@@ -52,10 +52,10 @@ pub(super) struct Session {
     /// It hears this stretch of the transcript: nothing as a guest, everything
     /// to come as a member, and as one who is leaving, what was said before.
     /// What it has heard is taken off the front.
-    pub hears: Range<u64>,
+    pub unread: Range<u64>,
     /// Before this place it hears messages only: they are history, and who came
     /// and went meanwhile is not.
-    hushed: u64,
+    history_until: u64,
     /// What it alone is told, in order.
     notes: VecDeque<Note>,
     /// How many bytes the notes are.
@@ -81,7 +81,7 @@ pub(super) struct Session {
     /// When it was first asked after that whether to wait for it.
     parting: Option<Duration>,
     /// It is told nothing at all any more.
-    silenced: bool,
+    discards: bool,
     /// It was cut off.
     pub cut: bool,
 }
@@ -108,7 +108,7 @@ impl Waits {
     /// Whether those who have waited since then have done so for long enough, and for one
     /// who does not read: that was tried just now.
     fn are_in_vain(&self, since: Duration, grace: Duration, now: Duration) -> bool {
-        now.saturating_sub(since) >= grace && now.saturating_sub(self.in_vain) <= JUST_NOW
+        now.saturating_sub(since) >= grace && now.saturating_sub(self.in_vain) <= RECENTLY
     }
 }
 
@@ -136,12 +136,12 @@ pub enum Reading {
 impl Session {
     /// Somebody who hears everything from `place` on and says nothing.
     pub fn observer(place: u64) -> Session {
-        Session { hears: place..u64::MAX, given_from: place, ..Session::default() }
+        Session { unread: place..u64::MAX, given_from: place, ..Session::default() }
     }
 
     /// Whether public lines are of interest.
     pub fn listens(&self) -> bool {
-        self.hears.end == u64::MAX
+        self.unread.end == u64::MAX
     }
 
     /// Whether it is nobody, and only listens.
@@ -173,32 +173,32 @@ impl Session {
 
     /// How many bytes of the transcript it has yet to hear.
     pub fn behind(&self, head: u64) -> u64 {
-        self.hears.end.min(head).saturating_sub(self.hears.start)
+        self.unread.end.min(head).saturating_sub(self.unread.start)
     }
 
     /// From which place on it may yet need the talk. What was sent last may come back; to
     /// one who leaves that makes all the difference, and to others little.
     fn place(&self) -> u64 {
-        let sent_all = self.leaving && self.hears.is_empty();
-        if sent_all { self.given_from } else { self.hears.start }
+        let sent_all = self.leaving && self.unread.is_empty();
+        if sent_all { self.given_from } else { self.unread.start }
     }
 
     /// The same, if what has been said so far is of interest from there on.
     pub fn needs(&self, head: u64) -> Option<u64> {
         let place = self.place();
-        (place < self.hears.end.min(head)).then_some(place)
+        (place < self.unread.end.min(head)).then_some(place)
     }
 
     /// How far the talk may get for now without leaving behind one who reads.
     pub fn limit(&mut self, head: u64, now: Duration) -> u64 {
         let parting = self.leaving.then(|| *self.parting.get_or_insert(now));
-        let too_long = parting.is_some_and(|since| now.saturating_sub(since) >= PARTING);
+        let too_long = parting.is_some_and(|since| now.saturating_sub(since) >= LEAVING_TIMEOUT);
         let place = self.place();
-        if place >= self.hears.end || too_long {
+        if place >= self.unread.end || too_long {
             return u64::MAX;
         }
         // History is behind by its nature.
-        let strain = STRAIN + if place < self.hushed { MAX_HISTORY } else { 0 };
+        let strain = SOFT_LAG + if place < self.history_until { MAX_HISTORY } else { 0 };
         // What one who leaves has yet to hear becomes no more, but it can be overwritten.
         let ahead = (head - place) as usize;
         let slack = if ahead > strain { self.slack(ahead, now) } else { Some(strain) };
@@ -206,9 +206,9 @@ impl Session {
     }
 
     /// Whether it reads, and has more private lines to read than it should have by now.
-    pub fn is_burdened(&mut self, now: Duration) -> bool {
+    pub fn lags_on_notes(&mut self, now: Duration) -> bool {
         let notes = self.note_bytes;
-        notes > STRAIN && self.slack(notes, now).is_some_and(|slack| notes > slack)
+        notes > SOFT_LAG && self.slack(notes, now).is_some_and(|slack| notes > slack)
     }
 
     /// Whether it has read nothing for long of the private lines that take memory.
@@ -221,12 +221,12 @@ impl Session {
     /// it does not read. As far as they are when they begin to wait, they may be: nobody is
     /// held up because it has just read something.
     fn slack(&mut self, ahead: usize, now: Duration) -> Option<usize> {
-        let (since, base) = *self.waits.speakers.get_or_insert((now, ahead.min(DANGER)));
+        let (since, base) = *self.waits.speakers.get_or_insert((now, ahead.min(HARD_LAG)));
         let silent = now.saturating_sub(since);
         self.waits.long |= silent >= SLOW;
         let grace = if self.late >= LATE { LONG_GRACE } else { GRACE };
         let part = silent.min(grace).as_millis() as usize;
-        let gained = (DANGER - base) * part / grace.as_millis() as usize;
+        let gained = (HARD_LAG - base) * part / grace.as_millis() as usize;
         // The log is not a connection, and is never tried.
         let in_vain = match self.observes() {
             true => silent >= grace,
@@ -238,12 +238,12 @@ impl Session {
     /// Makes a member of a guest: they hear messages from `place` on, and from
     /// `now` on everything. What they were told as a guest stays before that.
     pub fn settle(&mut self, place: u64, now: u64) {
-        if self.silenced {
+        if self.discards {
             return;
         }
-        self.hears = place..u64::MAX;
+        self.unread = place..u64::MAX;
         self.given_from = place; // Guests are given no talk.
-        self.hushed = now;
+        self.history_until = now;
         for note in &mut self.notes {
             note.at = note.at.min(place);
             note.then = note.then.min(place);
@@ -252,7 +252,7 @@ impl Session {
 
     /// Hears nothing that is said from `place` on.
     pub fn close_ears(&mut self, place: u64) {
-        self.hears.end = self.hears.end.min(place);
+        self.unread.end = self.unread.end.min(place);
         self.leaving = true;
     }
 
@@ -264,7 +264,7 @@ impl Session {
 
     /// The same for any bytes.
     pub fn send(&mut self, place: Range<u64>, bytes: &[u8]) {
-        if self.silenced {
+        if self.discards {
             return;
         }
         self.note_bytes += bytes.len();
@@ -287,16 +287,16 @@ impl Session {
         let full = before + BATCH;
         self.give();
         let mut hidden = 0;
-        while out.len() < full && hidden < HIDDEN {
+        while out.len() < full && hidden < MAX_SKIPPED {
             let pin = self.notes.front().map_or(u64::MAX, |note| note.at);
-            let stop = pin.min(self.hears.end).min(transcript.head());
-            let place = self.hears.start;
+            let stop = pin.min(self.unread.end).min(transcript.head());
+            let place = self.unread.start;
             let only_notes = out.len() == before + self.given_notes;
             if place < stop {
                 if place < transcript.start() {
                     return Reading::Over;
                 }
-                self.hears.start = match place < self.hushed {
+                self.unread.start = match place < self.history_until {
                     true => {
                         let length = out.len();
                         let next = recall(transcript, place, out);
@@ -316,8 +316,8 @@ impl Session {
             } else if only_notes && let Some(note) = self.notes.pop_front() {
                 self.note_bytes -= note.lines.len();
                 self.given_notes += note.lines.len();
-                self.hears.start = place.max(note.then);
-                self.given_from = self.hears.start;
+                self.unread.start = place.max(note.then);
+                self.given_from = self.unread.start;
                 out.extend_from_slice(&note.lines);
             } else {
                 break;
@@ -341,7 +341,7 @@ impl Session {
         if self.given_after.any() {
             self.late += u32::from(mem::take(&mut self.given_after).long);
         }
-        (self.given_notes, self.given_from) = (0, self.hears.start);
+        (self.given_notes, self.given_from) = (0, self.unread.start);
     }
 
     /// It has something to read now: nobody waits for it any more, if it takes that.
@@ -353,17 +353,18 @@ impl Session {
 
     /// The stretch of the talk that it was given to read last, if that was all.
     pub fn given_talk(&self) -> Option<(u64, u64)> {
-        let talk = self.given_notes == 0 && self.given_from >= self.hushed;
-        (talk && self.given_from < self.hears.start).then_some((self.given_from, self.hears.start))
+        let talk = self.given_notes == 0 && self.given_from >= self.history_until;
+        (talk && self.given_from < self.unread.start)
+            .then_some((self.given_from, self.unread.start))
     }
 
     /// Takes a stretch of talk for read, if it is what is next.
     pub fn skip(&mut self, talk: Range<u64>) -> bool {
-        let only_talk = self.notes.is_empty() && self.hears.start >= self.hushed;
-        let next = only_talk && self.listens() && self.hears.start == talk.start;
+        let only_talk = self.notes.is_empty() && self.unread.start >= self.history_until;
+        let next = only_talk && self.listens() && self.unread.start == talk.start;
         if next {
             self.give();
-            self.hears.start = talk.end;
+            self.unread.start = talk.end;
             self.takes_up();
         }
         next
@@ -371,8 +372,14 @@ impl Session {
 
     /// Takes for unread what it was given to read last, all but the first `sent` bytes:
     /// that is next.
-    pub fn take_back(&mut self, transcript: &Transcript, given: &[u8], sent: usize, now: Duration) {
-        if self.silenced {
+    pub fn return_unsent(
+        &mut self,
+        transcript: &Transcript,
+        given: &[u8],
+        sent: usize,
+        now: Duration,
+    ) {
+        if self.discards {
             return;
         }
         if sent == 0 {
@@ -380,9 +387,9 @@ impl Session {
         }
         if given.len() > self.given_notes {
             // Talk is still there; so it takes no memory to read slowly.
-            self.hears.start = self.given_from;
+            self.unread.start = self.given_from;
             self.pass_over(transcript, sent.saturating_sub(self.given_notes) as u64);
-            self.given_from = self.hears.start;
+            self.given_from = self.unread.start;
         }
         if sent < self.given_notes {
             self.put_back(&given[sent..self.given_notes]);
@@ -392,34 +399,34 @@ impl Session {
     /// Passes over so many bytes of talk.
     fn pass_over(&mut self, transcript: &Transcript, mut bytes: u64) {
         let mut line = Vec::new();
-        while self.hears.start < self.hushed {
-            if self.hears.start < transcript.start() {
+        while self.unread.start < self.history_until {
+            if self.unread.start < transcript.start() {
                 return; // It has missed something, and will be let go.
             }
             line.clear();
-            let end = recall(transcript, self.hears.start, &mut line);
+            let end = recall(transcript, self.unread.start, &mut line);
             if bytes < line.len() as u64 {
                 if bytes > 0 {
-                    self.hears.start = end;
+                    self.unread.start = end;
                     self.put_back(&line[bytes as usize..]);
                 }
                 return;
             }
             bytes -= line.len() as u64;
-            self.hears.start = end;
+            self.unread.start = end;
         }
-        self.hears.start += bytes;
+        self.unread.start += bytes;
     }
 
     /// Adds a note that is read next.
     fn put_back(&mut self, lines: &[u8]) {
         self.note_bytes += lines.len();
-        let next = self.hears.start;
+        let next = self.unread.start;
         self.notes.push_front(Note { at: next, then: next, lines: lines.to_vec() });
     }
 
     /// Whether there is something to read, or nothing ever again.
-    pub fn has_news(&self, head: u64) -> bool {
+    pub fn has_unread(&self, head: u64) -> bool {
         self.behind(head) > 0 || !self.notes.is_empty() || self.leaving
     }
 
@@ -434,9 +441,9 @@ impl Session {
     }
 
     /// Forgets what was never told, and tells nothing more.
-    pub fn silence(&mut self) {
-        self.silenced = true;
-        self.hears = 0..0;
+    pub fn discard_output(&mut self) {
+        self.discards = true;
+        self.unread = 0..0;
         self.note_bytes = 0;
         mem::take(&mut self.notes);
     }

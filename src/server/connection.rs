@@ -18,12 +18,12 @@ use memchr::memchr;
 use mio::net::TcpStream;
 use smol::future::{FutureExt as _, or, yield_now};
 
-use crate::room::{Reason, SessionId};
-use crate::server::lobby::{Lobby, Outbox, Round, Untold, broken};
-use crate::server::pace::{Pace, Share};
-use crate::server::places::Place;
+use crate::room::{EvictReason, SessionId};
+use crate::server::budget::{ByteBucket, LineBucket};
+use crate::server::hub::{Batch, Deliveries, Hub, Pending, broken};
+use crate::server::origin::Origin;
 use crate::server::reactor::{Reactor, Sleep, Stream};
-use crate::server::{FAREWELL, Limits};
+use crate::server::{Limits, STOP_TIMEOUT};
 use crate::wire::{
     ForeignWatch, LineBuffer, MAX_COMMAND, NO_TIMING_MARK, Refusal, Telnet, TooLong,
 };
@@ -31,119 +31,124 @@ use crate::wire::{
 /// How much is read at a time, in bytes: all of it is one turn at the room...
 const READ: usize = 64 << 10;
 /// ...but less where a pace is kept, since what has to wait is kept here...
-const READ_AT_A_PACE: usize = 16 << 10;
+const READ_THROTTLED: usize = 16 << 10;
 /// ...and no more than a line of somebody who has yet to say who they are.
 const READ_OF_GUEST: usize = MAX_COMMAND;
 /// How many lines are heard at a time: thousands of short ones would keep the others
 /// waiting.
-const LINES: usize = 256;
+const MAX_LINES: usize = 256;
 /// Who takes not one byte in this long, though something waits, is cut off.
-const STALL: Duration = Duration::from_secs(10);
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often that is tried meanwhile. The kernel says that it takes more when a third of
 /// what it holds has gone, which somebody slow needs a second for.
-const TRY: Duration = Duration::from_millis(200);
+const RETRY: Duration = Duration::from_millis(200);
 /// For how long one whose connection is broken is still listened to. What they said
 /// before that counts; but then their nick is free.
-const LEGACY: Duration = Duration::from_secs(30);
+const AFTER_BREAK: Duration = Duration::from_secs(30);
 /// How many bytes there are around a text and a nick when they are told, beside those of
 /// the command: at least so many.
-const FRAME: usize = 10;
+const EVENT_OVERHEAD: usize = 10;
 /// What it is worth that somebody comes, who will also leave: two lines with the longest
 /// of nicks.
-const COMING: usize = 300;
+const JOIN_COST: usize = 300;
 /// How long a line is held at a time while others are behind. All who are held go on at
 /// the same moments, so that they are heard by one send.
 const HOLD: Duration = Duration::from_millis(5);
 /// How long a client that was told goodbye is read from. Closing a socket with something
 /// unread in it would reset it, and the goodbye might be lost on the way.
-const LINGER: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 thread_local! {
     // An idle connection owns no buffers: these are borrowed for one turn.
     static INBOX: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
-    static OUTBOX: RefCell<Outbox> = RefCell::default();
-    static ROUND: RefCell<Round> = RefCell::default();
+    static BATCH: RefCell<Batch> = RefCell::default();
+    static DELIVERIES: RefCell<Deliveries> = RefCell::default();
 }
 
 /// Serves one client from greeting to goodbye.
 pub async fn serve(
-    lobby: &Lobby,
+    hub: &Hub,
     reactor: &Reactor,
     stream: TcpStream,
     address: SocketAddr,
-    place: Option<Place>,
+    place: Option<Origin>,
     limits: Limits,
 ) {
     let Ok(stream) = reactor.watch(stream) else {
         return; // The system has no place for it, and will not be asked to wait for it.
     };
-    let stay = Stay { lobby, id: lobby.enter(stream.transport(), address, place), place };
-    let _seat = Seat { lobby, place }; // Until the end.
+    let session = SessionGuard { hub, id: hub.enter(stream.transport(), address, place), place };
+    let _connection = ConnectionGuard { hub, place }; // Until the end.
     // However it ends, it ends for this client alone.
-    let ended = AssertUnwindSafe(converse(&stay, &stream, limits)).catch_unwind().await;
+    let ended = AssertUnwindSafe(converse(&session, &stream, limits)).catch_unwind().await;
     let reason = match &ended {
         Ok(Ok(())) => None,
         Ok(Err(err)) => broken(err),
-        Err(_) => Some(Reason::Failed), // Why, the panic itself has said.
+        Err(_) => Some(EvictReason::Failed), // Why, the panic itself has said.
     };
     if let Some(reason) = reason {
-        lobby.with(|room, _| room.cut_off(stay.id, reason));
+        hub.with(|room, _| room.evict(session.id, reason));
     }
-    drop(stay);
+    drop(session);
     if matches!(ended, Ok(Ok(()))) {
         // When the server stops, that is for it to decide.
-        let patience = if lobby.with(|room, _| room.is_closed()) { FAREWELL } else { LINGER };
+        let patience =
+            if hub.with(|room, _| room.is_closed()) { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
         or(see_off(&stream), reactor.sleep(patience)).await;
     }
     drop(stream); // Before its seat is free.
 }
 
 /// A session that is over when its connection is, even if that ends in a panic.
-struct Stay<'a> {
-    lobby: &'a Lobby,
+struct SessionGuard<'a> {
+    hub: &'a Hub,
     id: SessionId,
     /// Where it comes from, if that is not this machine.
-    place: Option<Place>,
+    place: Option<Origin>,
 }
 
-impl Drop for Stay<'_> {
+impl Drop for SessionGuard<'_> {
     fn drop(&mut self) {
-        self.lobby.leave(self.id);
+        self.hub.leave(self.id);
     }
 }
 
 /// A place that is taken until the connection is closed, however that comes about.
-struct Seat<'a> {
-    lobby: &'a Lobby,
-    place: Option<Place>,
+struct ConnectionGuard<'a> {
+    hub: &'a Hub,
+    place: Option<Origin>,
 }
 
-impl Drop for Seat<'_> {
+impl Drop for ConnectionGuard<'_> {
     fn drop(&mut self) {
-        self.lobby.closed(self.place);
+        self.hub.closed(self.place);
     }
 }
 
 /// What a connection does next.
 enum Turn {
     /// The room has told the client something, and all of it was sent.
-    Speak,
+    Sent,
     /// Not all, but so many bytes: the kernel takes no more for now, and the room has
     /// the rest.
-    Wait(usize),
+    Blocked(usize),
     /// The client is gone. What it has said may still be there.
-    Mourn,
+    Broken,
     /// The client has something for the room.
-    Listen,
+    Receive,
     /// Time is up: for one who has not said who they are, or is gone.
-    Expire,
+    TimedOut,
     /// The room is done with the client.
-    Part,
+    Done,
 }
 
-async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::Result<()> {
-    let Stay { lobby, id, .. } = *stay;
-    let mut ear = Ear::new(stay.place, limits.rate);
+async fn converse(
+    session: &SessionGuard<'_>,
+    stream: &Stream<'_>,
+    limits: Limits,
+) -> io::Result<()> {
+    let SessionGuard { hub, id, .. } = *session;
+    let mut inbox = Inbox::new(session.place, limits.rate);
     let mut deadline = Some(stream.reactor().sleep(limits.registration));
     let (mut stuck, mut gone) = (None, false);
     loop {
@@ -156,85 +161,85 @@ async fn converse(stay: &Stay<'_>, stream: &Stream<'_>, limits: Limits) -> io::R
             if let Some(timer) = &mut deadline
                 && Pin::new(timer).poll(cx).is_ready()
             {
-                return Poll::Ready(Ok(Turn::Expire));
+                return Poll::Ready(Ok(Turn::TimedOut));
             }
             // One who is told nothing would not be missed until all is heard.
-            if !gone && ear.wait.is_some() && stream.is_broken() {
-                return Poll::Ready(Ok(Turn::Mourn));
+            if !gone && inbox.wait.is_some() && stream.is_broken() {
+                return Poll::Ready(Ok(Turn::Broken));
             }
-            if !ear.listened && ear.poll_ready(stream, cx).is_ready() {
-                return Poll::Ready(Ok(Turn::Listen));
+            if !inbox.listened && inbox.poll_ready(stream, cx).is_ready() {
+                return Poll::Ready(Ok(Turn::Receive));
             }
-            if let Poll::Ready(turn) = speak(lobby, id, stream, cx) {
+            if let Poll::Ready(turn) = speak(hub, id, stream, cx) {
                 return Poll::Ready(turn);
             }
             // Nothing is owed.
-            let refused = ear.listened || !ear.patience;
-            (ear.listened, ear.patience) = (false, true);
-            if refused && ear.poll_ready(stream, cx).is_ready() {
-                return Poll::Ready(Ok(Turn::Listen));
+            let refused = inbox.listened || !inbox.patience;
+            (inbox.listened, inbox.patience) = (false, true);
+            if refused && inbox.poll_ready(stream, cx).is_ready() {
+                return Poll::Ready(Ok(Turn::Receive));
             }
             Poll::Pending
         });
         match turn.await? {
-            Turn::Speak => stuck = None,
-            Turn::Wait(sent) => {
+            Turn::Sent => stuck = None,
+            Turn::Blocked(sent) => {
                 if sent > 0 {
                     stuck = None;
                 }
-                if stuck.get_or_insert_with(Instant::now).elapsed() >= STALL {
+                if stuck.get_or_insert_with(Instant::now).elapsed() >= STALL_TIMEOUT {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 let writable = poll_fn(|cx| stream.poll_writable(cx));
-                or(writable, stream.reactor().sleep(TRY)).await;
+                or(writable, stream.reactor().sleep(RETRY)).await;
             }
-            Turn::Mourn => {
+            Turn::Broken => {
                 gone = true;
-                lobby.with(|room, _| room.tell_no_more(id));
-                deadline = Some(stream.reactor().sleep(LEGACY));
+                hub.with(|room, _| room.discard_output(id));
+                deadline = Some(stream.reactor().sleep(AFTER_BREAK));
             }
-            Turn::Listen => {
-                let more = ear.listen(lobby, id, stream)?;
-                ear.listened = true;
-                if ear.member && !gone {
+            Turn::Receive => {
+                let more = inbox.listen(hub, id, stream)?;
+                inbox.listened = true;
+                if inbox.member && !gone {
                     deadline = None;
                 }
                 // A client that is always readable must not keep the thread, and
                 // others who are ready to talk come before what this one hears.
                 match more {
-                    true => stream.reactor().yield_to_all().await,
+                    true => stream.reactor().yield_to_io().await,
                     false => yield_now().await,
                 }
-                ear.spread(lobby);
+                inbox.spread(hub);
             }
-            Turn::Expire if gone => return Ok(()),
-            Turn::Expire => {
+            Turn::TimedOut if gone => return Ok(()),
+            Turn::TimedOut => {
                 deadline = None;
-                lobby.with(|room, _| room.time_out(id));
+                hub.with(|room, _| room.time_out(id));
             }
-            Turn::Part => return Ok(()),
+            Turn::Done => return Ok(()),
         }
     }
 }
 
 /// Sends what the room has for the client, as far as the kernel takes it at once.
 fn speak(
-    lobby: &Lobby,
+    hub: &Hub,
     id: SessionId,
     stream: &Stream<'_>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Turn>> {
-    OUTBOX.with_borrow_mut(|outbox| match lobby.poll_read(id, outbox, cx) {
+    BATCH.with_borrow_mut(|batch| match hub.poll_read(id, batch, cx) {
         Poll::Pending => Poll::Pending,
-        Poll::Ready(false) => Poll::Ready(Ok(Turn::Part)),
-        Poll::Ready(true) => Poll::Ready(match stream.send(&outbox.bytes) {
-            Ok(Some(sent)) if sent == outbox.bytes.len() => Ok(Turn::Speak),
+        Poll::Ready(false) => Poll::Ready(Ok(Turn::Done)),
+        Poll::Ready(true) => Poll::Ready(match stream.send(&batch.bytes) {
+            Ok(Some(sent)) if sent == batch.bytes.len() => Ok(Turn::Sent),
             Ok(sent) => {
                 let sent = sent.unwrap_or(0);
-                lobby.take_back(id, outbox, sent);
-                Ok(Turn::Wait(sent))
+                hub.return_unsent(id, batch, sent);
+                Ok(Turn::Blocked(sent))
             }
-            Err(err) if broken(&err).is_none() => Ok(Turn::Mourn),
+            Err(err) if broken(&err).is_none() => Ok(Turn::Broken),
             Err(err) => Err(err),
         }),
     })
@@ -249,15 +254,15 @@ async fn see_off(stream: &Stream<'_>) {
         poll_fn(|cx| stream.poll_readable(cx)).await;
         match INBOX.with_borrow_mut(|inbox| stream.receive(inbox)) {
             Ok(Some(0)) | Err(_) => return,
-            Ok(_) => stream.reactor().yield_to_all().await, // They may have much to say.
+            Ok(_) => stream.reactor().yield_to_io().await, // They may have much to say.
         }
     }
 }
 
 /// What a client says, line by line, at the pace that it is allowed.
-struct Ear<'a> {
+struct Inbox<'a> {
     /// Where the client comes from.
-    place: Option<Place>,
+    place: Option<Origin>,
     telnet: Telnet,
     lines: LineBuffer,
     /// Finds another protocol in what is no line yet, until the client has a nick.
@@ -265,9 +270,9 @@ struct Ear<'a> {
     /// What was received but not listened to yet, because the client says too
     /// much at once or has to read its answers first.
     backlog: Vec<u8>,
-    pace: Pace,
+    pace: LineBucket,
     /// The client has said its last word.
-    deaf: bool,
+    closed: bool,
     /// The room knows the client by a nick.
     member: bool,
     /// The client may say something before it reads its answers.
@@ -277,44 +282,44 @@ struct Ear<'a> {
     /// Until when its next line has to wait.
     wait: Option<Sleep<'a>>,
     /// What it may still say while others are behind.
-    share: Share,
+    share: ByteBucket,
     /// In which second it last talked.
     spoke: Option<u64>,
     /// Whether the others have yet to hear that.
-    untold: Untold,
+    pending: Pending,
 }
 
-impl<'a> Ear<'a> {
-    fn new(place: Option<Place>, rate: u32) -> Ear<'a> {
-        Ear {
+impl<'a> Inbox<'a> {
+    fn new(place: Option<Origin>, rate: u32) -> Inbox<'a> {
+        Inbox {
             place,
             telnet: Telnet::default(),
             lines: LineBuffer::new(MAX_COMMAND),
             foreign: Some(Box::default()),
             backlog: Vec::new(),
-            pace: Pace::new(rate),
-            deaf: false,
+            pace: LineBucket::new(rate),
+            closed: false,
             member: false,
             patience: true,
             listened: false,
             wait: None,
-            share: Share::new(Instant::now()),
+            share: ByteBucket::new(Instant::now()),
             spoke: None,
-            untold: Untold::default(),
+            pending: Pending::default(),
         }
     }
 
     /// Tells the others what was said.
-    fn spread(&mut self, lobby: &Lobby) {
-        if !self.untold.is_empty() {
-            let untold = mem::take(&mut self.untold);
-            ROUND.with_borrow_mut(|round| lobby.tell(untold, round));
+    fn spread(&mut self, hub: &Hub) {
+        if !self.pending.is_empty() {
+            let pending = mem::take(&mut self.pending);
+            DELIVERIES.with_borrow_mut(|deliveries| hub.tell(pending, deliveries));
         }
     }
 
     /// Waits until there is something to listen to, and it may be listened to.
     fn poll_ready(&mut self, stream: &Stream<'_>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.deaf || !self.patience {
+        if self.closed || !self.patience {
             // Once it has read something, it gets the next turn.
             return Poll::Pending;
         }
@@ -326,34 +331,34 @@ impl<'a> Ear<'a> {
     }
 
     /// Hears what is there. Whether that is so much that there must be more.
-    fn listen(&mut self, lobby: &Lobby, id: SessionId, stream: &Stream<'a>) -> io::Result<bool> {
+    fn listen(&mut self, hub: &Hub, id: SessionId, stream: &Stream<'a>) -> io::Result<bool> {
         if !self.backlog.is_empty() {
             let backlog = mem::take(&mut self.backlog);
-            return Ok(self.hear(lobby, id, stream.reactor(), &backlog));
+            return Ok(self.hear(hub, id, stream.reactor(), &backlog));
         }
         let most = match () {
             () if !self.member => READ_OF_GUEST,
-            () if self.pace.is_kept() => READ_AT_A_PACE,
+            () if self.pace.is_kept() => READ_THROTTLED,
             () => READ,
         };
         INBOX.with_borrow_mut(|inbox| {
             Ok(match stream.receive(&mut inbox[..most])? {
                 Some(0) => {
-                    self.deaf = true;
-                    lobby.with(|room, _| room.hang_up(id));
+                    self.closed = true;
+                    hub.with(|room, _| room.input_ended(id));
                     false
                 }
                 Some(n) if self.telnet.is_text(&inbox[..n]) => {
-                    self.hear(lobby, id, stream.reactor(), &inbox[..n]) || n == most
+                    self.hear(hub, id, stream.reactor(), &inbox[..n]) || n == most
                 }
                 Some(n) => {
                     let mut text = Vec::with_capacity(n);
                     let marks = self.telnet.strip(&inbox[..n], &mut text);
                     if marks > 0 {
                         let answers = NO_TIMING_MARK.repeat(marks);
-                        lobby.with(|room, _| room.send(id, &answers));
+                        hub.with(|room, _| room.send(id, &answers));
                     }
-                    self.hear(lobby, id, stream.reactor(), &text) || n == most
+                    self.hear(hub, id, stream.reactor(), &text) || n == most
                 }
                 None => false,
             })
@@ -362,19 +367,13 @@ impl<'a> Ear<'a> {
 
     /// Hears lines for as long as the pace and the room's patience allow. Whether there
     /// are more, whose turn comes after that of others.
-    fn hear(
-        &mut self,
-        lobby: &Lobby,
-        id: SessionId,
-        reactor: &'a Reactor,
-        mut bytes: &[u8],
-    ) -> bool {
+    fn hear(&mut self, hub: &Hub, id: SessionId, reactor: &'a Reactor, mut bytes: &[u8]) -> bool {
         let mut heard = 0;
-        let ((), untold) = lobby.with_quietly(id, |house, now| {
-            let (room, door, talkers) = house.doorway(self.place);
+        let ((), pending) = hub.with_quietly(id, |state, now| {
+            let (room, door, talkers) = state.doorway(self.place);
             let moment = Instant::now();
-            while heard < LINES {
-                self.patience = room.has_patience_with(id);
+            while heard < MAX_LINES {
+                self.patience = room.accepts_input(id);
                 self.wait = self.pace.wait(moment).map(|time| reactor.sleep_until(time));
                 if !self.patience || self.wait.is_some() {
                     break;
@@ -382,13 +381,13 @@ impl<'a> Ear<'a> {
                 let nick = room.nick(id).map(|nick| nick.as_str().len());
                 let share = if nick.is_some() { &mut self.share } else { &mut *door };
                 let worth = |length| match nick {
-                    Some(nick) => length + nick + FRAME,
-                    None => COMING, // Else a short nick would always be before a long one.
+                    Some(nick) => length + nick + EVENT_OVERHEAD,
+                    None => JOIN_COST, // Else a short nick would always be before a long one.
                 };
                 if !share.is_even(moment)
                     && let Some(end) = memchr(b'\n', bytes)
                     && share.is_spent(worth(self.lines.pending() + end), talkers.number(), moment)
-                    && (room.is_strained(now) || room.is_pressing(id, now))
+                    && (room.must_wait(now) || room.must_wait_for_reader(id, now))
                 {
                     // Somebody who does read would be lapped: they are waited for.
                     let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
@@ -407,7 +406,7 @@ impl<'a> Ear<'a> {
                     }
                     // Nothing behind it is obeyed: a web page may have written that.
                     room.refuse(id, Refusal::UnknownCommand);
-                    self.deaf = true;
+                    self.closed = true;
                     bytes = &[];
                     break;
                 }
@@ -428,9 +427,9 @@ impl<'a> Ear<'a> {
             }
             self.member = room.is_member(id);
         });
-        self.untold = untold;
+        self.pending = pending;
         self.backlog = bytes.to_vec();
-        heard == LINES
+        heard == MAX_LINES
     }
 }
 

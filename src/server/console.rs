@@ -17,11 +17,11 @@ use colored::Colorize;
 use crate::editor::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::error;
 use crate::interrupt::Trigger;
-use crate::room::{Cut, Deed, News, Reason};
+use crate::room::{Change, EvictReason, Eviction, MemberChange};
 use crate::screen::{self, Stream};
-use crate::server::lobby::{Lobby, Sighting};
-use crate::server::orders;
-use crate::server::places::own_addresses;
+use crate::server::hub::{Hub, Report};
+use crate::server::operator;
+use crate::server::origin::own_addresses;
 use crate::stdio::{self, Stderr};
 use crate::texts::{self, Texts};
 use crate::wire::sanitize::visible;
@@ -41,7 +41,7 @@ pub struct Console {
 }
 
 /// Where orders come from.
-pub enum Orders {
+pub enum CommandSource {
     /// From nowhere.
     None,
     /// From a terminal that can do no more than that.
@@ -52,15 +52,19 @@ pub enum Orders {
 
 impl Console {
     /// Looks what there is. A Ctrl-C that is only a key pulls `interrupt`.
-    pub fn open(quiet: bool, interrupt: Trigger, texts: &'static Texts) -> (Console, Orders) {
+    pub fn open(
+        quiet: bool,
+        interrupt: Trigger,
+        texts: &'static Texts,
+    ) -> (Console, CommandSource) {
         let plain = Console { editor: None, quiet, texts };
         if quiet || !io::stdin().is_terminal() || !editor::is_ours() {
-            return (plain, Orders::None);
+            return (plain, CommandSource::None);
         }
         let colour = std::env::var("NO_COLOR").unwrap_or_default().is_empty();
         colored::control::set_override(colour);
         let purpose = || Purpose {
-            commands: orders::commands(&texts.operator).to_vec(),
+            commands: operator::commands(&texts.operator).to_vec(),
             addresses: false,
             colour,
             changes_prompt: |_| false,
@@ -70,9 +74,9 @@ impl Console {
         let started = editor::is_capable().then(|| Editor::start(purpose()).ok()).flatten();
         match started {
             Some((editor, typed)) => {
-                (Console { editor: Some(editor), ..plain }, Orders::Editor(typed))
+                (Console { editor: Some(editor), ..plain }, CommandSource::Editor(typed))
             }
-            None => (plain, Orders::Lines),
+            None => (plain, CommandSource::Lines),
         }
     }
 
@@ -124,19 +128,19 @@ impl Console {
         }
     }
 
-    /// Prints what is sighted until nobody is left who could see something.
+    /// Prints what is reported until nobody is left who could see something.
     ///
     /// It has a thread of its own: a terminal that is held with Ctrl-S stops this
     /// one alone.
-    pub fn show(&self, sightings: Receiver<Sighting>, lobby: &Weak<Lobby>) {
+    pub fn show(&self, reports: Receiver<Report>, hub: &Weak<Hub>) {
         let texts = &self.texts.server;
         let mut brake = Brake::default();
         let more = |kept| format!("! {}", (texts.more_cut)(kept));
         loop {
             let first = match brake.is_on() {
                 // Even if nothing happens any more, it is told how many there were.
-                true => sightings.try_recv(),
-                false => sightings.recv_blocking().map_err(|_| TryRecvError::Closed),
+                true => reports.try_recv(),
+                false => reports.recv_blocking().map_err(|_| TryRecvError::Closed),
             };
             if matches!(first, Err(TryRecvError::Closed)) {
                 return;
@@ -145,16 +149,16 @@ impl Console {
             if let Some(kept) = brake.kept() {
                 self.complain(&mut news, &more(kept));
             }
-            let others = iter::from_fn(|| sightings.try_recv().ok()).take(sightings.len());
-            for sighting in first.into_iter().chain(others) {
+            let others = iter::from_fn(|| reports.try_recv().ok()).take(reports.len());
+            for report in first.into_iter().chain(others) {
                 let time = Local::now().format("%H:%M:%S");
-                match sighting {
-                    Sighting::News(deed, address) if !self.quiet => {
-                        writeln!(news, "{time} {}", tell(&deed, address, texts))
+                match report {
+                    Report::Change(change, address) if !self.quiet => {
+                        writeln!(news, "{time} {}", tell(&change, address, texts))
                             .expect("a string takes all it is given");
                     }
-                    Sighting::News(..) => (),
-                    Sighting::Stopped(members, deadline) => {
+                    Report::Change(..) => (),
+                    Report::Stopped(members, deadline) => {
                         if let Some(kept) = brake.release() {
                             self.complain(&mut news, &more(kept));
                         }
@@ -163,16 +167,16 @@ impl Console {
                             self.finish(&((texts.stopped)(members) + "\n"), deadline);
                         }
                     }
-                    Sighting::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),
-                    Sighting::Cut(..) if brake.holds() => (),
-                    Sighting::Cut(cut, address) => {
-                        let text = explain(&cut, address, texts);
+                    Report::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),
+                    Report::Evicted(..) if brake.holds() => (),
+                    Report::Evicted(eviction, address) => {
+                        let text = explain(&eviction, address, texts);
                         self.complain(&mut news, &format!("{time} ! {text}"));
                     }
                 }
             }
             if !news.is_empty() {
-                self.set_nicks(lobby); // Whoever is seen to be here can be completed.
+                self.set_nicks(hub); // Whoever is seen to be here can be completed.
                 self.print(&news);
             }
             // Whoever comes meanwhile wakes nobody, and is shown with the others.
@@ -181,19 +185,19 @@ impl Console {
     }
 
     /// Keeps the editor informed of who is here.
-    fn set_nicks(&self, lobby: &Weak<Lobby>) {
-        let (Some(editor), Some(lobby)) = (&self.editor, lobby.upgrade()) else { return };
-        let nicks = lobby.govern(|house| {
-            house.room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>()
+    fn set_nicks(&self, hub: &Weak<Hub>) {
+        let (Some(editor), Some(hub)) = (&self.editor, hub.upgrade()) else { return };
+        let nicks = hub.govern(|state| {
+            state.room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>()
         });
         editor.set_nicks(nicks);
     }
 
-    /// Does what the operator types, line by line, for as long as there is a lobby.
-    pub fn take_orders(&self, orders: Orders, lobby: &Weak<Lobby>) {
+    /// Does what the operator types, line by line, for as long as there is a hub.
+    pub fn run_commands(&self, orders: CommandSource, hub: &Weak<Hub>) {
         match orders {
-            Orders::None => (),
-            Orders::Lines => {
+            CommandSource::None => (),
+            CommandSource::Lines => {
                 for line in stdio::lines() {
                     let line = match line {
                         Ok(line) => line,
@@ -207,7 +211,7 @@ impl Console {
                     // No order is so long.
                     if line.begins
                         && line.ends
-                        && !self.give(lobby, &String::from_utf8_lossy(&line.bytes))
+                        && !self.give(hub, &String::from_utf8_lossy(&line.bytes))
                     {
                         return;
                     }
@@ -216,12 +220,12 @@ impl Console {
                     }
                 }
             }
-            Orders::Editor(typed) => {
+            CommandSource::Editor(typed) => {
                 while let Ok(typed) = typed.recv_blocking() {
                     match typed {
                         Typed::Line(entered) => {
                             for line in entered.lines() {
-                                if !self.give(lobby, line) {
+                                if !self.give(hub, line) {
                                     return;
                                 }
                             }
@@ -234,10 +238,10 @@ impl Console {
     }
 
     /// Gives one order. `false` when there is nobody any more who could obey.
-    fn give(&self, lobby: &Weak<Lobby>, line: &str) -> bool {
-        let Some(lobby) = lobby.upgrade() else { return false };
-        let replies = orders::give(&lobby, &self.texts.operator, line);
-        drop(lobby);
+    fn give(&self, hub: &Weak<Hub>, line: &str) -> bool {
+        let Some(hub) = hub.upgrade() else { return false };
+        let replies = operator::give(&hub, &self.texts.operator, line);
+        drop(hub);
         if replies.is_empty() {
             return true;
         }
@@ -288,24 +292,24 @@ impl Brake {
 }
 
 /// Who was cut off, and why.
-fn explain(cut: &Cut, address: SocketAddr, texts: &texts::Server) -> String {
-    let who = cut.nick.as_ref().map_or(texts.guest, Nick::as_str);
-    let what = match cut.reason {
-        Reason::Behind => (texts.behind)(cut.behind),
-        Reason::Stalled => (texts.stalled)(cut.behind),
-        Reason::Lost => (texts.lost)(cut.behind),
-        Reason::Evicted => texts.evicted.to_string(),
-        Reason::Failed => texts.failed.to_string(),
+fn explain(eviction: &Eviction, address: SocketAddr, texts: &texts::Server) -> String {
+    let who = eviction.nick.as_ref().map_or(texts.guest, Nick::as_str);
+    let what = match eviction.reason {
+        EvictReason::Behind => (texts.behind)(eviction.behind),
+        EvictReason::Stalled => (texts.stalled)(eviction.behind),
+        EvictReason::Lost => (texts.lost)(eviction.behind),
+        EvictReason::Displaced => texts.evicted.to_string(),
+        EvictReason::Failed => texts.failed.to_string(),
     };
     (texts.cut)(who, &address.ip().to_string(), &what)
 }
 
-fn tell(news: &News, address: SocketAddr, texts: &texts::Server) -> String {
-    let (ip, members) = (address.ip(), news.members);
-    match &news.what {
-        Deed::Joined(nick) => format!("+ {nick} {ip} ({members})"),
-        Deed::Left(nick) => format!("- {nick} {ip} ({members})"),
-        Deed::Renamed(old, new) => {
+fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> String {
+    let (ip, members) = (address.ip(), change.members);
+    match &change.what {
+        Change::Joined(nick) => format!("+ {nick} {ip} ({members})"),
+        Change::Left(nick) => format!("- {nick} {ip} ({members})"),
+        Change::Renamed(old, new) => {
             format!("= {} {ip} ({members})", (texts.renamed)(old.as_str(), new.as_str()))
         }
     }

@@ -14,7 +14,7 @@ use chrono::{Local, SecondsFormat};
 use crate::error::plain;
 use crate::logfile::LogFile;
 use crate::room::SessionId;
-use crate::server::lobby::{Lobby, Outbox, Sighting};
+use crate::server::hub::{Batch, Hub, Report};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
@@ -23,13 +23,13 @@ use crate::wire::sanitize::visible;
 pub struct Log {
     file: Arc<LogFile>,
     /// Where it complains.
-    console: Sender<Sighting>,
+    console: Sender<Report>,
     texts: &'static Texts,
 }
 
 impl Log {
     /// A log in an open file. Whatever goes wrong with it is said on the console.
-    pub fn new(file: LogFile, console: Sender<Sighting>, texts: &'static Texts) -> Log {
+    pub fn new(file: LogFile, console: Sender<Report>, texts: &'static Texts) -> Log {
         Log { file: Arc::new(file), console, texts }
     }
 
@@ -40,27 +40,27 @@ impl Log {
     }
 
     /// Writes down what a session hears until the room closes.
-    pub fn follow(self, lobby: &Lobby, mut id: SessionId) {
-        let (mut outbox, mut heard) = (Outbox::default(), Vec::new());
+    pub fn follow(self, hub: &Hub, mut id: SessionId) {
+        let (mut batch, mut heard) = (Batch::default(), Vec::new());
         loop {
-            let more = smol::block_on(poll_fn(|cx| lobby.poll_read(id, &mut outbox, cx)));
+            let more = smol::block_on(poll_fn(|cx| hub.poll_read(id, &mut batch, cx)));
             if more {
-                heard.extend_from_slice(&outbox.bytes);
+                heard.extend_from_slice(&batch.bytes);
             }
             // Only whole lines: a batch may end in the middle of one.
             let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
             self.write(&heard[..end]);
             heard.drain(..end);
             if !more {
-                let closed = lobby.with(|room, _| room.is_closed());
-                lobby.leave(id);
+                let closed = hub.with(|room, _| room.is_closed());
+                hub.leave(id);
                 if closed {
                     return;
                 }
                 // The disk was so slow that the transcript has gone on without us.
                 self.warn(&(self.texts.server.log_gap)(&self.path()));
                 heard.clear();
-                id = lobby.observe();
+                id = hub.observe();
             }
         }
     }
@@ -85,7 +85,7 @@ impl Log {
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
     fn warn(&self, what: &str) {
-        self.console.try_send(Sighting::Warning(what.into())).ok();
+        self.console.try_send(Report::Warning(what.into())).ok();
     }
 
     fn path(&self) -> String {

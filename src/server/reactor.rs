@@ -160,7 +160,7 @@ impl Reactor {
 
     /// Lets everybody go first who is ready by now, also those of whom the system has
     /// yet to tell. To yield to the others alone would put it off for 200 turns.
-    pub async fn yield_to_all(&self) {
+    pub async fn yield_to_io(&self) {
         let mut waits = true;
         poll_fn(|cx| {
             if mem::take(&mut waits) {
@@ -493,7 +493,7 @@ mod tests {
         let executor = Executor::new();
         let _busy = executor.spawn(async {
             loop {
-                reactor.yield_to_all().await;
+                reactor.yield_to_io().await;
                 turns.fetch_add(1, Ordering::SeqCst);
             }
         });

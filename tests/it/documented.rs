@@ -370,9 +370,13 @@ const LIMITS: [Limit; 21] = [
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
-    ("registration", "30 s ", &[("server", "REGISTRATION: Duration = Duration::from_secs(30);")]),
+    (
+        "registration",
+        "30 s ",
+        &[("server", "REGISTRATION_TIMEOUT: Duration = Duration::from_secs(30);")],
+    ),
     ("users", "1,000 (", &[("config", "max_users: 1000,")]),
-    ("connections", "64 from", &[("server/lobby", "MAX_FROM_PLACE: usize = 64;")]),
+    ("connections", "64 from", &[("server/hub", "MAX_FROM_ORIGIN: usize = 64;")]),
     (
         "sockets",
         "but 48 and 3 for each core",
@@ -383,15 +387,15 @@ const LIMITS: [Limit; 21] = [
         "64 KiB or 256 lines of what a client has sent; 16 KiB with a rate, 4,096 bytes ",
         &[
             ("server/connection", "READ: usize = 64 << 10;"),
-            ("server/connection", "READ_AT_A_PACE: usize = 16 << 10;"),
+            ("server/connection", "READ_THROTTLED: usize = 16 << 10;"),
             ("server/connection", "READ_OF_GUEST: usize = MAX_COMMAND;"),
-            ("server/connection", "LINES: usize = 256;"),
+            ("server/connection", "MAX_LINES: usize = 256;"),
         ],
     ),
     (
         "talk",
         "50 lines/s, burst of 200",
-        &[("config", "rate: 50,"), ("server/pace", "BURST: u32 = 200;")],
+        &[("config", "rate: 50,"), ("server/budget", "BURST: u32 = 200;")],
     ),
     (
         "the others",
@@ -401,14 +405,14 @@ const LIMITS: [Limit; 21] = [
          is 256 to 896 KiB behind, or 8 MiB of private lines wait; \
          one who leaves is waited for, too, for 30 s at most",
         &[
-            ("server/pace", "CALM: u64 = 256 << 10;"),
-            ("server/pace", "COMPANY: [usize; 2] = [64, 256];"),
-            ("server/pace", "SAVINGS: Duration = Duration::from_secs(1);"),
-            ("room/session", "STRAIN: usize = 256 << 10;"),
-            ("room/session", "DANGER: usize = (1 << 20) - (128 << 10);"),
+            ("server/budget", "CALM: u64 = 256 << 10;"),
+            ("server/budget", "COMPANY: [usize; 2] = [64, 256];"),
+            ("server/budget", "SAVINGS: Duration = Duration::from_secs(1);"),
+            ("room/session", "SOFT_LAG: usize = 256 << 10;"),
+            ("room/session", "HARD_LAG: usize = (1 << 20) - (128 << 10);"),
             ("room/session", " GRACE: Duration = Duration::from_secs(1);"),
             ("room/session", "LONG_GRACE: Duration = Duration::from_secs(4);"),
-            ("room/session", "PARTING: Duration = Duration::from_secs(30);"),
+            ("room/session", "LEAVING_TIMEOUT: Duration = Duration::from_secs(30);"),
         ],
     ),
     (
@@ -419,7 +423,7 @@ const LIMITS: [Limit; 21] = [
             ("room/session", "RENAME_WINDOW: Duration = Duration::from_secs(30);"),
         ],
     ),
-    ("unread replies", "64 KiB", &[("room", "PATIENCE: usize = 64 << 10;")]),
+    ("unread replies", "64 KiB", &[("room", "MAX_UNREAD_ANSWERS: usize = 64 << 10;")]),
     (
         "unread lines",
         "1 MiB of public or of private ones, 16 MiB of private ones for all together",
@@ -432,13 +436,13 @@ const LIMITS: [Limit; 21] = [
     (
         "no progress",
         "10 s ",
-        &[("server/connection", "STALL: Duration = Duration::from_secs(10);")],
+        &[("server/connection", "STALL_TIMEOUT: Duration = Duration::from_secs(10);")],
     ),
     (
         "no answer",
         "30 s with something on its way, 2 min ",
         &[
-            ("server", "ACKNOWLEDGED: Duration = Duration::from_secs(30);"),
+            ("server", "ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(30);"),
             ("server", "(Duration::from_secs(60), Duration::from_secs(15), 4);"),
         ],
     ),
@@ -453,14 +457,14 @@ const LIMITS: [Limit; 21] = [
         "last words",
         "for 1 s after a goodbye, 2 s ",
         &[
-            ("server/connection", "LINGER: Duration = Duration::from_secs(1);"),
-            ("server", "FAREWELL: Duration = Duration::from_secs(2);"),
+            ("server/connection", "CLOSE_TIMEOUT: Duration = Duration::from_secs(1);"),
+            ("server", "STOP_TIMEOUT: Duration = Duration::from_secs(2);"),
         ],
     ),
     (
         "a broken connection",
         "heard for 30 s,",
-        &[("server/connection", "LEGACY: Duration = Duration::from_secs(30);")],
+        &[("server/connection", "AFTER_BREAK: Duration = Duration::from_secs(30);")],
     ),
     ("limit", "value", &[]), // The head of the table.
 ];

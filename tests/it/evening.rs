@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use minichat::room::{
-    Deed, MAX_HISTORY, MAX_NOTES, PATIENCE, Reading, Reason, Room, Rules, SessionId, TRANSCRIPT,
+    Change, EvictReason, MAX_HISTORY, MAX_NOTES, MAX_UNREAD_ANSWERS, Reading, Room, Rules,
+    SessionId, TRANSCRIPT,
 };
 use minichat::wire::TooLong;
 
@@ -143,7 +144,7 @@ struct Person {
     /// They were told too much and have to be let go.
     doomed: bool,
     /// The server gives up on them, and why.
-    given_up: Option<Reason>,
+    given_up: Option<EvictReason>,
     /// They were let go.
     cut: bool,
     /// They have something new to read and must be rung.
@@ -512,7 +513,7 @@ impl Evening<'_> {
     fn break_off(&mut self, who: usize) {
         if self.dice.below(2) == 0 {
             // Half of the connection first: what is owed can still be read.
-            self.room.hang_up(self.people[who].id);
+            self.room.input_ended(self.people[who].id);
             self.part(who);
             self.follow();
             self.read_out(who);
@@ -702,9 +703,9 @@ impl Evening<'_> {
     /// Their connection takes nothing any more, or others need it.
     fn give_up(&mut self, who: usize) {
         if !self.people[who].cut {
-            let reason = [Reason::Stalled, Reason::Evicted][self.dice.below(2)];
+            let reason = [EvictReason::Stalled, EvictReason::Displaced][self.dice.below(2)];
             self.people[who].given_up = Some(reason);
-            self.room.cut_off(self.people[who].id, reason);
+            self.room.evict(self.people[who].id, reason);
             self.follow();
             assert!(self.people[who].cut);
         }
@@ -772,7 +773,7 @@ impl Evening<'_> {
     /// After everything that is done to the room: it has let go of whom it must,
     /// and of nobody else, and rings all who have something to read.
     fn follow(&mut self) {
-        for cut in self.room.take_cut() {
+        for cut in self.room.take_evictions() {
             let Some(who) = self.people.iter().position(|person| person.id == cut.id) else {
                 continue; // They have left.
             };
@@ -783,7 +784,7 @@ impl Evening<'_> {
             let name = person.nick.as_deref().or(person.was.as_deref());
             assert_eq!(cut.nick.as_ref().map(|nick| nick.as_str()), name);
             match cut.reason {
-                Reason::Behind => {
+                EvictReason::Behind => {
                     // Each line may be a note of its own, and they take memory, too.
                     let lines = person.unread.iter().filter(|told| told.private).count();
                     assert!(place.start < start || notes + lines * NOTE > MAX_NOTES);
@@ -800,7 +801,7 @@ impl Evening<'_> {
             self.vanish(who);
         }
 
-        let stirred = self.room.take_stirred();
+        let stirred = self.room.take_wakeups();
         let start = self.head.saturating_sub(TRANSCRIPT as u64);
         for person in &mut self.people {
             let rung = stirred.all && person.listens() || stirred.some.contains(&person.id);
@@ -810,9 +811,9 @@ impl Evening<'_> {
             let place = person.place(self.head);
             let lost = place.end < start && place.end < person.ears;
             assert!(self.closed || !lost, "what somebody has yet to read is there");
-            assert_eq!(self.room.has_patience_with(person.id), person.notes <= PATIENCE);
+            assert_eq!(self.room.accepts_input(person.id), person.notes <= MAX_UNREAD_ANSWERS);
             assert_eq!(self.room.listens(person.id), person.listens());
-            let news = self.room.has_news_for(person.id);
+            let news = self.room.has_unread(person.id);
             assert!(news || !person.gone && person.unread.iter().all(|told| told.line.is_empty()));
             assert!(!news || person.gone || !person.unread.is_empty());
             let nick = self.room.nick(person.id).map(|nick| nick.as_str());
@@ -823,7 +824,7 @@ impl Evening<'_> {
         let (head, now) = (self.head, self.now);
         let struggles = self.people.iter_mut().map(|person| person.struggles(head, now));
         let [sure, may] = struggles.fold([false; 2], |a, b| [a[0] || b[0], a[1] || b[1]]);
-        let strained = self.room.is_strained(now);
+        let strained = self.room.must_wait(now);
         assert!(sure <= strained && strained <= may, "who reads is waited for, and nobody else");
         for who in 0..self.people.len() {
             let person = &self.people[who];
@@ -833,7 +834,7 @@ impl Evening<'_> {
             let whom =
                 self.people.iter_mut().find(|person| Some(person.id) == whom && !person.gone);
             let [sure, may] = whom.map_or([false; 2], |whom| whom.is_burdened(now));
-            let waits = self.room.is_pressing(id, now);
+            let waits = self.room.must_wait_for_reader(id, now);
             assert!(sure <= waits && waits <= may, "who tells somebody too much has to wait");
         }
     }
@@ -852,7 +853,7 @@ impl Evening<'_> {
         if reading == Reading::Some && self.dice.below(4) == 1 {
             // Not all of it gets through; the room has the rest.
             let through = self.dice.below(2 * read.len()).saturating_sub(read.len());
-            self.room.take_back(id, &read, through, self.now);
+            self.room.return_unsent(id, &read, through, self.now);
             if through == 0 {
                 self.people[who].in_vain = Some(self.now);
             }
@@ -861,7 +862,7 @@ impl Evening<'_> {
             return true;
         }
         self.people[who].takes(&read);
-        if let Some(talk) = self.room.talk_read(id)
+        if let Some(talk) = self.room.last_read(id)
             && self.dice.below(2) == 0
         {
             // Whoever is at the same place is given the same bytes.
@@ -892,17 +893,17 @@ impl Evening<'_> {
         for who in 0..self.people.len() {
             self.read_out(who);
         }
-        let news = self.room.take_news();
+        let news = self.room.take_changes();
         let told: Vec<String> = news
             .iter()
             .map(|news| match &news.what {
-                Deed::Joined(nick) => format!("+ {nick} {}", news.members),
-                Deed::Left(nick) => format!("- {nick} {}", news.members),
-                Deed::Renamed(old, new) => format!("{old} {new} {}", news.members),
+                Change::Joined(nick) => format!("+ {nick} {}", news.members),
+                Change::Left(nick) => format!("- {nick} {}", news.members),
+                Change::Renamed(old, new) => format!("{old} {new} {}", news.members),
             })
             .collect();
         assert_eq!(told, self.deeds);
-        assert_eq!(self.room.take_cut(), []);
+        assert_eq!(self.room.take_evictions(), []);
     }
 }
 

@@ -9,17 +9,20 @@ const BURST: u32 = 200;
 ///
 /// Whoever finds it empty is not refused anything: their next line waits.
 #[derive(Debug)]
-pub struct Pace {
+pub struct LineBucket {
     /// How long one line takes to be allowed again; zero is no limit.
     interval: Duration,
     /// When the bucket will be full again; each line puts that off.
     full: Option<Instant>,
 }
 
-impl Pace {
+impl LineBucket {
     /// A full bucket that allows `rate` lines a second; 0 is no limit.
-    pub fn new(rate: u32) -> Pace {
-        Pace { interval: Duration::from_secs(1).checked_div(rate).unwrap_or_default(), full: None }
+    pub fn new(rate: u32) -> LineBucket {
+        LineBucket {
+            interval: Duration::from_secs(1).checked_div(rate).unwrap_or_default(),
+            full: None,
+        }
     }
 
     /// Whether there is a limit at all.
@@ -55,16 +58,16 @@ const SAVINGS: Duration = Duration::from_secs(1);
 /// What one client has said of late, against its share; or those from one place who are
 /// nobody yet.
 #[derive(Debug)]
-pub struct Share {
+pub struct ByteBucket {
     /// When what it has said will be no more than its share.
     even: Instant,
 }
 
-impl Share {
+impl ByteBucket {
     /// The share of a newcomer. They have not saved anything, or whoever comes again and
     /// again would have no end of savings.
-    pub fn new(now: Instant) -> Share {
-        Share { even: now + SAVINGS }
+    pub fn new(now: Instant) -> ByteBucket {
+        ByteBucket { even: now + SAVINGS }
     }
 
     /// Takes note of so many bytes, said where so many people talk. Nobody has to wait
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn who_says_little_need_never_wait_and_who_says_much_as_long_as_it_lasts() {
         let mut now = Instant::now();
-        let mut share = Share::new(now);
+        let mut share = ByteBucket::new(now);
         assert!(share.is_spent(80, 2, now), "a newcomer has saved nothing");
         now += SAVINGS;
         // A paste, and then ten lines a second for an hour.
@@ -149,7 +152,7 @@ mod tests {
     fn all_together_say_no_more_than_a_slow_network_takes() {
         for (people, length) in [(2, 20), (64, 20), (64, 4096), (128, 4096), (256, 200)] {
             let start = Instant::now();
-            let mut shares: Vec<Share> = (0..people).map(|_| Share::new(start)).collect();
+            let mut shares: Vec<ByteBucket> = (0..people).map(|_| ByteBucket::new(start)).collect();
             // They have kept silent before.
             let start = start + 10 * SAVINGS;
             let mut said = 0;
@@ -187,7 +190,7 @@ mod tests {
     }
 
     /// How many lines are allowed from `start` on, until one has to wait.
-    fn burst(pace: &mut Pace, now: Instant) -> u32 {
+    fn burst(pace: &mut LineBucket, now: Instant) -> u32 {
         let mut lines = 0;
         while lines < 10_000 && pace.wait(now).is_none() {
             pace.count(now);
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn a_burst_is_allowed_and_then_a_steady_rate() {
         let start = Instant::now() + Duration::from_secs(3600);
-        let mut pace = Pace::new(50);
+        let mut pace = LineBucket::new(50);
         assert_eq!(burst(&mut pace, start), BURST);
         assert_eq!(pace.wait(start), Some(start + Duration::from_millis(20)));
         assert_eq!(burst(&mut pace, start + Duration::from_millis(100)), 5);
@@ -212,6 +215,6 @@ mod tests {
 
     #[test]
     fn no_limit_is_no_limit() {
-        assert_eq!(burst(&mut Pace::new(0), Instant::now()), 10_000);
+        assert_eq!(burst(&mut LineBucket::new(0), Instant::now()), 10_000);
     }
 }

@@ -13,7 +13,7 @@ const KNOWN: Duration = Duration::from_secs(10);
 /// It is no more than that. Several people may share one, and one person may
 /// have several, or get another; but not while they think of a new nick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Origin {
     /// This address alone.
     Address(IpAddr),
     /// The /64 that begins here: one household or machine, which may use any
@@ -21,31 +21,31 @@ pub enum Place {
     Network(Ipv6Addr),
 }
 
-impl Place {
+impl Origin {
     /// The place of an address. This machine itself, whose addresses are `own`,
     /// is none: everybody on it would be meant, the operator first.
     ///
     /// An IPv6 address is known by its /64, unless this machine is in that one,
     /// too: it is the network of the whole class.
-    pub fn of(ip: IpAddr, own: &[IpAddr]) -> Option<Place> {
+    pub fn of(ip: IpAddr, own: &[IpAddr]) -> Option<Origin> {
         let ours = |network| {
             own.iter().any(|own| matches!(own, IpAddr::V6(own) if prefix(*own) == network))
         };
         match ip.to_canonical() {
             ip if ip.is_loopback() || own.contains(&ip) => None,
             IpAddr::V6(v6) if !v6.is_unicast_link_local() && !ours(prefix(v6)) => {
-                Some(Place::Network(prefix(v6)))
+                Some(Origin::Network(prefix(v6)))
             }
-            ip => Some(Place::Address(ip)),
+            ip => Some(Origin::Address(ip)),
         }
     }
 
     /// Whether this address is there.
     pub fn holds(self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {
-            (Place::Address(address), ip) => address == ip,
-            (Place::Network(network), IpAddr::V6(v6)) => network == prefix(v6),
-            (Place::Network(_), IpAddr::V4(_)) => false,
+            (Origin::Address(address), ip) => address == ip,
+            (Origin::Network(network), IpAddr::V6(v6)) => network == prefix(v6),
+            (Origin::Network(_), IpAddr::V4(_)) => false,
         }
     }
 }
@@ -56,11 +56,11 @@ fn prefix(ip: Ipv6Addr) -> Ipv6Addr {
 }
 
 /// `192.168.1.23` or `2001:db8::/64`.
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Address(ip) => ip.fmt(f),
-            Place::Network(network) => write!(f, "{network}/64"),
+            Origin::Address(ip) => ip.fmt(f),
+            Origin::Network(network) => write!(f, "{network}/64"),
         }
     }
 }
@@ -74,46 +74,46 @@ pub fn own_addresses() -> Vec<IpAddr> {
 
 /// Where those who connect are, seen from this machine.
 #[derive(Debug, Default)]
-pub struct Neighbours {
+pub struct OriginFinder {
     /// The addresses of this machine, and when that was looked up.
     own: Vec<IpAddr>,
     looked: Option<Instant>,
 }
 
-impl Neighbours {
+impl OriginFinder {
     /// The place of an address. The addresses of this machine may change.
-    pub fn place(&mut self, ip: IpAddr) -> Option<Place> {
+    pub fn place(&mut self, ip: IpAddr) -> Option<Origin> {
         let known = self.looked.is_some_and(|then| then.elapsed() < KNOWN);
         if !known && !ip.to_canonical().is_loopback() {
             self.own = own_addresses();
             self.looked = Some(Instant::now());
         }
-        Place::of(ip, &self.own)
+        Origin::of(ip, &self.own)
     }
 }
 
-/// Places under one order, each named by the operator's own hand.
+/// Origins under one order, each named by the operator's own hand.
 #[derive(Debug, Default)]
-pub struct Places(BTreeSet<Place>);
+pub struct Origins(BTreeSet<Origin>);
 
-impl Places {
+impl Origins {
     /// Whether one of them holds this address.
     pub fn hold(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|place| place.holds(ip))
     }
 
     /// One more.
-    pub fn add(&mut self, place: Place) {
+    pub fn add(&mut self, place: Origin) {
         self.0.insert(place);
     }
 
     /// Takes out those that hold this address, and gives them back.
-    pub fn lift(&mut self, ip: IpAddr) -> Vec<Place> {
+    pub fn lift(&mut self, ip: IpAddr) -> Vec<Origin> {
         self.0.extract_if(.., |place| place.holds(ip)).collect()
     }
 
     /// All of them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Place> {
+    pub fn iter(&self) -> impl Iterator<Item = Origin> {
         self.0.iter().copied()
     }
 }
@@ -144,7 +144,7 @@ mod tests {
             ("fe80::2", None),
             ("::ffff:127.0.0.1", None),
         ] {
-            let place = Place::of(ip(address), &OWN.map(ip));
+            let place = Origin::of(ip(address), &OWN.map(ip));
             assert_eq!(place.map(|place| place.to_string()).as_deref(), expected, "{address}");
             assert!(place.is_none_or(|place| place.holds(ip(address))), "{address}");
         }
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn an_order_reaches_who_is_there_and_nobody_else_until_it_is_lifted() {
-        let mut places = Places::default();
+        let mut places = Origins::default();
         for address in ["192.168.1.23", "2001:db8::1", "fd77::1"] {
-            places.add(Place::of(ip(address), &OWN.map(ip)).unwrap());
+            places.add(Origin::of(ip(address), &OWN.map(ip)).unwrap());
         }
         for (address, held) in [
             ("192.168.1.23", true),

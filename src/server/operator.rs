@@ -1,7 +1,7 @@
 //! What the operator may order, and what is answered.
 //!
-//! An [`Order`] is read from a line that was typed in the server's own terminal,
-//! and [`obey`] does what it says, to the room and to what the lobby knows about
+//! An [`OperatorCommand`] is read from a line that was typed in the server's own terminal,
+//! and [`obey`] does what it says, to the room and to what the hub knows about
 //! addresses. All words for people come from [`Operator`].
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::editor::{Argument, Command};
 use crate::guess::{self, Unclear};
 use crate::room::SessionId;
-use crate::server::lobby::{House, Lobby};
-use crate::server::places::{Place, own_addresses};
+use crate::server::hub::{Hub, State};
+use crate::server::origin::{Origin, own_addresses};
 use crate::texts::Operator;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_blank, visible};
@@ -21,7 +21,7 @@ const COMMANDS: [&str; 6] = ["/who", "/say", "/kick", "/mute", "/ban", "/help"];
 
 /// What the operator may say: one line, one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order<'a> {
+pub enum OperatorCommand<'a> {
     /// `/who`: who is here, and from where.
     Who,
     /// `/say TEXT`: tell everyone.
@@ -47,7 +47,7 @@ pub enum Order<'a> {
 
 /// Why a line is no order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Slip<'a> {
+pub enum InputError<'a> {
     /// There is nothing to be seen in it.
     Blank,
     /// It is no command, and nobody was told.
@@ -60,39 +60,41 @@ pub enum Slip<'a> {
     Usage(&'static str),
 }
 
-impl<'a> Order<'a> {
+impl<'a> OperatorCommand<'a> {
     /// Reads one line.
     ///
     /// The beginning of a command is enough, in any case, if no other begins so.
     /// What looks like an address is one, even if somebody should call themselves
     /// that; with an at sign before it, it is a nick.
-    pub fn parse(line: &'a str) -> Result<Order<'a>, Slip<'a>> {
+    pub fn parse(line: &'a str) -> Result<OperatorCommand<'a>, InputError<'a>> {
         let line = line.trim_matches(is_blank);
         if line.is_empty() {
-            return Err(Slip::Blank);
+            return Err(InputError::Blank);
         }
         if !line.starts_with('/') {
-            return Err(Slip::NotSaid);
+            return Err(InputError::NotSaid);
         }
         let (word, rest) = split(line);
         let command = match guess::command(&word.to_lowercase(), COMMANDS) {
             Ok(command) => command,
-            Err(Unclear::Unknown(guess)) => return Err(Slip::Unknown(word, guess)),
-            Err(Unclear::Ambiguous(known)) => return Err(Slip::Ambiguous(word, known)),
+            Err(Unclear::Unknown(guess)) => return Err(InputError::Unknown(word, guess)),
+            Err(Unclear::Ambiguous(known)) => return Err(InputError::Ambiguous(word, known)),
         };
         let (whom, reason) = split(rest);
         let nick = whom.strip_prefix('@').unwrap_or(whom);
         let named = !nick.is_empty();
         let alone = named && reason.is_empty();
         match command {
-            "/who" => Ok(Order::Who),
-            "/help" => Ok(Order::Help),
-            "/say" if !rest.is_empty() => Ok(Order::Say(rest)),
-            "/kick" if named => Ok(Order::Kick { nick, reason }),
-            "/mute" if alone => Ok(Order::Mute(nick)),
-            "/ban" if rest.is_empty() => Ok(Order::Bans),
-            "/ban" if alone => Ok(address(whom).map_or(Order::Ban(nick), Order::BanAddress)),
-            _ => Err(Slip::Usage(command)),
+            "/who" => Ok(OperatorCommand::Who),
+            "/help" => Ok(OperatorCommand::Help),
+            "/say" if !rest.is_empty() => Ok(OperatorCommand::Say(rest)),
+            "/kick" if named => Ok(OperatorCommand::Kick { nick, reason }),
+            "/mute" if alone => Ok(OperatorCommand::Mute(nick)),
+            "/ban" if rest.is_empty() => Ok(OperatorCommand::Bans),
+            "/ban" if alone => {
+                Ok(address(whom).map_or(OperatorCommand::Ban(nick), OperatorCommand::BanAddress))
+            }
+            _ => Err(InputError::Usage(command)),
         }
     }
 }
@@ -130,21 +132,21 @@ pub fn commands(texts: &Operator) -> [Command; 6] {
 
 /// Does what a typed line orders. Returns what the operator is told: lines that
 /// are fit for a terminal, whatever was typed.
-pub fn give(lobby: &Lobby, texts: &Operator, line: &str) -> Vec<String> {
-    let replies = match Order::parse(line) {
-        Ok(order) => obey(order, lobby, texts, &own_addresses()),
+pub fn give(hub: &Hub, texts: &Operator, line: &str) -> Vec<String> {
+    let replies = match OperatorCommand::parse(line) {
+        Ok(order) => obey(order, hub, texts, &own_addresses()),
         Err(slip) => explain(slip, texts),
     };
     replies.iter().map(|reply| visible(reply).into_owned()).collect()
 }
 
-fn explain(slip: Slip<'_>, texts: &Operator) -> Vec<String> {
+fn explain(slip: InputError<'_>, texts: &Operator) -> Vec<String> {
     match slip {
-        Slip::Blank => Vec::new(),
-        Slip::NotSaid => vec![texts.not_said.into()],
-        Slip::Unknown(word, guess) => vec![(texts.unknown)(word, guess)],
-        Slip::Ambiguous(word, known) => vec![(texts.ambiguous)(word, &known.join(", "))],
-        Slip::Usage(command) => {
+        InputError::Blank => Vec::new(),
+        InputError::NotSaid => vec![texts.not_said.into()],
+        InputError::Unknown(word, guess) => vec![(texts.unknown)(word, guess)],
+        InputError::Ambiguous(word, known) => vec![(texts.ambiguous)(word, &known.join(", "))],
+        InputError::Usage(command) => {
             let usage = commands(texts).into_iter().find(|known| known.word == command);
             usage.iter().map(usage_of).collect()
         }
@@ -152,73 +154,78 @@ fn explain(slip: Slip<'_>, texts: &Operator) -> Vec<String> {
 }
 
 /// Does what an order says. `own` are the addresses of this machine.
-fn obey(order: Order<'_>, lobby: &Lobby, texts: &Operator, own: &[IpAddr]) -> Vec<String> {
-    lobby.govern(|house| match order {
-        Order::Who => who(house, texts),
-        Order::Say(text) => {
-            house.room.announce(text);
-            vec![(texts.said)(house.room.population())]
+fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr]) -> Vec<String> {
+    hub.govern(|state| match order {
+        OperatorCommand::Who => who(state, texts),
+        OperatorCommand::Say(text) => {
+            state.room.announce(text);
+            vec![(texts.said)(state.room.population())]
         }
-        Order::Kick { nick, reason } => on(house, texts, nick, |house, id, nick| {
-            house.room.kick(id, reason);
+        OperatorCommand::Kick { nick, reason } => on(state, texts, nick, |state, id, nick| {
+            state.room.kick(id, reason);
             (texts.kicked)(nick.as_str())
         }),
-        Order::Mute(nick) => on(house, texts, nick, |house, id, _| {
-            let (muted, nicks) = house.mute(id, own);
+        OperatorCommand::Mute(nick) => on(state, texts, nick, |state, id, _| {
+            let (muted, nicks) = state.mute(id, own);
             let say = if muted { texts.muted } else { texts.unmuted };
             say(&list(&nicks))
         }),
-        Order::Bans => match house.banned.iter().map(|place| place.to_string()).collect::<Vec<_>>()
-        {
-            none if none.is_empty() => vec![texts.no_bans.into()],
-            places => places,
-        },
-        Order::Ban(nick) => on(house, texts, nick, |house, id, nick| {
-            let ip = house.address(id).expect("a member has a connection").ip();
-            match Place::of(ip, own) {
-                Some(place) => ban(house, texts, place),
+        OperatorCommand::Bans => {
+            match state.banned.iter().map(|place| place.to_string()).collect::<Vec<_>>() {
+                none if none.is_empty() => vec![texts.no_bans.into()],
+                places => places,
+            }
+        }
+        OperatorCommand::Ban(nick) => on(state, texts, nick, |state, id, nick| {
+            let ip = state.address(id).expect("a member has a connection").ip();
+            match Origin::of(ip, own) {
+                Some(place) => ban(state, texts, place),
                 None => {
-                    house.room.kick(id, "");
+                    state.room.kick(id, "");
                     (texts.only_kicked)(nick.as_str())
                 }
             }
         }),
-        Order::BanAddress(ip) => match (&house.banned.lift(ip)[..], Place::of(ip, own)) {
-            ([], Some(place)) => vec![ban(house, texts, place)],
-            ([], None) => vec![(texts.not_banned)(&ip.to_string())],
-            (lifted, _) => lifted.iter().map(|place| (texts.lifted)(&place.to_string())).collect(),
-        },
-        Order::Help => help(texts),
+        OperatorCommand::BanAddress(ip) => {
+            match (&state.banned.lift(ip)[..], Origin::of(ip, own)) {
+                ([], Some(place)) => vec![ban(state, texts, place)],
+                ([], None) => vec![(texts.not_banned)(&ip.to_string())],
+                (lifted, _) => {
+                    lifted.iter().map(|place| (texts.lifted)(&place.to_string())).collect()
+                }
+            }
+        }
+        OperatorCommand::Help => help(texts),
     })
 }
 
 /// Does something to the member of this name, or asks whether another is meant.
 fn on(
-    house: &mut House,
+    state: &mut State,
     texts: &Operator,
     name: &str,
-    act: impl FnOnce(&mut House, SessionId, Nick) -> String,
+    act: impl FnOnce(&mut State, SessionId, Nick) -> String,
 ) -> Vec<String> {
-    let found = house.room.find(name).and_then(|id| Some((id, house.room.nick(id)?.clone())));
+    let found = state.room.find(name).and_then(|id| Some((id, state.room.nick(id)?.clone())));
     vec![match found {
-        Some((id, nick)) => act(house, id, nick),
+        Some((id, nick)) => act(state, id, nick),
         None => {
-            let keys = house.room.members().map(|(_, nick)| (nick.key(), nick));
+            let keys = state.room.members().map(|(_, nick)| (nick.key(), nick));
             let guess = guess::nearest(&Nick::key_of(name), keys, |(key, _)| key);
             (texts.nobody)(name, guess.map(|(_, nick)| nick.as_str()))
         }
     }]
 }
 
-fn ban(house: &mut House, texts: &Operator, place: Place) -> String {
-    let removed = house.ban(place);
+fn ban(state: &mut State, texts: &Operator, place: Origin) -> String {
+    let removed = state.ban(place);
     (texts.banned)(&place.to_string(), &list(&removed))
 }
 
-fn who(house: &House, texts: &Operator) -> Vec<String> {
-    let lines = house.room.members().filter_map(|(id, nick)| {
-        let (address, here) = (house.address(id)?, house.here_for(id)?);
-        let muted = house.room.is_muted(id);
+fn who(state: &State, texts: &Operator) -> Vec<String> {
+    let lines = state.room.members().filter_map(|(id, nick)| {
+        let (address, here) = (state.address(id)?, state.here_for(id)?);
+        let muted = state.room.is_muted(id);
         Some((texts.person)(nick.as_str(), &address.to_string(), &span(here), muted))
     });
     match lines.collect::<Vec<_>>() {
@@ -264,35 +271,38 @@ mod tests {
 
     use super::*;
     use crate::room::Rules;
-    use crate::server::lobby::Outbox;
+    use crate::server::hub::Batch;
     use crate::texts::{ENGLISH, PORTUGUESE};
 
     #[track_caller]
-    fn check(line: &str, expected: Result<Order<'_>, Slip<'_>>) {
-        assert_eq!(Order::parse(line), expected, "{line:?}");
+    fn check(line: &str, expected: Result<OperatorCommand<'_>, InputError<'_>>) {
+        assert_eq!(OperatorCommand::parse(line), expected, "{line:?}");
     }
 
     #[test]
     fn each_order_is_a_line() {
-        check("/who", Ok(Order::Who));
-        check("/say five minutes more", Ok(Order::Say("five minutes more")));
-        check("/kick ana", Ok(Order::Kick { nick: "ana", reason: "" }));
-        check("/kick @ana  too  loud", Ok(Order::Kick { nick: "ana", reason: "too  loud" }));
-        check("/mute ana", Ok(Order::Mute("ana")));
-        check("/mute @ana", Ok(Order::Mute("ana")));
-        check("/ban", Ok(Order::Bans));
-        check("/ban ana", Ok(Order::Ban("ana")));
-        check("/help", Ok(Order::Help));
+        check("/who", Ok(OperatorCommand::Who));
+        check("/say five minutes more", Ok(OperatorCommand::Say("five minutes more")));
+        check("/kick ana", Ok(OperatorCommand::Kick { nick: "ana", reason: "" }));
+        check(
+            "/kick @ana  too  loud",
+            Ok(OperatorCommand::Kick { nick: "ana", reason: "too  loud" }),
+        );
+        check("/mute ana", Ok(OperatorCommand::Mute("ana")));
+        check("/mute @ana", Ok(OperatorCommand::Mute("ana")));
+        check("/ban", Ok(OperatorCommand::Bans));
+        check("/ban ana", Ok(OperatorCommand::Ban("ana")));
+        check("/help", Ok(OperatorCommand::Help));
     }
 
     #[test]
     fn the_beginning_of_a_command_is_enough() {
-        check("/w", Ok(Order::Who));
-        check(" /WHO ", Ok(Order::Who));
-        check("/s a", Ok(Order::Say("a")));
-        check("/K\tana", Ok(Order::Kick { nick: "ana", reason: "" }));
-        check("/b", Ok(Order::Bans));
-        check("/", Err(Slip::Ambiguous("/", COMMANDS.to_vec())));
+        check("/w", Ok(OperatorCommand::Who));
+        check(" /WHO ", Ok(OperatorCommand::Who));
+        check("/s a", Ok(OperatorCommand::Say("a")));
+        check("/K\tana", Ok(OperatorCommand::Kick { nick: "ana", reason: "" }));
+        check("/b", Ok(OperatorCommand::Bans));
+        check("/", Err(InputError::Ambiguous("/", COMMANDS.to_vec())));
     }
 
     #[test]
@@ -308,38 +318,38 @@ mod tests {
             ("fe80::1%eth0", "fe80::1"),
             ("[fe80::1%2]:50412", "fe80::1"),
         ] {
-            check(&format!("/ban {text}"), Ok(Order::BanAddress(ip.parse().unwrap())));
+            check(&format!("/ban {text}"), Ok(OperatorCommand::BanAddress(ip.parse().unwrap())));
         }
         // Somebody may be called that.
-        check("/ban @192.168.1.23", Ok(Order::Ban("192.168.1.23")));
-        check("/kick 192.168.1.23", Ok(Order::Kick { nick: "192.168.1.23", reason: "" }));
-        check("/ban 192.168.1", Ok(Order::Ban("192.168.1")));
+        check("/ban @192.168.1.23", Ok(OperatorCommand::Ban("192.168.1.23")));
+        check("/kick 192.168.1.23", Ok(OperatorCommand::Kick { nick: "192.168.1.23", reason: "" }));
+        check("/ban 192.168.1", Ok(OperatorCommand::Ban("192.168.1")));
     }
 
     #[test]
     fn what_is_no_order_is_done_to_nobody() {
         for line in ["", " \t", "\u{200B}", "\u{FEFF}"] {
-            check(line, Err(Slip::Blank));
+            check(line, Err(InputError::Blank));
         }
         for line in ["hi", "who", "@ana hi", "MSG hi"] {
-            check(line, Err(Slip::NotSaid));
+            check(line, Err(InputError::NotSaid));
         }
-        check("/whi ana", Err(Slip::Unknown("/whi", Some("/who"))));
-        check("/nick ana", Err(Slip::Unknown("/nick", Some("/kick"))));
-        check("/whois", Err(Slip::Unknown("/whois", Some("/who"))));
-        check("/dance", Err(Slip::Unknown("/dance", None)));
-        check("//say", Err(Slip::Unknown("//say", Some("/say"))));
+        check("/whi ana", Err(InputError::Unknown("/whi", Some("/who"))));
+        check("/nick ana", Err(InputError::Unknown("/nick", Some("/kick"))));
+        check("/whois", Err(InputError::Unknown("/whois", Some("/who"))));
+        check("/dance", Err(InputError::Unknown("/dance", None)));
+        check("//say", Err(InputError::Unknown("//say", Some("/say"))));
         for line in ["/say", "/say \u{200B}\x07 "] {
-            check(line, Err(Slip::Usage("/say")));
+            check(line, Err(InputError::Usage("/say")));
         }
         for line in ["/kick", "/kick @", "/kick @ ana"] {
-            check(line, Err(Slip::Usage("/kick")));
+            check(line, Err(InputError::Usage("/kick")));
         }
         for line in ["/mute", "/mute ana rui"] {
-            check(line, Err(Slip::Usage("/mute")));
+            check(line, Err(InputError::Usage("/mute")));
         }
         for line in ["/ban ana rui", "/ban @"] {
-            check(line, Err(Slip::Usage("/ban")));
+            check(line, Err(InputError::Usage("/ban")));
         }
     }
 
@@ -352,25 +362,25 @@ mod tests {
         }
     }
 
-    /// A lobby, with sockets that come from here and say that they do not.
-    struct Desk {
-        lobby: Lobby,
+    /// A hub, with sockets that come from here and say that they do not.
+    struct Server {
+        hub: Hub,
         door: TcpListener,
     }
 
-    impl Desk {
-        fn open() -> Desk {
+    impl Server {
+        fn open() -> Server {
             let (console, crowd) = (async_channel::unbounded().0, async_channel::unbounded().0);
             let rules = Rules { history: 9, ..Rules::default() };
-            let lobby = Lobby::new(rules, usize::MAX, console, crowd);
-            Desk { lobby, door: TcpListener::bind("127.0.0.1:0").unwrap() }
+            let hub = Hub::new(rules, usize::MAX, console, crowd);
+            Server { hub, door: TcpListener::bind("127.0.0.1:0").unwrap() }
         }
 
         fn enters(&self, address: &str) -> SessionId {
             let stream = net::TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
             let stream = Arc::new(Transport::Plain(TcpStream::from_std(stream)));
             let address = SocketAddr::new(address.parse().unwrap(), 50412);
-            self.lobby.enter(&stream, address, None)
+            self.hub.enter(&stream, address, None)
         }
 
         /// Somebody comes, takes a nick, and has read what that is answered.
@@ -382,15 +392,15 @@ mod tests {
         }
 
         fn says(&self, id: SessionId, line: &str) {
-            self.lobby.with(|room, now| room.hear(id, Ok(line.as_bytes()), now));
+            self.hub.with(|room, now| room.hear(id, Ok(line.as_bytes()), now));
         }
 
         /// All that was said to somebody since they were last asked, in lines.
         fn reads(&self, id: SessionId) -> Vec<String> {
-            let (mut outbox, mut heard) = (Outbox::default(), Vec::new());
+            let (mut batch, mut heard) = (Batch::default(), Vec::new());
             let mut cx = Context::from_waker(Waker::noop());
-            while self.lobby.poll_read(id, &mut outbox, &mut cx) == Poll::Ready(true) {
-                heard.extend_from_slice(&outbox.bytes);
+            while self.hub.poll_read(id, &mut batch, &mut cx) == Poll::Ready(true) {
+                heard.extend_from_slice(&batch.bytes);
             }
             String::from_utf8(heard).unwrap().lines().map(str::to_string).collect()
         }
@@ -399,14 +409,15 @@ mod tests {
         #[track_caller]
         fn order(&self, line: &str, expected: &[&str]) {
             let own = ["192.168.1.2", "fd77::2", "127.0.0.1"].map(|ip| ip.parse().unwrap());
-            let order = Order::parse(line).unwrap_or_else(|slip| panic!("{line:?}: {slip:?}"));
-            assert_eq!(obey(order, &self.lobby, &ENGLISH.operator, &own), expected, "{line:?}");
+            let order =
+                OperatorCommand::parse(line).unwrap_or_else(|slip| panic!("{line:?}: {slip:?}"));
+            assert_eq!(obey(order, &self.hub, &ENGLISH.operator, &own), expected, "{line:?}");
         }
     }
 
     #[test]
     fn who_is_here_is_told_in_order_and_from_where() {
-        let desk = Desk::open();
+        let desk = Server::open();
         desk.order("/who", &["nobody is here"]);
         desk.enters("192.168.1.99");
         for (nick, address) in [("rui", "192.168.1.23"), ("Ana", "2001:db8::1")] {
@@ -421,7 +432,7 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard_by_all() {
-        let desk = Desk::open();
+        let desk = Server::open();
         desk.order("/say hi", &["nobody is here; newcomers may read it in the history"]);
         let ana = desk.joins("ana", "192.168.1.23");
         desk.order("/say five minutes more", &["said to 1 person"]);
@@ -430,7 +441,7 @@ mod tests {
 
     #[test]
     fn who_is_kicked_may_come_back() {
-        let desk = Desk::open();
+        let desk = Server::open();
         let [ana, rui] = ["ana", "rui"].map(|nick| desk.joins(nick, "192.168.1.23"));
         desk.reads(ana);
         desk.order("/kick @ANA too\x1b loud", &["removed: ana"]);
@@ -442,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_nick_that_nobody_has_is_answered_with_one_like_it() {
-        let desk = Desk::open();
+        let desk = Server::open();
         desk.order("/kick ana", &["nobody here is called ana"]);
         desk.joins("João", "192.168.1.23");
         desk.order("/kick joaoo", &["nobody here is called joaoo; did you mean João?"]);
@@ -453,7 +464,7 @@ mod tests {
 
     #[test]
     fn a_ban_is_for_all_who_are_there_and_all_who_come_from_there() {
-        let desk = Desk::open();
+        let desk = Server::open();
         let [ana, bia, rui] = [("ana", 23), ("bia", 23), ("rui", 24)]
             .map(|(nick, n)| desk.joins(nick, &format!("192.168.1.{n}")));
         let guest = desk.enters("192.168.1.23");
@@ -482,7 +493,7 @@ mod tests {
 
     #[test]
     fn a_banned_network_is_not_that_of_the_whole_class() {
-        let desk = Desk::open();
+        let desk = Server::open();
         desk.joins("far", "2001:db8::1");
         desk.joins("near", "fd77::1");
         desk.order("/ban far", &["banned: 2001:db8::/64; removed: far"]);
@@ -497,7 +508,7 @@ mod tests {
 
     #[test]
     fn nobody_is_banned_from_the_servers_own_machine() {
-        let desk = Desk::open();
+        let desk = Server::open();
         let ana = desk.joins("ana", "127.0.0.1");
         let not = "not banned: everybody on this machine would be";
         desk.order("/ban ana", &[&format!("removed: ana; {not}")]);
@@ -511,12 +522,12 @@ mod tests {
 
     #[test]
     fn who_is_muted_cannot_get_rid_of_it_by_coming_back() {
-        let desk = Desk::open();
+        let desk = Server::open();
         let rui = desk.joins("rui", "192.168.1.24");
         let ana = desk.joins("ana", "192.168.1.23");
         desk.order("/mute ana", &["muted: ana"]);
         desk.says(ana, "NICK bia");
-        desk.lobby.leave(ana);
+        desk.hub.leave(ana);
         let back = desk.joins("carla", "192.168.1.23");
         let more = desk.joins("dora", "192.168.1.23");
         desk.reads(rui);
@@ -540,9 +551,9 @@ mod tests {
 
     #[test]
     fn whatever_is_typed_the_answer_is_fit_for_a_terminal() {
-        let desk = Desk::open();
+        let desk = Server::open();
         desk.joins("ana", "127.0.0.1");
-        let give = |line: &str| give(&desk.lobby, &ENGLISH.operator, line);
+        let give = |line: &str| give(&desk.hub, &ENGLISH.operator, line);
         let nasty = "\x1b[2J\u{9B}\u{202E}";
         for line in ["/", "/kick ", "/mute ", "/ban ", "/say ", "hi "] {
             let told = give(&format!("{line}{nasty}"));
