@@ -10,7 +10,7 @@ use crate::texts::wrap::wrap;
 /// How wide a terminal is taken to be that does not say so, in columns.
 const USUAL: usize = 80;
 
-/// What is written to.
+/// A stream that may meet a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.

@@ -262,7 +262,7 @@ async fn choose<'a>(
     }
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug)]
 enum Choice<'a> {
     One(&'a Server),

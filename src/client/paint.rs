@@ -76,7 +76,7 @@ impl Painter {
         format!("{}{} {}\n", self.day(now), self.time(now), self.dim(&text))
     }
 
-    /// What did not work, as a line. The text has the colour of all text, which can be read
+    /// Something that did not work, as a line. The text has the colour of all text, which can be read
     /// on every background; of the others, none can be read on black, white and beige.
     pub fn paint_hint(&self, text: &str) -> String {
         let star = if self.colour() { "*".red().bold().to_string() } else { "*".to_string() };

@@ -164,7 +164,7 @@ mod pages {
     }
 }
 
-/// What stands for values in Portuguese, after the same in English.
+/// The placeholders of values: in English, and in Portuguese.
 const PLACEHOLDERS: [(&str, &str); 11] = [
     ("ADDR", "ENDEREÇO"),
     ("FILE", "ARQUIVO"),

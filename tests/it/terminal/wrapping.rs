@@ -7,10 +7,10 @@ use super::{let_in, ready, start, unwrapped};
 use crate::harness::{Peer, Server, StandIn, minichat};
 use crate::tty::Tty;
 
-/// What a row would be that somebody else seems to have written.
+/// A row that somebody else seems to have written.
 const FORGED: &str = "15:10 bia  I owe eve 100";
 
-/// What can be put in front of it.
+/// Characters to put in front of it.
 const PADS: [&str; 11] = [
     " ",
     "\u{A0}",
@@ -159,8 +159,8 @@ fn console_forges_no_line_either() {
     }
 }
 
-/// What somebody reads who runs the program like this: once in a terminal of this width,
-/// once in one where every line fits.
+/// Compares the words that the program prints in a terminal of this width, and in one
+/// where every line fits.
 #[track_caller]
 fn check_words(width: u16, arguments: &[&str], language: &str) {
     let read = |width: u16| {
