@@ -17,8 +17,9 @@ ZSHDIR = $(DATADIR)/zsh/site-functions
 FISHDIR = $(DATADIR)/fish/vendor_completions.d
 UNITDIR = $(PREFIX)/lib/systemd/system
 
-# The program, as cargo has left it.
-BIN = target/release/minichat
+# The program, as cargo has left it, where the environment may say.
+CARGO_TARGET_DIR ?= target
+BIN = $(CARGO_TARGET_DIR)/release/minichat
 
 # From here, a colon, to there. PowerShell has no usual place for completions;
 # `minichat completions powershell` prints them.

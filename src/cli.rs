@@ -244,10 +244,18 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> As
     let parse = |words: &[String]| Args::parse_args(words, ParsingStyle::AllOptions);
     let args = match parse(&words) {
         Ok(args) => args,
-        // Without a command the options are those of `connect`, as nothing is.
-        Err(err) => match parse(&[&["connect".to_string()], &words[..]].concat()) {
-            Ok(args) if words[0].starts_with('-') => args,
-            _ => return misunderstood(&words, &err.to_string(), texts),
+        // Without a command the options are those of `connect`, as nothing is; and a
+        // word that is no command, nor one with a slip, can only be a place.
+        Err(err) if is_slip(&words[0]) || COMMANDS.contains(&&*words[0]) => {
+            return misunderstood(&words, &err.to_string(), texts);
+        }
+        Err(first) => match parse(&[&["connect".to_string()], &words[..]].concat()) {
+            Ok(args) => args,
+            Err(err) if words.iter().any(|word| !word.starts_with('-')) => {
+                let words = [&["connect".to_string()], &words[..]].concat();
+                return misunderstood(&words, &err.to_string(), texts);
+            }
+            Err(_) => return misunderstood(&words, &first.to_string(), texts),
         },
     };
     if args.version {
@@ -381,6 +389,10 @@ fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
     if host.trim().is_empty() {
         return Err(texts.no_name.into());
     }
+    // No server has such a title, and no machine such a name.
+    if host.contains(char::is_control) {
+        return Err((texts.no_address)(host));
+    }
     let port = match (attached, second) {
         (None, None) if is_ipv6(host) || host.parse::<IpAddr>().is_ok() => DEFAULT_PORT,
         (None, None) => return Ok(Target::Named(host.into())),
@@ -426,6 +438,9 @@ fn color(text: &str) -> Result<Color, String> {
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {
+    if text == "-" {
+        return Err("dash".into());
+    }
     word(text).map(PathBuf::from)
 }
 
@@ -444,6 +459,7 @@ fn flaw(what: &str, texts: &CommandLine) -> String {
         Some(("seconds", value)) => (texts.no_time)(value, MAX_SECONDS),
         Some(("bell", value)) => (texts.no_choice)(value, "never, me, all"),
         Some(("color", value)) => (texts.no_choice)(value, "auto, always, never"),
+        _ if what == "dash" => texts.no_dash.into(),
         _ => texts.empty.into(),
     }
 }
@@ -475,6 +491,10 @@ fn help(args: &Args, texts: &CommandLine) -> String {
     if let Some(commands) = args.self_command_list().filter(|_| name.is_empty()) {
         let commands = helped(commands, texts);
         text += &format!("\n{}\n{commands}\n{}\n", texts.commands, texts.more);
+    }
+    text += &format!("\n{}\n", texts.examples);
+    for line in (texts.examples_of)(name) {
+        text += &format!("  {line}\n");
     }
     text
 }
@@ -515,17 +535,67 @@ fn helped(lines: &str, texts: &CommandLine) -> String {
 fn misunderstood(words: &[String], what: &str, texts: &CommandLine) -> Asked {
     let what = told(what, texts);
     let first = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
-    if let Some(command) = COMMANDS.into_iter().find(|command| *command == first) {
-        return wrong(command, what, texts);
+    let command = COMMANDS.into_iter().find(|command| *command == first);
+    let guess = match command {
+        None => nearest(&first.to_lowercase(), COMMANDS, |command| command)
+            .map(|command| format!("minichat {command}")),
+        Some(command) => near_option(command, words).or_else(|| free_word(command, words)),
     }
-    let guess = match nearest(&first.to_lowercase(), COMMANDS, |command| command) {
-        Some(command) => format!("minichat {command}"),
-        None if matches!(target(&[first.into()], texts), Ok(Target::Host(..))) => {
-            format!("minichat connect {}", visible(first))
+    .or_else(|| near_option("connect", words).filter(|_| command.is_none()));
+    match guess {
+        Some(guess) => {
+            Asked::Wrong(format!("{}\n{}", visible(&what), (texts.did_you_mean)(&guess)))
         }
-        None => return wrong("", what, texts),
+        None => wrong(command.unwrap_or_default(), what, texts),
+    }
+}
+
+/// Whether a word is a command but for its case or a slip of the keys.
+fn is_slip(word: &str) -> bool {
+    nearest(&word.to_lowercase(), COMMANDS, |command| command).is_some()
+        && !COMMANDS.contains(&word)
+}
+
+/// The option of a command that one of the words was meant to be.
+fn near_option(command: &str, words: &[String]) -> Option<String> {
+    let usage = match command {
+        "server" => Server::usage(),
+        "discover" => Discover::usage(),
+        "connect" => Connect::usage(),
+        _ => Completions::usage(),
     };
-    Asked::Wrong(format!("{}\n{}", visible(&what), (texts.did_you_mean)(&guess)))
+    let split = |c: char| c.is_whitespace() || c == ',';
+    let known = || usage.split(split).filter_map(|word| word.strip_prefix("--"));
+    words.iter().find_map(|word| {
+        let (word, _) = word.split_once('=').unwrap_or((word, ""));
+        let typed = word.strip_prefix("--")?.to_lowercase();
+        match known().any(|option| option == &word[2..]) {
+            true => None,
+            false => nearest(&typed, known(), |option| option).map(|option| format!("--{option}")),
+        }
+    })
+}
+
+/// What was meant by a word behind a command that takes none.
+fn free_word(command: &str, words: &[String]) -> Option<String> {
+    let [_, word] = words else { return None };
+    if word.starts_with('-') {
+        return None;
+    }
+    let shown = visible(word);
+    let quoted = match shown.contains(|c: char| !c.is_alphanumeric() && !"-_.:[]".contains(c)) {
+        true => format!("\"{shown}\""),
+        false => shown.to_string(),
+    };
+    match command {
+        "server" if word.parse::<u16>().is_ok() => Some(format!("minichat server --port {word}")),
+        "server" if word.parse::<IpAddr>().is_ok() => {
+            Some(format!("minichat server --bind {word}"))
+        }
+        "server" => Some(format!("minichat server --name {quoted}")),
+        "discover" => Some(format!("minichat connect {quoted}")),
+        _ => None,
+    }
 }
 
 /// One line that says what is wrong, whatever the arguments hold, and one that
@@ -621,7 +691,20 @@ mod tests {
             "server -p=80",
             &format!("invalid argument to option `-p`: {port}\nTry `minichat server --help`"),
         );
-        check_wrong("server x", "unexpected free argument `x`\nTry `minichat server --help`");
+        for (line, guess) in [
+            ("server x", "minichat server --name x"),
+            ("server 9001", "minichat server --port 9001"),
+            ("server ::1", "minichat server --bind ::1"),
+            ("discover x", "minichat connect x"),
+        ] {
+            let word = line.split(' ').next_back().unwrap_or_default();
+            let expected = format!("`{word}` is one word too many\nDid you mean `{guess}`?");
+            check_wrong(line, &expected);
+        }
+        let dash =
+            "invalid argument to option `--log`: `-` names no file; a file of that name is ./-";
+        check_wrong("server --log -", &format!("{dash}\nTry `minichat server --help`"));
+        check_wrong("connect --log -", &format!("{dash}\nTry `minichat connect --help`"));
         let help = "\nTry `minichat discover --help`";
         check_wrong("discover -1w", &format!("--first and --watch exclude each other{help}"));
     }
@@ -630,8 +713,6 @@ mod tests {
     fn what_is_wrong_is_said_in_the_language_of_the_user() {
         for (line, what, look_at) in [
             ("--no-such", "opção desconhecida `--no-such`", "minichat --help"),
-            ("dance", "comando desconhecido `dance`", "minichat --help"),
-            ("server x", "argumento inesperado `x`", "minichat server --help"),
             ("server -p", "falta o valor da opção `-p`", "minichat server --help"),
             ("server --quiet=1", "a opção `--quiet` não aceita valor", "minichat server --help"),
             (
@@ -678,9 +759,42 @@ mod tests {
         check_wrong("conect a", "unrecognized command `conect`\nDid you mean `minichat connect`?");
         check_wrong("sever", "unrecognized command `sever`\nDid you mean `minichat server`?");
         check_wrong("SERVER", "unrecognized command `SERVER`\nDid you mean `minichat server`?");
-        let guess = "Did you mean `minichat connect 10.0.0.1:9001`?";
-        check_wrong("10.0.0.1:9001", &format!("unrecognized command `10.0.0.1:9001`\n{guess}"));
-        check_wrong("dance", "unrecognized command `dance`\nTry `minichat --help`");
+    }
+
+    #[test]
+    fn a_word_that_is_no_command_is_a_place() {
+        for line in ["10.0.0.1", "10.0.0.1:9001", "dance", "sala3.local 9001", "dance --nick ana"] {
+            assert_eq!(parse(line), parse(&format!("connect {line}")), "{line}");
+        }
+        let sala = super::parse([OsString::from("Sala 3")], &ENGLISH);
+        let Asked::Connect(config) = sala else { panic!("{sala:?}") };
+        assert_eq!(config.target, Target::Named("Sala 3".into()));
+        check_wrong(
+            "10.0.0.1 http",
+            "`http` is not a port: a number from 1 to 65535\nTry `minichat connect --help`",
+        );
+    }
+
+    #[test]
+    fn a_slip_in_an_option_is_guessed() {
+        for (line, guess) in [
+            ("connect --nik ana", "--nick"),
+            ("connect --jsno", "--json"),
+            ("connect --colour=never", "--color"),
+            ("connect --timeot 3 a", "--timeout"),
+            ("--atuo", "--auto"),
+            ("dance --sty", "--stay"),
+            ("server --prot 9001", "--port"),
+            ("server --hisotry 5", "--history"),
+            ("server --no-mdn", "--no-mdns"),
+            ("discover --wach", "--watch"),
+            ("discover --Scan", "--scan"),
+        ] {
+            let Asked::Wrong(what) = parse(line) else { panic!("{line}: {:?}", parse(line)) };
+            let guessed = what.lines().nth(1);
+            let expected = format!("Did you mean `{guess}`?");
+            assert_eq!(guessed, Some(&*expected), "{line}: {what}");
+        }
     }
 
     #[test]
@@ -760,7 +874,7 @@ mod tests {
         for line in ["", "--nick ana", "-an ana", "--nick ana 10.0.0.1", "--raw"] {
             assert_eq!(parse(line), parse(&format!("connect {line}")), "{line:?}");
         }
-        check_wrong("--color red", "unrecognized option `--color`\nTry `minichat --help`");
-        check_wrong("ana --nick x", "unrecognized command `ana`\nTry `minichat --help`");
+        let red = "invalid argument to option `--color`: `red` is none of auto, always, never";
+        check_wrong("--color red", &format!("{red}\nTry `minichat connect --help`"));
     }
 }

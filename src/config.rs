@@ -157,6 +157,27 @@ pub enum Color {
     Never,
 }
 
+impl Color {
+    /// Whether to print in colour. If that is left open, the environment decides as the
+    /// conventions have it, and an empty variable is none: `NO_COLOR` wants it nowhere,
+    /// `CLICOLOR_FORCE` (but 0) everywhere; else a terminal that can has it, unless
+    /// `CLICOLOR` is 0.
+    pub fn is_wanted(self, terminal: bool, variable: impl Fn(&str) -> String) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if !variable("NO_COLOR").is_empty() => false,
+            Color::Auto if !matches!(&*variable("CLICOLOR_FORCE"), "" | "0") => true,
+            Color::Auto => {
+                let term = variable("TERM");
+                // On Windows, terminals have no names.
+                let able = term != "dumb" && (cfg!(windows) || !term.is_empty());
+                terminal && able && variable("CLICOLOR") != "0"
+            }
+        }
+    }
+}
+
 impl FromStr for Color {
     type Err = ();
 
@@ -209,4 +230,40 @@ pub enum Format {
     Json,
     /// The lines of the protocol as they are, in both directions.
     Raw,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_decides_about_colours_as_the_conventions_say() {
+        use Color::{Always, Auto, Never};
+        for (when, terminal, environment, expected) in [
+            (Auto, true, "TERM=xterm", true),
+            (Auto, true, "TERM=", cfg!(windows)),
+            (Auto, true, "TERM=dumb", false),
+            (Auto, false, "TERM=xterm", false),
+            (Auto, true, "TERM=xterm NO_COLOR=", true),
+            (Auto, true, "TERM=xterm NO_COLOR=0", false),
+            (Auto, true, "TERM=xterm NO_COLOR=1 CLICOLOR_FORCE=1", false),
+            (Auto, false, "TERM=dumb CLICOLOR_FORCE=1", true),
+            (Auto, false, "TERM=xterm CLICOLOR_FORCE=0", false),
+            (Auto, false, "TERM=xterm CLICOLOR_FORCE=", false),
+            (Auto, true, "TERM=xterm CLICOLOR=0", false),
+            (Auto, true, "TERM=xterm CLICOLOR=", true),
+            (Auto, true, "TERM=xterm CLICOLOR=1", true),
+            (Auto, false, "TERM=xterm CLICOLOR=1", false),
+            (Auto, true, "TERM=xterm CLICOLOR=0 CLICOLOR_FORCE=1", true),
+            (Always, false, "TERM=dumb NO_COLOR=1 CLICOLOR=0", true),
+            (Never, true, "TERM=xterm CLICOLOR_FORCE=1", false),
+        ] {
+            let variable = |name: &str| {
+                let pairs = environment.split(' ').filter_map(|pair| pair.split_once('='));
+                let value = pairs.into_iter().find(|(known, _)| *known == name);
+                value.map(|(_, value)| value.to_string()).unwrap_or_default()
+            };
+            assert_eq!(when.is_wanted(terminal, variable), expected, "{when:?} {environment}");
+        }
+    }
 }

@@ -46,6 +46,11 @@ pub struct CommandLine {
     pub commands: &'static str,
     /// Where the options of each command are told.
     pub more: &'static str,
+    /// The heading of the examples.
+    pub examples: &'static str,
+    /// Command lines that show how a command is used: its name, or nothing for the
+    /// program itself.
+    pub examples_of: fn(&str) -> &'static [&'static str],
     /// The word for the value of an option: in English, and here.
     pub values: &'static [(&'static str, &'static str)],
     /// The help for each option, argument and command: what it is in English, as
@@ -77,6 +82,8 @@ pub struct CommandLine {
     pub no_choice: fn(&str, &str) -> String,
     /// No shell is given: those that there are.
     pub no_shell: fn(&str) -> String,
+    /// A dash names no file.
+    pub no_dash: &'static str,
     /// There is nothing in a value.
     pub empty: &'static str,
     /// An argument is not text.

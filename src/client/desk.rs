@@ -7,7 +7,7 @@ use async_channel::Receiver;
 
 use crate::client::entry;
 use crate::client::plain::{self, Remarks};
-use crate::config::{Color, Connect, Format};
+use crate::config::{Connect, Format};
 use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
 use crate::screen::{self, Stream};
@@ -39,7 +39,7 @@ impl Desk {
     pub fn sit(config: &Connect, interrupt: Trigger, texts: &Client) -> Desk {
         let terminal = io::stdout().is_terminal();
         let variable = |name: &str| env::var(name).unwrap_or_default();
-        let colour = wants_colour(config.color, terminal, variable);
+        let colour = config.color.is_wanted(terminal, variable);
         colored::control::set_override(colour);
         #[cfg(windows)]
         colored::control::set_virtual_terminal(true).ok();
@@ -118,55 +118,5 @@ pub fn remark(editor: Option<&Editor>, remarks: &Remarks, text: &str) {
     match editor {
         Some(editor) => _ = editor.print(&(screen::fit(text, Stream::Output) + "\n")),
         None => remarks.say((screen::fit(text, Stream::Error) + "\n").into_owned()),
-    }
-}
-
-/// Whether to print in colour: if that is left open, on a terminal that can, unless
-/// the environment wants it nowhere (`NO_COLOR`, of any value) or everywhere
-/// (`CLICOLOR_FORCE`, but 0).
-fn wants_colour(when: Color, terminal: bool, variable: impl Fn(&str) -> String) -> bool {
-    match (when, variable("NO_COLOR").as_str(), variable("CLICOLOR_FORCE").as_str()) {
-        (Color::Always, ..) => true,
-        (Color::Never, ..) => false,
-        (Color::Auto, "", "" | "0") => {
-            let term = variable("TERM");
-            // On Windows, terminals have no names.
-            terminal && term != "dumb" && (cfg!(windows) || !term.is_empty())
-        }
-        (Color::Auto, "", _) => true,
-        (Color::Auto, ..) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colour_is_for_terminals_and_for_those_who_insist() {
-        use Color::{Always, Auto, Never};
-        for (when, terminal, no_color, force, term, expected) in [
-            (Auto, true, "", "", "xterm", true),
-            (Auto, true, "", "", "", cfg!(windows)),
-            (Auto, true, "", "", "dumb", false),
-            (Auto, true, "0", "", "xterm", false),
-            (Auto, false, "", "", "xterm", false),
-            (Auto, false, "", "0", "xterm", false),
-            (Auto, false, "", "1", "dumb", true),
-            (Auto, true, "1", "1", "xterm", false),
-            (Always, false, "1", "", "dumb", true),
-            (Never, true, "", "1", "xterm", false),
-        ] {
-            let variable = |name: &str| match name {
-                "NO_COLOR" => no_color.to_string(),
-                "CLICOLOR_FORCE" => force.to_string(),
-                _ => term.to_string(),
-            };
-            assert_eq!(
-                wants_colour(when, terminal, variable),
-                expected,
-                "{when:?} {no_color:?} {force:?} {term:?}"
-            );
-        }
     }
 }

@@ -1026,7 +1026,11 @@ impl Dialogue {
         let mut acts = Vec::new();
         if self.manner == Manner::Script {
             // To name the line if there is no such person, one has to know who is here.
-            let asked = || self.unconfirmed.iter().any(|(_, pending)| *pending == Pending::OwnWho);
+            let asked = || {
+                self.unconfirmed
+                    .iter()
+                    .any(|(_, pending)| matches!(pending, Pending::Who | Pending::OwnWho))
+            };
             if !self.people.is_complete() && !asked() {
                 acts.push(self.question(Pending::OwnWho, Command::Who));
             }

@@ -14,6 +14,7 @@ use async_channel::{Receiver, TryRecvError};
 use chrono::Local;
 use colored::Colorize;
 
+use crate::config::Color;
 use crate::editor::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::error;
 use crate::interrupt::Trigger;
@@ -61,7 +62,8 @@ impl Console {
         if quiet || !io::stdin().is_terminal() || !editor::is_ours() {
             return (plain, CommandSource::None);
         }
-        let colour = std::env::var("NO_COLOR").unwrap_or_default().is_empty();
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        let colour = Color::default().is_wanted(true, variable);
         colored::control::set_override(colour);
         let purpose = || Purpose {
             commands: operator::commands(&texts.operator).to_vec(),

@@ -189,14 +189,14 @@ fn neither_the_wire_nor_what_programs_read_has_another_language() {
     let (english, english_output) = converse(|command| command, &["--json"]);
     let (portuguese, output) = converse(in_portuguese, &["--json"]);
     assert_eq!(String::from_utf8_lossy(&english), String::from_utf8_lossy(&portuguese));
-    assert_eq!((english_output.status, output.status), (Some(0), Some(0)));
+    assert_eq!((english_output.status, output.status), (Some(1), Some(1)));
     assert_eq!(json(&english_output), json(&output));
     assert!(json(&output).len() >= 8, "{output:?}");
 
     let (english, english_output) = converse(|command| command, &[]);
     let (portuguese, output) = converse(in_portuguese, &[]);
     assert_eq!(english, portuguese);
-    assert_eq!((english_output.status, output.status), (Some(0), Some(0)));
+    assert_eq!((english_output.status, output.status), (Some(1), Some(1)));
     assert_eq!(events(&english_output.stdout), events(&output.stdout));
 }
 

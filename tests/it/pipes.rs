@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::process::Stdio;
 use std::thread;
 
-use crate::harness::{GREETING, Running, Server, StandIn, connect, events, run};
+use crate::harness::{GREETING, Running, Server, StandIn, connect, events, minichat, run};
 
 #[test]
 fn refused_lines_are_named_and_all_others_are_said() {
@@ -250,4 +250,40 @@ fn a_kicked_script_does_not_end_well() {
     let expected =
         "minichat: the server ended the conversation: you were removed by the operator: spam\n";
     assert_eq!(output.stderr, expected);
+}
+
+#[test]
+fn a_word_that_is_no_command_is_joined() {
+    let server = Server::start(&[]);
+    let mut joao = server.member("joao");
+    let address = server.address.to_string();
+    let (ip, port) = address.rsplit_once(':').expect("a port stands behind a colon");
+    for words in [&[&*address, "-n", "bot"][..], &[ip, port, "-nbot"], &["-nbot", &address]] {
+        let output = run(minichat().args(words), "oi\n");
+        assert_eq!((output.status, &*output.stderr), (Some(0), ""), "{words:?}");
+        joao.reads("User bot joined.");
+        joao.reads("FROM bot [all]: oi");
+        joao.reads("User bot left the chat.");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn make_installs_from_where_cargo_was_told_to_build() {
+    let folder = std::env::temp_dir().join(format!("minichat-make-{}", std::process::id()));
+    let built = folder.join("built/release");
+    std::fs::create_dir_all(&built).expect("a folder can be made");
+    std::fs::write(built.join("minichat"), "here").expect("a file can be written");
+    let mut make = std::process::Command::new("make");
+    make.current_dir(env!("CARGO_MANIFEST_DIR")).arg("install");
+    make.arg(format!("DESTDIR={}", folder.join("root").display()));
+    make.env("CARGO_TARGET_DIR", folder.join("built"));
+    let made = make.output();
+    let installed = std::fs::read_to_string(folder.join("root/usr/local/bin/minichat"));
+    std::fs::remove_dir_all(&folder).expect("a folder can be removed");
+    match made {
+        Ok(made) => assert!(made.status.success(), "{made:?}"),
+        Err(_) => return, // There is no make.
+    }
+    assert_eq!(installed.expect("it is installed"), "here");
 }
