@@ -2,7 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::texts::{Errors, Texts};
@@ -38,6 +41,8 @@ pub enum Error {
     Incompatible(String, Option<u32>),
     /// There is no such network interface; those that there are.
     NoInterface(String, Vec<String>),
+    /// The same for a server: a service may start before its network does.
+    NoInterfaceYet(String, Vec<String>),
     /// There is no nick to register, and nobody to ask.
     NoNick,
     /// The server did not take this nick, and there is nobody to ask for another
@@ -55,6 +60,31 @@ pub enum Error {
     Signals(io::Error),
     /// The system does not let us look for servers.
     Search(io::Error),
+    /// The system gives us no threads, or too few.
+    Threads(io::Error),
+}
+
+/// How many threads a program needs beside one for each core.
+const THREADS: usize = 8;
+
+/// Looks whether the system gives as many threads as a program needs. The libraries
+/// that make them later do not expect to get none, and would panic.
+///
+/// # Errors
+/// [`Error::Threads`] if there are too few.
+pub fn find_threads() -> Result<(), Error> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut waiting = Vec::new();
+    for _ in 0..cores + THREADS {
+        let (hold, held) = mpsc::channel::<()>();
+        let thread = thread::Builder::new().stack_size(16 << 10).spawn(move || held.recv().ok());
+        waiting.push((hold, thread.map_err(Error::Threads)?));
+    }
+    for (hold, thread) in waiting {
+        drop(hold);
+        thread.join().ok(); // It only waits.
+    }
+    Ok(())
 }
 
 impl Error {
@@ -70,6 +100,9 @@ impl Error {
                     io::ErrorKind::AddrNotAvailable => (texts.no_such_address)(&place),
                     _ => (texts.listen)(&place, &plain(err, texts)),
                 }
+            }
+            Error::Log(path, err) if err.kind() == io::ErrorKind::TimedOut => {
+                (texts.log_held)(&visible(&path.display().to_string()))
             }
             Error::Log(path, err) => {
                 (texts.log)(&visible(&path.display().to_string()), &plain(err, texts))
@@ -92,7 +125,9 @@ impl Error {
             Error::Several(titles) => (texts.several)(&titles.join(", ")),
             Error::Incompatible(title, Some(version)) => (texts.incompatible)(title, *version),
             Error::Incompatible(title, None) => (texts.unversioned)(title),
-            Error::NoInterface(name, others) => (texts.no_interface)(name, &others.join(", ")),
+            Error::NoInterface(name, others) | Error::NoInterfaceYet(name, others) => {
+                (texts.no_interface)(name, &others.join(", "))
+            }
             Error::NoNick => texts.no_nick.into(),
             Error::Nick(nick, why) => (texts.nick)(nick, why),
             Error::Refused(server, why) => (texts.refused)(server, why),
@@ -101,6 +136,7 @@ impl Error {
             Error::Output(err) => (texts.output)(&plain(err, texts)),
             Error::Signals(err) => (texts.signals)(&plain(err, texts)),
             Error::Search(err) => (texts.search)(&plain(err, texts)),
+            Error::Threads(err) => (texts.threads)(&plain(err, texts)),
         }
     }
 
@@ -152,6 +188,7 @@ mod tests {
             Error::Listen(at, io::ErrorKind::OutOfMemory.into()),
             Error::Listen(at, some()),
             Error::Log("/x".into(), some()),
+            Error::Log("/x".into(), io::ErrorKind::TimedOut.into()),
             Error::Resolve("x".into(), some()),
             Error::Connect("x:9001".into(), 9001, some()),
             Error::Silent("x:9000".into(), Duration::from_millis(500)),
@@ -168,6 +205,7 @@ mod tests {
             Error::Incompatible("Sala 3".into(), Some(2)),
             Error::Incompatible("Sala 3".into(), None),
             Error::NoInterface("eth9".into(), vec!["lo".into()]),
+            Error::NoInterfaceYet("eth9".into(), vec!["lo".into()]),
             Error::NoNick,
             Error::Nick("ana".into(), "somebody has it".into()),
             Error::Refused("x:9000".into(), "the room is full".into()),
@@ -176,6 +214,7 @@ mod tests {
             Error::Output(some()),
             Error::Signals(some()),
             Error::Search(some()),
+            Error::Threads(some()),
         ] {
             let [english, portuguese] = [&ENGLISH, &PORTUGUESE].map(|texts| error.tell(texts));
             for text in [&english, &portuguese] {

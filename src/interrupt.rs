@@ -18,6 +18,13 @@ mod windows;
 #[cfg(windows)]
 use windows as imp;
 
+/// Lets a file that grows to the limit of the system (`ulimit -f`) be an error like a
+/// full disk. Otherwise the signal that says it would end the program.
+pub fn outlive_file_limit() {
+    #[cfg(unix)]
+    imp::outlive_file_limit();
+}
+
 /// How the program is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {

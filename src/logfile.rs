@@ -4,13 +4,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Where there is a little room now and then, it is not said each time that there is
 /// none, but once until it went well for so long.
 const RELAPSE: Duration = Duration::from_secs(60);
+
+/// How long opening may take. A pipe waits for its reader, and a disk may hang.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// A log that is open. What it cannot write is lost, and that is said once.
 #[derive(Debug)]
@@ -68,7 +71,11 @@ impl LogFile {
             let meant = is_rotated();
             if meant {
                 let (log, complain) = (self.clone(), complain.clone());
-                thread::spawn(move || log.reopen().unwrap_or_else(|err| complain(&err)));
+                let failed = complain.clone();
+                let reopen = move || log.reopen().unwrap_or_else(|err| complain(&err));
+                if let Err(err) = thread::Builder::new().spawn(reopen) {
+                    failed(&err);
+                }
             }
             meant
         }
@@ -122,7 +129,15 @@ fn write_lines(file: &mut File, lines: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens a log on a thread of its own, and gives up after [`OPENING`].
 fn open(path: &Path) -> io::Result<File> {
+    let (sender, opened) = mpsc::channel();
+    let path = path.to_path_buf();
+    thread::Builder::new().spawn(move || sender.send(open_now(&path)))?;
+    opened.recv_timeout(OPENING).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn open_now(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

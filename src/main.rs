@@ -4,17 +4,21 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use minichat::cli::{self, Asked};
-use minichat::error::Error;
+use minichat::error::{Error, find_threads};
+use minichat::interrupt;
 use minichat::screen::{self, Stream};
 use minichat::stdio::{Stderr, Stdout};
 use minichat::{client, discover, server, texts};
 
 fn main() -> ExitCode {
+    interrupt::outlive_file_limit();
     let texts = texts::here();
     let result = match cli::parse(std::env::args_os().skip(1), texts) {
-        Asked::Server(config) => server::run(&config, texts).map(|()| 0),
-        Asked::Connect(config) => client::run(&config, texts),
-        Asked::Discover(config) => discover::run(&config, texts),
+        Asked::Server(config) => {
+            find_threads().and_then(|()| server::run(&config, texts)).map(|()| 0)
+        }
+        Asked::Connect(config) => find_threads().and_then(|()| client::run(&config, texts)),
+        Asked::Discover(config) => find_threads().and_then(|()| discover::run(&config, texts)),
         Asked::Print(text) => print(&text),
         Asked::Help(text) => print(&screen::fit(&text, Stream::Output)),
         Asked::Wrong(what) => {

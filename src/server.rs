@@ -110,7 +110,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let capacity = descriptors.saturating_sub(RESERVE + RESERVE_FOR_WORKER * cores);
     let only = config.interface.as_deref();
     discovery::check(only)
-        .map_err(|others| Error::NoInterface(only.unwrap_or_default().into(), others))?;
+        .map_err(|others| Error::NoInterfaceYet(only.unwrap_or_default().into(), others))?;
     let listeners = listen(&config.bind, config.port)?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
     let cannot = |err| Error::Listen(addresses[0], err);
@@ -138,17 +138,18 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let (crowd, count) = async_channel::bounded(1);
     let hub = Arc::new(Hub::new(rules(config), capacity, report_to.clone(), crowd));
     let (shown, open) = (console.clone(), Arc::downgrade(&hub));
-    let mut threads = vec![spawn(move || shown.show(reports, &open))];
+    let mut threads = vec![spawn(move || shown.show(reports, &open))?];
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
         let (hub, id) = (hub.clone(), hub.observe());
         let log = Log::new(log, report_to.clone(), texts);
         interrupts.on_hang_up(log.rotation(interrupts.outlive_terminal()));
-        threads.push(spawn(move || log.follow(&hub, id)));
+        threads.push(spawn(move || log.follow(&hub, id))?);
     }
     // The operator is not waited for, and keeps nothing from ending.
     let (taker, open) = (console.clone(), Arc::downgrade(&hub));
-    thread::spawn(move || taker.run_commands(orders, &open));
+    let run_commands = move || taker.run_commands(orders, &open);
+    thread::Builder::new().spawn(run_commands).map_err(Error::Threads)?;
     console.begin();
 
     let limits = Limits { rate: config.rate, registration: registration() };
@@ -164,6 +165,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let end = on_all_cores(&reactors, |workers| {
         serve(workers, &hub, listeners, limits, presence, interrupts)
     });
+    let end = end.map_err(Error::Threads)?;
     if let Some(interrupt) = end.at_once {
         console.give_back();
         process::exit(interrupt.status().into());
@@ -229,13 +231,14 @@ fn for_tests<T: FromStr>(name: &str) -> Option<T> {
 }
 
 /// Something that listens on a thread of its own, and a word when it is over.
-fn spawn(work: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<mpsc::Receiver<()>, Error> {
     let (done, waiting) = mpsc::channel();
-    thread::spawn(move || {
+    let run = move || {
         work();
         done.send(()).ok(); // Nobody may be waiting any more.
-    });
-    waiting
+    };
+    thread::Builder::new().spawn(run).map_err(Error::Threads)?;
+    Ok(waiting)
 }
 
 /// One thread that serves connections: their tasks, and what those wait for.
@@ -249,7 +252,10 @@ struct Worker<'a> {
 
 /// Runs a future on a worker, of which there is one for each core. A connection stays
 /// with the one that it was given to.
-fn on_all_cores<'a, T, F>(reactors: &'a [Reactor], work: impl FnOnce(Vec<Worker<'a>>) -> F) -> T
+fn on_all_cores<'a, T, F>(
+    reactors: &'a [Reactor],
+    work: impl FnOnce(Vec<Worker<'a>>) -> F,
+) -> io::Result<T>
 where
     T: Send + 'a,
     F: Future<Output = T> + Send + 'a,
@@ -259,14 +265,18 @@ where
     let (over, waiting) = async_channel::bounded::<Never>(1);
     thread::scope(|scope| {
         for worker in &workers[1..] {
-            scope.spawn(|| worker.reactor.run(&worker.executor, waiting.recv()).ok());
+            let serve = || worker.reactor.run(&worker.executor, waiting.recv()).ok();
+            if let Err(err) = thread::Builder::new().spawn_scoped(scope, serve) {
+                drop(over); // The workers that have begun stop.
+                return Err(err);
+            }
         }
         // As a task: what a worker runs for is looked at each time that anything
         // happens, and to look for signals is a system call.
         let Worker { executor, reactor, .. } = &workers[0];
         let result = reactor.run(executor, executor.spawn(work(workers.clone())));
         drop(over);
-        result
+        Ok(result)
     })
 }
 

@@ -155,6 +155,8 @@ pub struct Errors {
     pub listen: fn(&str, &str) -> String,
     /// The log cannot be opened: its path.
     pub log: fn(&str, &str) -> String,
+    /// Opening the log takes too long: its path.
+    pub log_held: fn(&str) -> String,
     /// The host name leads nowhere: the name.
     pub resolve: fn(&str, &str) -> String,
     /// Nobody answers: the server, how one is started there.
@@ -194,6 +196,8 @@ pub struct Errors {
     pub signals: fn(&str) -> String,
     /// The program cannot look for servers.
     pub search: fn(&str) -> String,
+    /// There are too few threads.
+    pub threads: fn(&str) -> String,
 
     /// The words for what went wrong in the system, if they are not its own: the
     /// kind, and its own words.

@@ -96,10 +96,10 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Err
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
         let (sender, answer) = async_channel::bounded(1);
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             let addresses = query.to_socket_addrs().map(Vec::from_iter);
             sender.send_blocking(addresses).ok(); // Nobody may be waiting any more.
-        });
+        })?;
         answer.recv().await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
     };
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;

@@ -39,6 +39,12 @@ impl Interrupts {
     }
 }
 
+/// Lets a file that grows to a limit (`ulimit -f`) be an error, not the end.
+pub fn outlive_file_limit() {
+    // SAFETY: no handler is installed, so that nothing runs in a signal's context.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Whether whoever started the program wants it to ignore a signal.
 fn is_ignored(signal: libc::c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();

@@ -213,6 +213,12 @@ All else is said to all; //TEXT says /TEXT",
                 "cannot write the log {path}: {why}\nChoose a file that you may write: --log FILE"
             )
         },
+        log_held: |path| {
+            format!(
+                "cannot open the log {path}: nobody reads this pipe, or the disk hangs\n\
+                 Start the pipe's reader first, or choose another file: --log FILE"
+            )
+        },
         resolve: |host, why| {
             format!(
                 "cannot find {host:?}: {why}\n\
@@ -291,6 +297,12 @@ All else is said to all; //TEXT says /TEXT",
         },
         search: |why| {
             format!("cannot look for servers: {why}\nIs the system out of memory or descriptors?")
+        },
+        threads: |why| {
+            format!(
+                "cannot start the threads that it takes: {why}\n\
+                 Raise the limit of processes (ulimit -u, TasksMax), or end other programs"
+            )
         },
 
         // On Windows these are whole sentences, and in its own language.

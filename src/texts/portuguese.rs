@@ -334,6 +334,12 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                  Escolha um arquivo em que você possa escrever: --log ARQUIVO"
             )
         },
+        log_held: |path| {
+            format!(
+                "não foi possível abrir o log {path}: ninguém lê esse pipe, ou o disco travou\n\
+                 Inicie antes o leitor do pipe, ou escolha outro arquivo: --log ARQUIVO"
+            )
+        },
         resolve: |host, why| {
             format!(
                 "não foi possível encontrar {host:?}: {why}\n\
@@ -427,6 +433,12 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                  O sistema está sem memória ou sem descritores?"
             )
         },
+        threads: |why| {
+            format!(
+                "não foi possível criar as threads necessárias: {why}\n\
+                 Aumente o limite de processos (ulimit -u, TasksMax) ou feche outros programas"
+            )
+        },
 
         system: |kind, words| {
             Some(match (kind, words) {
@@ -454,6 +466,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                 (ErrorKind::ReadOnlyFilesystem, _) => "o disco é só para leitura",
                 (ErrorKind::StorageFull, _) => "não há espaço no disco",
                 (ErrorKind::TimedOut, _) => "ninguém respondeu a tempo",
+                (ErrorKind::WouldBlock, _) => "falta um recurso por enquanto",
                 (ErrorKind::Unsupported, _) => "o sistema não sabe fazer isso",
                 // These have no kind of their own.
                 (_, "name or service not known") => "nome desconhecido",

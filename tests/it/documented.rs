@@ -257,6 +257,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         no_such_address,
         listen,
         log,
+        log_held,
         resolve,
         connect,
         silent,
@@ -276,6 +277,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         output,
         signals,
         search,
+        threads,
         system: _,
     } = &texts.error;
     let all = [
@@ -284,6 +286,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         no_such_address("ADDR"),
         listen("ADDR", "REASON"),
         log("FILE", "REASON"),
+        log_held("FILE"),
         resolve("HOST", "REASON"),
         connect("SERVER", "", "REASON"),
         silent("SERVER", 7.0).replace("7 s", "SECS s"),
@@ -305,6 +308,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         output("REASON"),
         signals("REASON"),
         search("REASON"),
+        threads("REASON"),
     ];
     let firsts = all.iter().filter_map(|message| message.lines().next());
     firsts.map(String::from).collect()

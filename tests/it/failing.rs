@@ -1,7 +1,7 @@
 //! A mistake in the server itself: whoever it happens to is the only one to suffer
 //! from it.
 
-use crate::harness::{Server, minichat};
+use crate::harness::{Running, Server, minichat};
 
 /// A server that panics over this line, while it has the room locked.
 const DREADED: &str = "MSG make a mistake";
@@ -39,4 +39,58 @@ fn a_panic_ends_one_client_alone_and_the_chat_goes_on() {
     assert!(line.contains("cut off a guest 127.0.0.1: minichat made a mistake"), "{line}");
     ana.reads_nothing_more();
     server.still_serves();
+}
+
+#[test]
+#[cfg(target_os = "linux")] // Elsewhere there is no prlimit to set it with.
+fn too_few_threads_are_an_error_in_words() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    use std::path::PathBuf;
+    use std::process::{Command, Stdio};
+    use std::{env, fs};
+
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be somebody else, who has a limit");
+        return;
+    }
+    // Somebody else may not be let in to where the tests are.
+    let folder = env::temp_dir().join(format!("minichat-threads-{}", std::process::id()));
+    fs::create_dir(&folder).expect("a folder can be made");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let binary: PathBuf = folder.join("minichat");
+    fs::copy(minichat().get_program(), &binary).expect("the binary can be copied");
+    let outputs: Vec<_> = [
+        &["server", "--no-mdns", "--bind", "127.0.0.1", "--port", "0"][..],
+        &["discover", "--timeout", "1"],
+        &["connect", "127.0.0.1:1", "--nick", "ana"],
+    ]
+    .into_iter()
+    .map(|arguments| {
+        let mut command = Command::new("prlimit");
+        command.arg("--nproc=1:1").arg(&binary).args(arguments).stdin(Stdio::null());
+        command.env("LC_ALL", "C.UTF-8").uid(54_321).gid(54_321);
+        Running::start(&mut command).output()
+    })
+    .collect();
+    fs::remove_dir_all(&folder).expect("it is ours");
+    for output in outputs {
+        assert_eq!((output.status, &*output.stdout), (Some(1), ""), "{}", output.stderr);
+        let (cause, way_out) = output.complaint();
+        assert!(cause.starts_with("cannot start the threads"), "{cause}");
+        assert!(way_out.contains("ulimit -u"), "{way_out}");
+    }
+}
+
+#[test]
+fn interface_that_is_not_there_yet_lets_a_service_start_again() {
+    let mut command = minichat();
+    let arguments = ["server", "--port", "0", "--interface", "wlan77", "--bind", "127.0.0.1"];
+    let output = Running::start(command.args(arguments)).output();
+    assert_eq!((output.status, &*output.stdout), (Some(1), ""));
+    assert!(output.complaint().0.contains("wlan77"), "{}", output.stderr);
+    // The unit waits between two starts, or systemd gives up after five at once.
+    let unit = include_str!("../../packaging/minichat.service");
+    assert!(unit.contains("\nRestart=on-failure\n") && unit.contains("\nRestartSec="), "{unit}");
+    assert!(unit.contains("\nRestartPreventExitStatus=2\n"), "{unit}");
 }

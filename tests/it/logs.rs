@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Lines, PATIENCE, Peer, Running, Server, minichat_after};
+use crate::harness::{Client, Lines, PATIENCE, Peer, Running, Server, minichat, minichat_after};
 
 /// A file that is not there yet.
 fn fresh(name: &str) -> PathBuf {
@@ -130,7 +130,7 @@ fn where_there_is_no_more_room_that_is_said_once_and_only_whole_lines_are_kept()
 
     // A file that may grow no more is as good as a disk that is full. Without that
     // signal one only learns of it by the error, as on a disk.
-    let limit = "trap '' XFSZ && ulimit -S -f 16";
+    let limit = "ulimit -S -f 16";
     let path = fresh("full.log");
     let log = path.to_str().expect("a path in UTF-8");
     let mut server = Server::launch(minichat_after(limit), &["--log", log, "--rate", "0"]);
@@ -221,4 +221,50 @@ fn a_log_that_stands_still_for_a_while_has_no_gap_in_the_end() {
     shown.end_input();
     let output = shown.output();
     assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+}
+
+#[test]
+fn client_and_server_survive_a_limit_on_the_size_of_files() {
+    let (path, other) = (fresh("limit-server.log"), fresh("limit-client.log"));
+    let log = path.to_str().expect("a plain name");
+    let server = Server::launch(minichat_after("ulimit -f 8"), &["--log", log, "--rate", "0"]);
+    let log = other.to_str().expect("a plain name");
+    let mut command = minichat_after("ulimit -f 8");
+    command.args(["connect", &server.address.to_string(), "-nbot", "--log", log]);
+    let mut bot = Running::start(command.stdin(Stdio::piped()));
+    let mut ana = server.member("ana");
+    for number in 0..1000 {
+        says(&mut ana, number);
+    }
+    bot.stdout.find(&format!("999{TAIL}"));
+    bot.stderr.find("the chat goes on");
+    server.still_serves();
+    bot.end_input();
+    assert_eq!(bot.output().status, Some(0));
+    for path in [path, other] {
+        let held = fs::read_to_string(path).expect("it is there");
+        assert!(held.len() <= 8192 && held.ends_with('\n'), "{} bytes", held.len());
+    }
+}
+
+#[test]
+fn pipe_that_nobody_reads_is_no_log_and_keeps_nothing_from_ending() {
+    let path = fresh("unread.log");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    let log = path.to_str().expect("a plain name");
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    for arguments in [
+        &["server", "--no-mdns", "--bind", "127.0.0.1", "--port", "0", "--log", log][..],
+        &["connect", &address, "-nbot", "--log", log],
+    ] {
+        let mut command = minichat();
+        let process = Running::start(command.args(arguments).stdin(Stdio::null()));
+        let output = process.output();
+        assert_eq!(output.status, Some(1), "{arguments:?}");
+        let (cause, way_out) = output.complaint();
+        assert!(cause.contains("nobody reads this pipe"), "{cause}");
+        assert!(way_out.contains("--log FILE"), "{way_out}");
+    }
 }
