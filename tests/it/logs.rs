@@ -231,8 +231,9 @@ fn client_and_server_survive_a_limit_on_the_size_of_files() {
     let log = other.to_str().expect("a plain name");
     let mut command = minichat_after("ulimit -f 8");
     command.args(["connect", &server.address.to_string(), "-nbot", "--log", log]);
-    let mut bot = Running::start(command.stdin(Stdio::piped()));
     let mut ana = server.member("ana");
+    let mut bot = Running::start(command.stdin(Stdio::piped()));
+    ana.reads("User bot joined.");
     for number in 0..1000 {
         says(&mut ana, number);
     }
