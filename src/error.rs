@@ -136,7 +136,7 @@ impl Error {
             Error::Output(err) => (texts.output)(&plain(err, texts)),
             Error::Signals(err) => (texts.signals)(&plain(err, texts)),
             Error::Search(err) => (texts.search)(&plain(err, texts)),
-            Error::Threads(err) => (texts.threads)(&plain(err, texts)),
+            Error::Threads(err) => (texts.no_workers)(&plain(err, texts)),
         }
     }
 

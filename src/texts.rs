@@ -196,8 +196,8 @@ pub struct Errors {
     pub signals: fn(&str) -> String,
     /// The program cannot look for servers.
     pub search: fn(&str) -> String,
-    /// There are too few threads.
-    pub threads: fn(&str) -> String,
+    /// The system runs too few of our workers.
+    pub no_workers: fn(&str) -> String,
 
     /// The words for what went wrong in the system, if they are not its own: the
     /// kind, and its own words.

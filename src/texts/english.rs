@@ -298,9 +298,9 @@ All else is said to all; //TEXT says /TEXT",
         search: |why| {
             format!("cannot look for servers: {why}\nIs the system out of memory or descriptors?")
         },
-        threads: |why| {
+        no_workers: |why| {
             format!(
-                "cannot start the threads that it takes: {why}\n\
+                "cannot start what it takes, the limit of processes is reached: {why}\n\
                  Raise the limit of processes (ulimit -u, TasksMax), or end other programs"
             )
         },

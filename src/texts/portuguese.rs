@@ -433,9 +433,9 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                  O sistema está sem memória ou sem descritores?"
             )
         },
-        threads: |why| {
+        no_workers: |why| {
             format!(
-                "não foi possível criar as threads necessárias: {why}\n\
+                "não foi possível começar, o limite de processos foi atingido: {why}\n\
                  Aumente o limite de processos (ulimit -u, TasksMax) ou feche outros programas"
             )
         },

@@ -277,7 +277,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         output,
         signals,
         search,
-        threads,
+        no_workers,
         system: _,
     } = &texts.error;
     let all = [
@@ -308,7 +308,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         output("REASON"),
         signals("REASON"),
         search("REASON"),
-        threads("REASON"),
+        no_workers("REASON"),
     ];
     let firsts = all.iter().filter_map(|message| message.lines().next());
     firsts.map(String::from).collect()
