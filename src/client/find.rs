@@ -48,7 +48,7 @@ pub async fn find(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place,
         Target::Named(name) => find_named(config, texts, name, desk).await,
         Target::Any => {
             if desk.editor.is_some() {
-                desk.remark(texts.client.looking);
+                desk.remark(&format!("* {}", texts.client.looking));
             }
             find_any(config, texts, desk).await
         }

@@ -85,7 +85,12 @@ impl Painter {
 
     /// Something about the client itself, as a line.
     pub fn paint_note(&self, text: &str) -> String {
-        format!("{} {text}\n", self.bold("*"))
+        self.note(text) + "\n"
+    }
+
+    /// The same without its end.
+    fn note(&self, text: &str) -> String {
+        format!("{} {text}", self.bold("*"))
     }
 
     /// The line that begins a new day.
@@ -143,17 +148,17 @@ impl Painter {
                 let others = nicks.iter().filter(|name| **name != to);
                 let others: Vec<String> =
                     others.map(|name| paint_nick(name, false, colour)).collect();
-                match others[..] {
+                self.note(&match others[..] {
                     [] => texts.alone.into(),
                     _ => (texts.here)(&others.join(", "), nicks.len()),
-                }
+                })
             }
             Kind::Users => {
                 let nicks: Vec<String> =
                     text.split(", ").filter(|name| !name.is_empty()).map(nick).collect();
-                format!("* {}", (texts.users)(nicks.len(), &nicks.join(", ")))
+                self.note(&(texts.users)(nicks.len(), &nicks.join(", ")))
             }
-            Kind::Welcome => (texts.you_are)(&self.bold(&visible(to))),
+            Kind::Welcome => self.note(&(texts.you_are)(&self.bold(&visible(to)))),
             Kind::Error => {
                 let line = self.paint_hint(&(texts.refused)(&words_for(text, texts)));
                 line.trim_end().into()
@@ -296,9 +301,9 @@ mod tests {
             to: Some("ana".into()),
             ..record(Kind::Users, "", "ana, bia, caio")
         };
-        check(plain, &here, "Here: bia, caio (3 in all)");
+        check(plain, &here, "* Here: bia, caio (3 in all)");
         let alone = Record { own: true, to: Some("ana".into()), ..record(Kind::Users, "", "ana") };
-        check(plain, &alone, "Nobody else is here yet.");
+        check(plain, &alone, "* Nobody else is here yet.");
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn ready(tty: &Tty) {
     tty.wait("who is here, and the prompt", |screen| {
         let mut lines = screen.lines();
         let welcome =
-            lines.find(|line| line.starts_with("You are ") || line.starts_with("Você é "));
+            lines.find(|line| line.starts_with("* You are ") || line.starts_with("* Você é "));
         let next = lines.next().unwrap_or(PROMPT);
         welcome.is_some() && !next.starts_with(PROMPT) && holds(screen, "")
     });
