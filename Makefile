@@ -44,6 +44,7 @@ FILES = \
 	SECURITY.md:$(DOCDIR)/SECURITY.md \
 	SECURITY.pt-BR.md:$(DOCDIR)/SECURITY.pt-BR.md \
 	protocol.md:$(DOCDIR)/protocol.md \
+	docs/bots.md:$(DOCDIR)/docs/bots.md \
 	docs/performance.md:$(DOCDIR)/docs/performance.md \
 	docs/performance.svg:$(DOCDIR)/docs/performance.svg \
 	docs/session.svg:$(DOCDIR)/docs/session.svg \

@@ -60,6 +60,8 @@ pub struct Dialogue {
     returning: bool,
     /// The last thing that was heard came from the server itself, for all.
     announced: bool,
+    /// Private lines of a program that the server has taken, and that are not told yet.
+    taken: Vec<Record>,
     /// The last thing that was heard, if the server itself said it to us alone.
     last_word: Option<String>,
     /// Every line is a text to be said to all.
@@ -245,6 +247,7 @@ impl Dialogue {
             history: 0,
             returning: false,
             announced: false,
+            taken: Vec::new(),
             last_word: None,
             literal: false,
             addressee: None,
@@ -546,6 +549,12 @@ impl Dialogue {
     /// The server has said a line, without its end; `now` is the time since any
     /// fixed moment.
     pub fn heard(&mut self, line: &str, now: Duration) -> Vec<Act> {
+        let acts = self.answer(line, now);
+        let taken = self.taken.drain(..).map(Act::Show);
+        taken.chain(acts).collect()
+    }
+
+    fn answer(&mut self, line: &str, now: Duration) -> Vec<Act> {
         let event = Event::parse(line);
         if self.manner == Manner::Raw {
             let ends = (event == Event::Bye).then_some(Act::End);
@@ -612,6 +621,9 @@ impl Dialogue {
                     acts
                 }
                 phase => {
+                    if phase == Phase::Leaving {
+                        self.take(self.unconfirmed.len());
+                    }
                     let bye = Record { kind: Kind::Bye, ..Record::default() };
                     let mut acts = self.time_passed();
                     if phase == Phase::Talking && !self.asks() {
@@ -888,7 +900,8 @@ impl Dialogue {
                 };
                 let here = |to: &String| matches!(self.people.meant(to), Meant::Nick(_));
                 let at = first(&here).or_else(|| first(&|_| false))?;
-                self.unconfirmed.drain(..=at).next_back().map(|(_, pending)| pending)
+                self.take(at);
+                self.unconfirmed.pop_front().map(|(_, pending)| pending)
             }
             Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast => {
                 self.confirmed(|pending| matches!(pending, Pending::Nick(_)))
@@ -927,10 +940,21 @@ impl Dialogue {
     /// The oldest line of a kind has been listened to, and so have all before it.
     fn confirmed(&mut self, kind: impl Fn(&Pending) -> bool) -> Option<Pending> {
         let at = self.unconfirmed.iter().position(|(_, pending)| kind(pending))?;
-        let (number, pending) = self.unconfirmed.drain(..=at).next_back()?;
+        self.take(at);
+        let (number, pending) = self.unconfirmed.pop_front()?;
         self.arrived = number;
         self.echoes |= matches!(pending, Pending::Said(_));
         Some(pending)
+    }
+
+    /// The server has taken this many lines: the private ones among them are to be told.
+    fn take(&mut self, count: usize) {
+        for (_, pending) in self.unconfirmed.drain(..count) {
+            if let Pending::Told { to, text } = pending {
+                let record = said(Kind::Private, &self.nick, &strip(&text));
+                self.taken.push(Record { to: Some(to), own: true, ..record });
+            }
+        }
     }
 
     /// A line to which the server has an answer.

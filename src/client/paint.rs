@@ -228,6 +228,11 @@ impl Serialize for Object<'_> {
                 map.serialize_entry(key, value)?;
             }
         }
+        if record.kind == Kind::Users {
+            let text = record.text.as_deref().unwrap_or_default();
+            let nicks = text.split(", ").filter(|nick| !nick.is_empty());
+            map.serialize_entry("nicks", &nicks.collect::<Vec<_>>())?;
+        }
         map.end()
     }
 }

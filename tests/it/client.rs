@@ -105,8 +105,10 @@ fn what_is_typed_is_said_to_all_to_one_or_not_at_all() {
     joao.reads("User bot left the chat.");
     joao.reads_nothing_more();
 
-    let public = said.iter().filter(|text| !text.starts_with('@'));
-    let echo = public.map(|text| format!("message\tbot\t{text}"));
+    let echo = said.iter().map(|text| match text.strip_prefix('@') {
+        Some(text) => format!("private\tbot\t@joao {text}"),
+        None => format!("message\tbot\t{text}"),
+    });
     let shown = ["welcome\t\tbot".to_string()].into_iter().chain(echo).chain([
         "users\t\tbot, joao".into(),
         "users\t\tbot, joao".into(),

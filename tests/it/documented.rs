@@ -896,6 +896,7 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
         "share/doc/minichat/SECURITY.md",
         "share/doc/minichat/SECURITY.pt-BR.md",
         "share/doc/minichat/protocol.md",
+        "share/doc/minichat/docs/bots.md",
         "share/doc/minichat/docs/performance.md",
         "share/doc/minichat/docs/performance.svg",
         "share/doc/minichat/docs/session.svg",

@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
 
+mod bots;
 mod classroom;
 mod cli;
 mod client;

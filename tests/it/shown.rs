@@ -31,10 +31,15 @@ fn evening(options: &[&str]) -> Output {
     bot.process.output()
 }
 
+/// What a program is told of the one line that is refused.
+const REFUSED: &str =
+    "minichat: \"@ninguem oi\": the server refused that: nobody here has that nick\n";
+const RAW_REFUSED: &str = "minichat: the server refused that: nobody here has that nick\n";
+
 #[test]
 fn in_columns_every_line_is_a_time_a_kind_a_person_and_a_text() {
     let output = evening(&[]);
-    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    assert_eq!((output.status, &*output.stderr), (Some(1), REFUSED));
     let expected = [
         "welcome\t\tbot",
         "notice\t\tHistory: 1",
@@ -46,6 +51,7 @@ fn in_columns_every_line_is_a_time_a_kind_a_person_and_a_text() {
         "users\t\tana, bot",
         "error\t\tuser_not_found",
         "message\tbot\tBYE",
+        "private\tbot\t@ana BYE",
         "bye\t\t",
     ];
     assert_eq!(events(&output.stdout), expected);
@@ -54,7 +60,7 @@ fn in_columns_every_line_is_a_time_a_kind_a_person_and_a_text() {
 #[test]
 fn in_json_every_line_is_one_object() {
     let output = evening(&["--json"]);
-    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    assert_eq!((output.status, &*output.stderr), (Some(1), REFUSED));
     let text = "two  blanks, a\ttab and \"日本語 🎉\"";
     let expected = [
         json!({"type": "welcome", "to": "bot"}),
@@ -64,9 +70,10 @@ fn in_json_every_line_is_one_object() {
         json!({"type": "private", "from": "ana", "to": "bot", "text": "psst"}),
         json!({"type": "joined", "from": "joao"}),
         json!({"type": "left", "from": "joao"}),
-        json!({"type": "users", "text": "ana, bot"}),
+        json!({"type": "users", "text": "ana, bot", "nicks": ["ana", "bot"]}),
         json!({"type": "error", "text": "user_not_found"}),
         json!({"type": "message", "from": "bot", "text": "BYE"}),
+        json!({"type": "private", "from": "bot", "to": "ana", "text": "BYE"}),
         json!({"type": "bye"}),
     ];
     assert_eq!(output.stdout.lines().map(object).collect::<Vec<_>>(), expected);
@@ -86,7 +93,7 @@ fn object(line: &str) -> Value {
 #[test]
 fn raw_lines_are_the_very_words_of_the_protocol() {
     let output = evening(&["--raw"]);
-    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    assert_eq!((output.status, &*output.stderr), (Some(1), RAW_REFUSED));
     let expected = [
         GREETING,
         "OK welcome bot",
