@@ -535,6 +535,20 @@ fn both_pages_about_security_have_the_same_sections_and_items() {
 }
 
 #[test]
+fn synopsis_has_a_row_for_each_form_in_each_language() {
+    for page in man_pages("man").iter().filter(|page| page.ends_with(".1")) {
+        let english = pages::section(page, ["SYNOPSIS"; 2]);
+        let page = page.replace("man/", "man/pt_BR/");
+        let portuguese = pages::section(&page, ["SINOPSE"; 2]);
+        let forms = |lines: &[String]| lines.iter().filter(|line| line.starts_with(".Nm")).count();
+        assert_eq!(forms(&portuguese), forms(&english), "{page}");
+        // Only in a section of the English name does each form begin a row by itself.
+        let rows = portuguese.iter().filter(|line| *line == ".It").count();
+        assert_eq!(rows.max(1), forms(&portuguese), "{page}");
+    }
+}
+
+#[test]
 fn every_man_page_is_of_this_version() {
     for page in LANGUAGES.into_iter().flat_map(|(folder, ..)| man_pages(folder)) {
         let version = format!("\n.Os minichat {}\n", env!("CARGO_PKG_VERSION"));
