@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use smol::Timer;
@@ -29,6 +29,11 @@ const QUIET: Duration = Duration::from_millis(250);
 /// How often somebody who watches asks again. Whoever is gone without a word is
 /// missed after three times that, and 2 s to prove the contrary.
 const AGAIN: Duration = Duration::from_secs(3);
+
+/// A wall clock that gains more than this between two looks was set, or the machine slept.
+const SET: Duration = Duration::from_secs(1);
+/// How long a server has to answer again after the wall clock was set.
+const DOUBT: Duration = Duration::from_secs(4);
 
 /// Looks for servers and prints them. Returns the exit status.
 ///
@@ -117,6 +122,7 @@ async fn watch(
     interrupts: &mut Interrupts,
 ) -> Result<u8, Error> {
     let mut again = Timer::interval(AGAIN);
+    let mut doubt = Doubt::new(SystemTime::now(), Instant::now());
     // What was last said of each server: an address more is not always news.
     let mut told: HashMap<(Option<String>, String), String> = HashMap::new();
     let mut tell = |change: &Change| {
@@ -143,15 +149,81 @@ async fn watch(
         };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
         match or(interrupted, or(change, timer)).await {
-            Happening::Change(change) => tell(&change)?,
+            Happening::Change(change) => {
+                if doubt.looks_at(SystemTime::now(), Instant::now()) {
+                    browser.ask_again().ok();
+                }
+                if let Some(change) = doubt.passes(change) {
+                    tell(&change)?;
+                }
+            }
             // Without interfaces there is nobody to ask; they may come back.
             Happening::Again => {
                 browser.ask_again().ok();
+                doubt.looks_at(SystemTime::now(), Instant::now());
+                for server in doubt.gone(Instant::now()) {
+                    tell(&Change::Down(server))?;
+                }
             }
             // That is how one stops watching.
             Happening::Interrupted(Interrupt::Interrupted) => return Ok(0),
             Happening::Interrupted(interrupt) => return Ok(interrupt.status()),
         }
+    }
+}
+
+/// Servers that seem to be gone because the wall clock was set.
+///
+/// What a server announces is valid for a time, which the library counts by the wall
+/// clock. When that is set forward, all servers seem to be gone, and come back as soon
+/// as they answer. Neither is told.
+struct Doubt {
+    wall: SystemTime,
+    steady: Instant,
+    /// Until when what seems to be gone may answer.
+    until: Option<Instant>,
+    held: Vec<Server>,
+}
+
+impl Doubt {
+    fn new(wall: SystemTime, steady: Instant) -> Doubt {
+        Doubt { wall, steady, until: None, held: Vec::new() }
+    }
+
+    /// Looks at both clocks. Whether the wall clock was set forward since the last look.
+    fn looks_at(&mut self, wall: SystemTime, steady: Instant) -> bool {
+        let passed = wall.duration_since(self.wall).unwrap_or_default();
+        let is_set = passed > steady.duration_since(self.steady) + SET;
+        (self.wall, self.steady) = (wall, steady);
+        if is_set {
+            self.until = Some(steady + DOUBT);
+        }
+        is_set
+    }
+
+    /// A change that is to be told now.
+    fn passes(&mut self, change: Change) -> Option<Change> {
+        match change {
+            Change::Down(server) if self.until.is_some() => {
+                self.held.push(server);
+                None
+            }
+            Change::Up(server) => {
+                let same = |held: &Server| held.host == server.host && held.title == server.title;
+                self.held.retain(|held| !same(held));
+                Some(Change::Up(server))
+            }
+            change => Some(change),
+        }
+    }
+
+    /// The servers that did not answer in time.
+    fn gone(&mut self, now: Instant) -> Vec<Server> {
+        if self.until.is_some_and(|until| until > now) {
+            return Vec::new();
+        }
+        self.until = None;
+        std::mem::take(&mut self.held)
     }
 }
 
@@ -296,6 +368,26 @@ mod tests {
             教室          192.168.1.100:9000        12  0.1.0\n\
             Sala 3        [fd77::1]:9001             ?  0.1.0 (outro protocolo)\n";
         assert_eq!(list(&servers, Style::Table, &PORTUGUESE.discover), expected);
+    }
+
+    #[test]
+    fn clock_set_forward_takes_no_server_away() {
+        let (wall, steady) = (SystemTime::now(), Instant::now());
+        let second = Duration::from_secs(1);
+        let [one, other] = ["one", "other"].map(|title| server(title, "10.0.0.1:9000", None));
+        let mut doubt = Doubt::new(wall, steady);
+        assert!(!doubt.looks_at(wall + second, steady + second));
+        assert!(doubt.passes(Change::Down(one.clone())).is_some(), "it is gone in earnest");
+        // An hour is gained within a second.
+        assert!(doubt.looks_at(wall + 3600 * second, steady + 2 * second));
+        assert!(doubt.passes(Change::Down(one.clone())).is_none());
+        assert!(doubt.passes(Change::Down(other)).is_none());
+        assert!(doubt.passes(Change::Up(one)).is_some());
+        assert!(doubt.gone(steady + 5 * second).is_empty());
+        let gone = doubt.gone(steady + 6 * second);
+        assert_eq!(gone.iter().map(|server| &*server.title).collect::<Vec<_>>(), ["other"]);
+        // Backwards it takes nothing away.
+        assert!(!doubt.looks_at(wall, steady + 7 * second));
     }
 
     #[test]
