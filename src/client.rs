@@ -3,6 +3,7 @@
 //! The dialogue knows what to say and what to show, the painter how it looks; the
 //! desk is where the user sits. This connects them with a socket.
 
+mod burst;
 mod desk;
 mod dialogue;
 mod doorway;
@@ -37,6 +38,7 @@ use crate::stdio::Piece;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
+use burst::Input;
 use desk::Desk;
 use dialogue::{Act, Dialogue, Failure, Kind, Manner, Record};
 use doorway::Way;
@@ -265,7 +267,7 @@ enum Happening {
     /// The kernel has taken so many bytes.
     Sent(io::Result<usize>),
     /// A line was typed, or a part of a long one; none at the end of the input.
-    Typed(io::Result<Option<Piece>>),
+    Typed(io::Result<Option<Input>>),
     Interrupted(Interrupt),
     /// What we print goes nowhere.
     Unheard,
@@ -423,7 +425,7 @@ impl<'a> Conversation<'a> {
                         self.dialogue.end_of_input()
                     }
                 }
-                Happening::Passed => self.dialogue.time_passed(),
+                Happening::Passed => self.dialogue.time_passed(self.began.elapsed()),
                 Happening::Behind => Vec::new(),
                 Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
                 Happening::Unheard => return Ending::Unheard,
@@ -510,7 +512,7 @@ impl<'a> Conversation<'a> {
     ) -> Result<Async<TcpStream>, Ending> {
         enum Happening {
             Attempt(Option<Async<TcpStream>>),
-            Typed(io::Result<Option<Piece>>),
+            Typed(io::Result<Option<Input>>),
             Interrupted(Interrupt),
         }
         (self.lost, self.asking) = (false, false);
@@ -601,14 +603,16 @@ impl<'a> Conversation<'a> {
         acts
     }
 
-    fn typed(&mut self, line: &Piece) -> Vec<Act> {
+    fn typed(&mut self, input: &Input) -> Vec<Act> {
         self.asking = false;
+        let line = &input.piece;
         if mem::take(&mut self.fresh) && is_utf16(&line.bytes) {
             return vec![Act::Fail(Failure::Utf16)];
         }
         if self.painter.is_some() {
+            let now = self.began.elapsed();
             return match str::from_utf8(&line.bytes) {
-                Ok(text) => self.dialogue.read(text, line.begins, line.ends),
+                Ok(text) => self.dialogue.read(text, line.begins, line.ends, input.pasted, now),
                 Err(_) => self.dialogue.read_garbage(&String::from_utf8_lossy(&line.bytes)),
             };
         }
@@ -738,7 +742,7 @@ impl<'a> Conversation<'a> {
         };
         let more = async {
             while let Ok(Some(piece)) = self.desk.next().await {
-                if !blank(&piece) {
+                if !blank(&piece.piece) {
                     return true;
                 }
             }

@@ -12,6 +12,7 @@ mod terminal;
 mod words;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
 use std::mem;
@@ -51,6 +52,10 @@ use words::{Hint, History, Words};
 const KEY_SEQUENCE: u16 = 50;
 /// How long a line that may change the prompt is waited for the next one.
 const NEW_PROMPT: Duration = Duration::from_secs(1);
+/// A key of a paste comes sooner behind the one before than this.
+const PASTED_KEY: Duration = Duration::from_millis(5);
+/// How many pasted lines are known when they are called back.
+const MAX_PASTED: usize = 500;
 /// How long something may take to appear on the screen where that is in doubt.
 const APPEARS: Duration = Duration::from_secs(1);
 /// How long the last lines may take to be shown, if there is no reason to wait longer...
@@ -80,7 +85,12 @@ pub struct Purpose {
 pub enum Typed {
     /// Entered a line, or answered a question. What was pasted may have line
     /// feeds in it, and any other character.
-    Line(String),
+    Line {
+        /// What was entered.
+        text: String,
+        /// It begins with pasted text, in which nothing is a command.
+        pasted: bool,
+    },
     /// Pressed Ctrl-D on an empty line, or the terminal is gone.
     End,
 }
@@ -124,6 +134,14 @@ struct State {
     replacement: Option<String>,
     /// What is in the editor.
     line: String,
+    /// It begins with pasted text.
+    pasted: bool,
+    /// The next change comes from TAB, an arrow or what was cut out, and is no paste.
+    own_change: bool,
+    /// The lines that can be called back and were pasted.
+    pasted_lines: VecDeque<String>,
+    /// When Enter was pressed last.
+    entered: Option<Instant>,
     /// What rustyline reads behind, and what it shall read behind next.
     prompt: Prompt,
     next_prompt: Option<Prompt>,
@@ -185,6 +203,10 @@ impl Editor {
             back: false,
             replacement: None,
             line: String::new(),
+            pasted: false,
+            own_change: false,
+            pasted_lines: VecDeque::new(),
+            entered: None,
             prompt: Prompt::default(),
             next_prompt: None,
             phase: Phase::Idle,
@@ -431,6 +453,7 @@ impl Desk {
     /// Enter was pressed.
     fn enter(&self, line: &str) -> Cmd {
         let mut state = self.lock();
+        state.entered = Some(Instant::now());
         if state.prompt.question {
             state.phase = Phase::Ending;
             return Cmd::AcceptLine;
@@ -440,18 +463,34 @@ impl Desk {
             return clear;
         }
         state.history.push(line);
+        let pasted = state.pasted;
+        state.pasted_lines.retain(|known| known != line);
+        if pasted {
+            state.pasted_lines.push_back(line.into());
+            if state.pasted_lines.len() > MAX_PASTED {
+                state.pasted_lines.pop_front();
+            }
+        }
         // It was asked for meanwhile, and this is the answer.
         if state.next_prompt.as_ref().is_some_and(|next| next.question) {
             state.next_prompt = None;
             state.phase = Phase::Ending;
             return Cmd::AcceptLine;
         }
-        if (self.purpose.changes_prompt)(line) || state.next_prompt.is_some() {
+        if !pasted && (self.purpose.changes_prompt)(line) || state.next_prompt.is_some() {
             state.phase = Phase::Ending;
             return Cmd::AcceptLine;
         }
-        self.tell(Typed::Line(line.into()));
+        self.tell(Typed::Line { text: line.into(), pasted });
         clear
+    }
+
+    /// Whether this line came so soon behind the last Enter that nobody typed it.
+    fn is_in_burst(&self, line: &str) -> bool {
+        let keys = u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
+        let quickest = PASTED_KEY.saturating_mul(keys.saturating_add(2));
+        self.purpose.addresses
+            && self.lock().entered.is_some_and(|entered| entered.elapsed() < quickest)
     }
 
     /// An arrow was pressed.
@@ -469,6 +508,8 @@ impl Desk {
         }
         match if older { state.history.older(line) } else { state.history.newer() } {
             Some(line) => {
+                state.own_change = true;
+                state.pasted = state.pasted_lines.contains(&line);
                 state.replacement = Some(line);
                 // The one command by which a line can be replaced as a whole.
                 Cmd::Complete
@@ -512,11 +553,12 @@ fn read(mut reader: Reader, desk: &Desk) {
         // While it ended, something may have been written past it.
         state.doubt = read.is_err() && state.in_flight.is_some();
         let line = mem::take(&mut state.line);
+        let pasted = mem::take(&mut state.pasted) && !prompt.question;
         desk.changed.notify_all();
         drop(state);
         prompt = match read {
             Ok(line) => {
-                desk.tell(Typed::Line(line));
+                desk.tell(Typed::Line { text: line, pasted });
                 prompt.draft.clear();
                 let again = (!prompt.question).then_some(prompt);
                 desk.next_prompt(again)
@@ -561,6 +603,15 @@ fn bind_keys(reader: &mut Reader, desk: &Arc<Desk>) {
     bind(&[plain(KeyCode::Down), KeyEvent::ctrl('N')], |desk, context| {
         Some(desk.recall(false, context.line(), context.pos()))
     });
+    // Where a paste has no brackets, a tab in it is a tab.
+    bind(&[plain(KeyCode::Tab), KeyEvent::ctrl('I')], |desk, context| {
+        desk.is_in_burst(context.line()).then(|| Cmd::Insert(1, "\t".into()))
+    });
+    // What was cut out is put back, and was not pasted.
+    bind(&[KeyEvent::ctrl('Y'), KeyEvent::alt('y')], |desk, _| {
+        desk.lock().own_change = true;
+        None
+    });
     bind(&[plain(KeyCode::BackTab)], |desk, _| {
         desk.lock().back = true;
         Some(Cmd::Complete)
@@ -599,6 +650,22 @@ impl Desk {
 }
 
 impl State {
+    /// The line has become this. A paste comes as one change of many characters.
+    fn follow_change(&mut self, line: &str) {
+        let own = mem::take(&mut self.own_change);
+        if line.is_empty() {
+            self.pasted = false;
+        } else if !own && line.chars().next() != self.line.chars().next() || self.line.is_empty() {
+            let same = line.bytes().rev().zip(self.line.bytes().rev());
+            let behind = same.take_while(|(new, old)| new == old).count();
+            let before = &line[..line.floor_char_boundary(line.len() - behind)];
+            if !own && !before.is_empty() {
+                self.pasted = before.chars().nth(1).is_some();
+            }
+        }
+        line.clone_into(&mut self.line);
+    }
+
     /// rustyline is about to clear the rows from the cursor, behind `before`, up to
     /// where the prompt was when it was painted. In a terminal that has wrapped them
     /// anew since, the prompt is elsewhere. They are cleared here, and the cursor
@@ -666,6 +733,7 @@ impl Completer for Guide {
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let mut state = self.0.lock();
         let back = mem::take(&mut state.back);
+        state.own_change = true;
         if let Some(line) = &state.replacement {
             return Ok((0, vec![line.clone()]));
         }
@@ -691,7 +759,7 @@ impl Hinter for Guide {
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Hint> {
         let mut state = self.0.lock();
-        line.clone_into(&mut state.line);
+        state.follow_change(line);
         // Without grey, a hint looks like something that was typed.
         let wanted = self.0.purpose.colour && !state.prompt.question && pos == line.len();
         if wanted { state.words.hint(line) } else { None }

@@ -313,10 +313,25 @@ pub struct Client {
     pub nobody: fn(&str, Option<&str>) -> String,
     /// Nobody can be answered.
     pub no_reply: &'static str,
+    /// Nothing was sent: the last person who wrote is not known to be here; somebody who
+    /// came in their place.
+    pub reply_gone: fn(&str, Option<&str>) -> String,
+    /// Nothing was sent: the nick may have another owner than before.
+    pub changed_hands: fn(&str) -> String,
+    /// Nothing was sent: a command cannot have several lines.
+    pub one_line: &'static str,
+    /// The server has not sent this to all yet.
+    pub on_its_way: fn(&str) -> String,
     /// Nothing of this person is shown any more.
     pub ignoring: fn(&str) -> String,
     /// This person is shown again.
     pub heeding: fn(&str) -> String,
+    /// This person came when an ignored one left, by that nick, and is ignored, too.
+    pub ignoring_too: fn(&str, &str) -> String,
+    /// This nick is not ignored any more: it may have another owner.
+    pub heard_again: fn(&str) -> String,
+    /// The connection was lost, and these are ignored still.
+    pub still_ignoring: fn(&str) -> String,
     /// Who is ignored.
     pub ignored: fn(&str) -> String,
     /// Nobody is ignored.

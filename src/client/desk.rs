@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 
 use async_channel::Receiver;
 
+use crate::client::burst::{Burst, Input};
 use crate::client::entry;
 use crate::client::plain::{self, Remarks};
 use crate::config::{Connect, Format};
@@ -30,7 +31,7 @@ pub struct Desk {
 }
 
 enum Keys {
-    Plain(Receiver<io::Result<Piece>>),
+    Plain(Burst),
     Editor(Receiver<Typed>),
 }
 
@@ -58,7 +59,7 @@ impl Desk {
             .flatten();
         let (editor, keys) = match editor {
             Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
-            None => (None, Keys::Plain(plain::keyboard())),
+            None => (None, Keys::Plain(Burst::of(plain::keyboard(), asks))),
         };
         Desk { colour, terminal, asks, editor, keys, remarks: Remarks::start() }
     }
@@ -68,12 +69,13 @@ impl Desk {
     ///
     /// # Errors
     /// If the input cannot be read. Nothing more comes then.
-    pub async fn next(&self) -> io::Result<Option<Piece>> {
+    pub async fn next(&self) -> io::Result<Option<Input>> {
         match &self.keys {
-            Keys::Plain(lines) => lines.recv().await.ok().transpose(),
+            Keys::Plain(lines) => lines.next().await,
             Keys::Editor(typed) => Ok(match typed.recv().await {
-                Ok(Typed::Line(line)) => {
-                    Some(Piece { bytes: clean(&line).into(), begins: true, ends: true })
+                Ok(Typed::Line { text, pasted }) => {
+                    let piece = Piece { bytes: clean(&text).into(), begins: true, ends: true };
+                    Some(Input { piece, pasted })
                 }
                 Ok(Typed::End) | Err(_) => None,
             }),
@@ -107,10 +109,9 @@ impl Desk {
     }
 }
 
-/// What was pasted may hold anything; blanks and lines are all that is kept of it.
+/// What was pasted may hold anything; blanks, tabs and lines are all that is kept of it.
 fn clean(entered: &str) -> String {
-    let entered = entered.chars().map(|c| if c == '\t' { ' ' } else { c });
-    entered.filter(|&c| c == '\n' || !c.is_control()).collect()
+    entered.chars().filter(|&c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
 }
 
 /// Says something about the client itself, where it disturbs nothing.

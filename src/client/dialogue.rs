@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
+use unicode_normalization::char::is_combining_mark;
+
 use crate::client::doorway::{Doorway, Group, Way};
 use crate::client::entry::{self, Entry, Slip};
 use crate::client::people::{MAX_NICK, Meant, People};
@@ -24,6 +26,18 @@ const MAX_WHISPERS: usize = 100;
 const MAX_UNHEARD: usize = 5;
 /// How many characters of a line that did not work are named.
 const MAX_NAMED: usize = 60;
+/// How many people with whom there were private words are kept in mind.
+const MAX_PARTNERS: usize = 100;
+/// How many nicks whose owners left unseen are kept in mind.
+const MAX_UNSEEN: usize = 1000;
+/// The bell gains one ring in this time.
+const BELL_PAUSE: Duration = Duration::from_secs(3);
+/// The most rings that the bell saves for later.
+const MAX_RINGS: u32 = 6;
+/// An own line is shown when the server sends it to all. After this time without an
+/// answer, the user is told that it is on its way. A server that never sent one to all
+/// may have no echo: the line is shown then.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// One client's side of the conversation.
 #[derive(Debug)]
@@ -52,10 +66,27 @@ pub struct Dialogue {
     /// Who comes and goes is not shown.
     quiet: bool,
     bell: Bell,
-    /// Who wrote to us alone last.
-    correspondent: Option<String>,
+    /// The last person who wrote to us alone.
+    correspondent: Option<Partner>,
+    /// The people with whom there were private words.
+    partners: VecDeque<Partner>,
+    /// Nicks whose owners left without being shown, by their keys, and whether they were
+    /// ignored.
+    unseen: VecDeque<(String, bool)>,
+    /// The time of what happened last.
+    now: Duration,
+    /// When the bell has all its rings again.
+    rested: Duration,
+    /// Since when the server has not answered to what was said; none once that was told.
+    waiting: Option<Duration>,
+    /// The numbers of the own lines that were shown before an answer.
+    early: VecDeque<u32>,
+    /// The server has not answered in time to what was said.
+    silent: bool,
     /// So many messages to come were said before we came.
     history: usize,
+    /// The connection was lost since the server last told who is here.
+    unsure: bool,
     /// We had a nick when the connection was lost.
     returning: bool,
     /// The last thing that was heard came from the server itself, for all.
@@ -79,6 +110,14 @@ pub struct Dialogue {
 enum Addressee {
     All,
     One(String),
+}
+
+/// Somebody with whom there were private words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Partner {
+    nick: String,
+    /// They left, or the connection was lost: the nick may have another owner now.
+    gone: bool,
 }
 
 /// With whom the client has to do.
@@ -244,7 +283,15 @@ impl Dialogue {
             quiet: false,
             bell,
             correspondent: None,
+            partners: VecDeque::new(),
+            unseen: VecDeque::new(),
+            now: Duration::ZERO,
+            rested: Duration::ZERO,
+            early: VecDeque::new(),
+            silent: false,
+            waiting: None,
             history: 0,
+            unsure: false,
             returning: false,
             announced: false,
             taken: Vec::new(),
@@ -329,17 +376,62 @@ impl Dialogue {
     /// When [`time_passed`](Dialogue::time_passed) has something to tell, in the time
     /// of [`heard`](Dialogue::heard).
     pub fn deadline(&self) -> Option<Duration> {
-        self.doorway.deadline()
+        let waiting = self.waiting.map(|since| since + ON_ITS_WAY);
+        [self.doorway.deadline(), waiting].into_iter().flatten().min()
     }
 
-    /// It is time to tell who came and went meanwhile.
-    pub fn time_passed(&mut self) -> Vec<Act> {
+    /// It is this time, and something may have to be told.
+    pub fn time_passed(&mut self, now: Duration) -> Vec<Act> {
+        self.now = now;
+        let mut acts = Vec::new();
+        if self.doorway.deadline().is_some_and(|deadline| deadline <= now) {
+            acts.extend(self.gathered());
+        }
+        if self.waiting.is_some_and(|since| since + ON_ITS_WAY <= now) {
+            self.waiting = None;
+            acts.extend(self.unanswered_lines());
+        }
+        acts
+    }
+
+    /// Tells what was said to all and is not answered.
+    fn unanswered_lines(&mut self) -> Vec<Act> {
+        let mut lines = self.unconfirmed.iter().filter_map(|(number, pending)| match pending {
+            Pending::Said(text) => Some((*number, text)),
+            _ => None,
+        });
+        if self.echoes {
+            let hint = lines.next().map(|(_, text)| (self.texts.on_its_way)(&visible(text)));
+            return hint.map(Act::Hint).into_iter().collect();
+        }
+        self.silent = true;
+        let (early, nick) = (&mut self.early, &self.nick);
+        let show = |(number, text): (u32, &String)| {
+            early.push_back(number);
+            Act::Show(Record { own: true, ..said(Kind::Message, nick, text) })
+        };
+        lines.map(show).collect()
+    }
+
+    /// Whether the line that was answered last is shown already.
+    fn was_early(&mut self) -> bool {
+        let shown = self.early.contains(&self.arrived);
+        while self.early.front().is_some_and(|number| *number <= self.arrived) {
+            self.early.pop_front();
+        }
+        shown
+    }
+
+    /// Tells who came and went meanwhile.
+    fn gathered(&mut self) -> Vec<Act> {
         self.doorway.gathered().into_iter().map(crowd).collect()
     }
 
-    /// The user has entered something. (What is typed in raw mode is nobody's
-    /// business.)
-    pub fn typed(&mut self, entered: &str) -> Vec<Act> {
+    /// The user has entered something: one line, or several with line feeds between.
+    /// `pasted` is whether it begins with pasted text. (What is typed in raw mode is
+    /// nobody's business.)
+    pub fn entered(&mut self, entered: &str, pasted: bool, now: Duration) -> Vec<Act> {
+        self.now = now;
         let entered = entered.trim_end_matches(['\r', '\n']);
         // Some editors begin a file with it.
         let entered = entered.strip_prefix('\u{FEFF}').unwrap_or(entered);
@@ -349,20 +441,72 @@ impl Dialogue {
         if self.literal {
             return entered.split('\n').flat_map(|line| self.say_literally(line)).collect();
         }
-        if !entered.contains('\n') {
+        if !pasted && !entered.contains('\n') {
             return self.typed_line(entered);
         }
-        let lines = entered.lines().map(|line| line.trim_end_matches('\r'));
-        lines.flat_map(|line| self.obey(Entry::text(line))).collect()
+        let lines: Vec<&str> =
+            entered.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+        if lines.iter().all(|line| line.trim().is_empty()) && lines.len() > usize::from(pasted) {
+            return Vec::new();
+        }
+        if self.phase == Phase::Away {
+            return hint(self.texts.offline);
+        }
+        if pasted {
+            return lines.into_iter().flat_map(|line| self.obey(Entry::text(line))).collect();
+        }
+        self.draft(&lines)
+    }
+
+    /// Several lines, of which the first one was typed. It decides for whom all are.
+    fn draft(&mut self, lines: &[&str]) -> Vec<Act> {
+        let (first, rest) = lines.split_first().expect("a draft has a line");
+        let first = match Entry::of(first) {
+            Entry::Nothing => Entry::text(first),
+            entry => entry,
+        };
+        match first {
+            Entry::Say(_) => {
+                let rest = rest.iter().map(|line| Entry::text(line));
+                [first].into_iter().chain(rest).flat_map(|entry| self.obey(entry)).collect()
+            }
+            Entry::Whisper { .. } | Entry::Reply(_) => {
+                let (to, text) = match (&first, &self.correspondent) {
+                    (Entry::Whisper { to, text }, _) => (to.to_string(), *text),
+                    (Entry::Reply(text), Some(partner)) if !partner.gone => {
+                        (partner.nick.clone(), *text)
+                    }
+                    _ => return self.obey(first),
+                };
+                let mut acts = self.whisper(&to, text);
+                if acts.iter().any(|act| matches!(act, Act::Send(_))) {
+                    for line in rest {
+                        let blank = line.chars().all(is_blank);
+                        let text = if blank { literal(line) } else { (*line).into() };
+                        acts.extend(self.whisper(&to, &text));
+                    }
+                }
+                acts
+            }
+            Entry::Slip(_) => self.obey(first),
+            _ => hint(self.texts.one_line),
+        }
     }
 
     /// A line of standard input, or a part of one: whether it begins and ends here.
-    pub fn read(&mut self, text: &str, begins: bool, ends: bool) -> Vec<Act> {
+    pub fn read(
+        &mut self,
+        text: &str,
+        begins: bool,
+        ends: bool,
+        pasted: bool,
+        now: Duration,
+    ) -> Vec<Act> {
         self.partial = !ends;
         // At a cut, blanks are left out.
         let text = if ends { text } else { text.trim_end_matches(' ') };
         if begins {
-            return self.typed(text);
+            return self.entered(text, pasted, now);
         }
         let text = text.trim_end_matches(['\r', '\n']);
         match self.addressee.clone() {
@@ -468,7 +612,11 @@ impl Dialogue {
             Entry::Say(text) => self.say(&text),
             Entry::Whisper { to, text } => self.whisper(to, text),
             Entry::Reply(text) => match self.correspondent.clone() {
-                Some(to) => self.whisper(&to, text),
+                Some(Partner { nick, gone: true }) => {
+                    let successor = self.people.successor(&nick).map(visible);
+                    hint(&(texts.reply_gone)(&visible(&nick), successor.as_deref()))
+                }
+                Some(Partner { nick, .. }) => self.whisper(&nick, text),
                 None => hint(texts.no_reply),
             },
             Entry::Who => vec![self.question(Pending::Who, Command::Who)],
@@ -569,6 +717,7 @@ impl Dialogue {
         }
         let announced = mem::take(&mut self.announced);
         let last_word = self.last_word.take();
+        self.now = now;
         match event {
             // We know what we have to do.
             Event::Greeting => Vec::new(),
@@ -578,7 +727,8 @@ impl Dialogue {
             // A server without echo: it was heard by all the others.
             Event::Sent(None) => {
                 match self.confirmed(|pending| matches!(pending, Pending::Said(_))) {
-                    Some(Pending::Said(text)) if self.manner != Manner::Editor => {
+                    Some(Pending::Said(_)) if self.was_early() => Vec::new(),
+                    Some(Pending::Said(text)) => {
                         let nick = self.nick.clone();
                         vec![Act::Show(Record { own: true, ..said(Kind::Message, &nick, &text) })]
                     }
@@ -587,16 +737,8 @@ impl Dialogue {
             }
             // One without confirmation does not say this either.
             Event::Sent(Some(_)) => Vec::new(),
-            Event::Joined(nick) => {
-                let nick = bounded(nick);
-                self.people.came(nick);
-                self.passed(Way::In, nick, now)
-            }
-            Event::Left(nick) => {
-                let nick = bounded(nick);
-                self.people.left(nick);
-                self.passed(Way::Out, nick, now)
-            }
+            Event::Joined(nick) => self.came_in(bounded(nick)),
+            Event::Left(nick) => self.went_out(bounded(nick)),
             Event::Users(nicks) => {
                 self.people.are_here(&nicks);
                 let question =
@@ -608,7 +750,12 @@ impl Dialogue {
                 }
                 let text = Some(nicks.join(", "));
                 let to = Some(self.nick.clone()).filter(|_| own);
-                vec![Act::Show(Record { kind: Kind::Users, to, text, own, ..Record::default() })]
+                let users = Record { kind: Kind::Users, to, text, own, ..Record::default() };
+                let mut acts = vec![Act::Show(users)];
+                if own {
+                    acts.extend(self.still_ignored());
+                }
+                acts
             }
             Event::Refused(refusal) => self.refused(refusal.code()),
             Event::Failed(words) => self.refused(words),
@@ -625,7 +772,7 @@ impl Dialogue {
                         self.take(self.unconfirmed.len());
                     }
                     let bye = Record { kind: Kind::Bye, ..Record::default() };
-                    let mut acts = self.time_passed();
+                    let mut acts = self.gathered();
                     if phase == Phase::Talking && !self.asks() {
                         acts.extend(self.unheard());
                         let why = last_word.map(|why| (self.texts.dismissed)(&visible(&why)));
@@ -659,7 +806,7 @@ impl Dialogue {
     fn welcomed(&mut self, nick: &str) -> Vec<Act> {
         let nick = bounded(nick);
         self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
-        self.people.left(&mem::replace(&mut self.nick, nick.into()));
+        self.people.renamed_from(&mem::replace(&mut self.nick, nick.into()));
         self.people.came(nick);
         let returns = mem::take(&mut self.returning);
         let welcome = match returns {
@@ -693,12 +840,14 @@ impl Dialogue {
         // What was said before is no answer, though one of the same name said it.
         let echo =
             own && !old && self.confirmed(|pending| matches!(pending, Pending::Said(_))).is_some();
-        // It was shown when it was said.
-        if echo && self.manner == Manner::Editor {
+        if echo && self.was_early() {
             return Vec::new();
         }
+        if !echo {
+            self.people.goes_on();
+        }
         self.people.spoke(from);
-        if self.ignores(from) {
+        if !echo && self.ignores(from) {
             return Vec::new();
         }
         let loud = !own && mentions(text, &self.nick);
@@ -718,7 +867,10 @@ impl Dialogue {
             self.last_word = Some(text.into());
         }
         self.people.spoke(from);
-        self.correspondent = Some(from.into());
+        if from != SERVER {
+            self.confided(from);
+            self.correspondent = Some(Partner { nick: from.into(), gone: false });
+        }
         let mut acts = self.announced(from);
         let to = Some(self.nick.clone());
         acts.push(Act::Show(Record { to, loud: true, ..said(Kind::Private, from, text) }));
@@ -728,28 +880,115 @@ impl Dialogue {
 
     /// Whoever speaks was seen to come in.
     fn announced(&mut self, nick: &str) -> Vec<Act> {
-        if self.doorway.holds(nick) { self.time_passed() } else { Vec::new() }
+        if self.doorway.holds(nick) { self.gathered() } else { Vec::new() }
     }
 
-    fn ring(&self, loud: bool) -> Option<Act> {
+    /// There were private words with this person.
+    fn confided(&mut self, nick: &str) {
+        let key = Nick::key_of(nick);
+        self.partners.retain(|partner| *Nick::key_of(&partner.nick) != *key);
+        if self.partners.len() == MAX_PARTNERS {
+            self.partners.pop_front();
+        }
+        self.partners.push_back(Partner { nick: nick.into(), gone: false });
+    }
+
+    /// The owner of a nick left: a private word to the next owner is not meant for them.
+    fn went_out(&mut self, nick: &str) -> Vec<Act> {
+        self.people.left(nick, self.now);
+        let key = Nick::key_of(nick).into_owned();
+        for partner in self.partners.iter_mut().chain(&mut self.correspondent) {
+            partner.gone |= *Nick::key_of(&partner.nick) == key;
+        }
+        let ignored = self.ignores(nick);
+        if self.quiet || ignored {
+            if self.unseen.len() == MAX_UNSEEN {
+                self.unseen.pop_front();
+            }
+            self.unseen.push_back((key.clone(), ignored));
+        }
+        let acts = self.passed(Way::Out, nick);
+        // The next owner of the nick is somebody else, as far as the client knows.
+        self.ignored.retain(|(ignored, _)| *ignored != key);
+        acts
+    }
+
+    fn came_in(&mut self, nick: &str) -> Vec<Act> {
+        let arrival = self.people.joined(nick, self.now);
+        let key = Nick::key_of(nick).into_owned();
+        let left = self.unseen.iter().rposition(|(unseen, _)| *unseen == key);
+        let left = left.and_then(|at| self.unseen.remove(at));
+        if let Some(old) = arrival.perhaps {
+            let old_key = Nick::key_of(&old);
+            if self.unseen.back() == Some(&(old_key.into_owned(), true)) {
+                let shown = visible(nick).into_owned();
+                let hint = (self.texts.ignoring_too)(&shown, &visible(&old));
+                if !self.ignores(nick) {
+                    self.ignored.push((key, shown));
+                }
+                return vec![Act::Hint(hint)];
+            }
+        }
+        match left {
+            Some((_, ignored)) if arrival.succeeds || ignored => {
+                let mut acts = self.gathered();
+                acts.extend([Way::Out, Way::In].map(|way| self.passage(way, nick)));
+                if ignored {
+                    acts.push(Act::Hint((self.texts.heard_again)(&visible(nick))));
+                }
+                acts
+            }
+            _ => self.passed(Way::In, nick),
+        }
+    }
+
+    /// After the connection was lost, nobody knows whether a nick has the same owner.
+    fn still_ignored(&mut self) -> Vec<Act> {
+        if !mem::take(&mut self.unsure) {
+            return Vec::new();
+        }
+        let people = &self.people;
+        self.ignored.retain(|(_, nick)| people.has(nick));
+        let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
+        if nicks.is_empty() {
+            Vec::new()
+        } else {
+            hint(&(self.texts.still_ignoring)(&nicks.join(", ")))
+        }
+    }
+
+    fn ring(&mut self, loud: bool) -> Option<Act> {
         let wanted = match self.bell {
             Bell::Never => false,
             Bell::Me => loud,
             Bell::All => true,
         };
-        (wanted && self.manner == Manner::Editor).then_some(Act::Ring)
+        let rests = self.rested.saturating_sub(self.now) > BELL_PAUSE * (MAX_RINGS - 1);
+        let rings = wanted && !rests && self.manner == Manner::Editor;
+        if rings {
+            self.rested = self.rested.max(self.now) + BELL_PAUSE;
+        }
+        rings.then_some(Act::Ring)
     }
 
-    fn passed(&mut self, way: Way, nick: &str, now: Duration) -> Vec<Act> {
+    fn passed(&mut self, way: Way, nick: &str) -> Vec<Act> {
         if self.quiet || self.ignores(nick) {
             return Vec::new();
         }
-        let kind = if way == Way::In { Kind::Joined } else { Kind::Left };
-        let show =
-            |nick: &str| Act::Show(Record { kind, from: Some(nick.into()), ..Record::default() });
         match self.manner {
-            Manner::Editor => self.doorway.passed(way, nick, now).into_iter().map(crowd).collect(),
-            _ => vec![show(nick)],
+            Manner::Editor => {
+                self.doorway.passed(way, nick, self.now).into_iter().map(crowd).collect()
+            }
+            _ => vec![self.passage(way, nick)],
+        }
+    }
+
+    /// Tells at once that one person came or went.
+    fn passage(&self, way: Way, nick: &str) -> Act {
+        let kind = if way == Way::In { Kind::Joined } else { Kind::Left };
+        match self.manner {
+            Manner::Editor => Act::Crowd(way, vec![nick.into()]),
+            _ => Act::Show(Record { kind, from: Some(nick.into()), ..Record::default() }),
         }
     }
 
@@ -778,7 +1017,13 @@ impl Dialogue {
         self.people.forget();
         self.history = 0;
         self.whispers.clear();
-        let mut acts = self.time_passed();
+        self.waiting = None;
+        self.early.clear();
+        self.unsure = true;
+        for partner in self.partners.iter_mut().chain(&mut self.correspondent) {
+            partner.gone = true;
+        }
+        let mut acts = self.gathered();
         if !mem::replace(&mut self.returning, true) {
             acts.push(Act::Hint(self.texts.lost.into()));
         }
@@ -797,7 +1042,7 @@ impl Dialogue {
     }
 
     fn fail(&mut self, failure: Failure) -> Vec<Act> {
-        let mut acts = self.time_passed();
+        let mut acts = self.gathered();
         acts.push(Act::Fail(failure));
         acts
     }
@@ -944,6 +1189,8 @@ impl Dialogue {
         let (number, pending) = self.unconfirmed.pop_front()?;
         self.arrived = number;
         self.echoes |= matches!(pending, Pending::Said(_));
+        // The next one has the same time to be answered.
+        self.waiting = self.waiting.and_then(|_| self.is_waiting().then_some(self.now));
         Some(pending)
     }
 
@@ -955,6 +1202,11 @@ impl Dialogue {
                 self.taken.push(Record { to: Some(to), own: true, ..record });
             }
         }
+    }
+
+    /// Whether something that was said to all has not come back.
+    fn is_waiting(&self) -> bool {
+        self.unconfirmed.iter().any(|(_, pending)| matches!(pending, Pending::Said(_)))
     }
 
     /// A line to which the server has an answer.
@@ -969,6 +1221,8 @@ impl Dialogue {
     fn trim(&mut self) {
         let surplus = self.unconfirmed.len().saturating_sub(MAX_UNCONFIRMED);
         self.unconfirmed.drain(..surplus);
+        let surplus = self.early.len().saturating_sub(MAX_UNCONFIRMED);
+        self.early.drain(..surplus);
     }
 
     /// Whether there is somebody who types, and can be asked.
@@ -1008,18 +1262,23 @@ impl Dialogue {
         self.addressee = Some(Addressee::All);
         let mut pieces = pieces(text, MAX_COMMAND - "MSG …\n".len());
         pieces.retain(|piece| !piece.chars().all(is_blank));
+        let at_once = self.manner == Manner::Editor && self.silent && !self.echoes;
+        if self.manner == Manner::Editor && !at_once && !self.is_waiting() {
+            self.waiting = Some(self.now);
+        }
         let mut acts = Vec::new();
         for (piece, number) in pieces.iter_mut().zip(self.sent + 1..) {
             // A piece may begin with an at sign. It would not be said to all.
             if !matches!(Command::parse(&format!("MSG {piece}")), Ok(Command::Say(_))) {
                 piece.insert(0, '…');
             }
-            let heard = strip(piece);
-            if self.manner == Manner::Editor {
-                let record = said(Kind::Message, &self.nick, &heard);
+            let text = strip(piece).into_owned();
+            if at_once {
+                let record = said(Kind::Message, &self.nick, &text);
                 acts.push(Act::Show(Record { own: true, ..record }));
+                self.early.push_back(number);
             }
-            self.unconfirmed.push_back((number, Pending::Said(heard.into_owned())));
+            self.unconfirmed.push_back((number, Pending::Said(text)));
         }
         self.trim();
         acts.extend(self.send(&pieces, Command::Say));
@@ -1036,6 +1295,14 @@ impl Dialogue {
                 return hint(&(self.texts.nobody)(&visible(to), guess.as_deref()));
             }
         };
+        let key = Nick::key_of(&to);
+        let partner = self.partners.iter_mut().find(|it| *Nick::key_of(&it.nick) == *key);
+        if let Some(partner) = partner.filter(|partner| partner.gone)
+            && matches!(self.manner, Manner::Plain | Manner::Editor)
+        {
+            partner.gone = false; // Told once.
+            return hint(&(self.texts.changed_hands)(&visible(&to)));
+        }
         let room = (MAX_COMMAND - "MSG @ \n".len()).checked_sub(to.len());
         let Some(room) = room.filter(|&room| room >= 4) else {
             return hint(self.texts.long_nick);
@@ -1045,6 +1312,7 @@ impl Dialogue {
         if self.whispers.len() > MAX_WHISPERS {
             self.whispers.pop_front();
         }
+        self.confided(&to);
         let mut pieces = pieces(text, room);
         pieces.retain(|piece| !piece.chars().all(is_blank));
         let mut acts = Vec::new();
@@ -1126,14 +1394,47 @@ fn bounded(nick: &str) -> &str {
 }
 
 /// Whether a text has this nick in it, as a word and in any case.
+///
+/// Some scripts put no blank between words. There, a nick of two or more characters is
+/// a word wherever it stands.
 fn mentions(text: &str, nick: &str) -> bool {
-    let key = Nick::key_of(nick);
-    let is_mark = unicode_normalization::char::is_combining_mark;
-    let in_nick = |c: char| c.is_alphanumeric() || is_mark(c) || matches!(c, '-' | '_' | '.');
-    let words = text.split(|c| !in_nick(c)).filter(|word| !word.is_empty());
+    let (text, nick) = (Nick::key_of(text), Nick::key_of(nick));
+    let is_joint = |c: &char| matches!(c, '-' | '_' | '.');
+    let in_word = |c: char| c.is_alphanumeric() || is_combining_mark(c);
+    let several = nick.chars().nth(1).is_some();
     // At the end of a sentence, a full stop is not part of the nick.
-    let mut ways = words.flat_map(|word| [word, word.trim_matches(['-', '_', '.'])]);
-    ways.any(|word| Nick::key_of(word) == key)
+    let parts = |own: Option<char>, next: Option<char>| match next {
+        Some(next) if is_combining_mark(next) => false,
+        Some(next) if in_word(next) => {
+            several && (is_unspaced(next) || own.is_some_and(is_unspaced))
+        }
+        _ => true,
+    };
+    let ends_mark = |before: &str| before.chars().rev().find(|c| !is_joint(c));
+    !nick.is_empty()
+        && text.match_indices(&*nick).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + nick.len()..]);
+            let before = match ends_mark(before) {
+                // The letter that bears the marks.
+                Some(c) if is_combining_mark(c) => {
+                    before.chars().rev().find(|&c| !is_joint(&c) && !is_combining_mark(c))
+                }
+                last => last,
+            };
+            parts(nick.chars().next(), before)
+                && parts(nick.chars().next_back(), after.chars().find(|c| !is_joint(c)))
+        })
+}
+
+/// Whether a letter belongs to a script that puts no blanks between words: of Chinese,
+/// Japanese, Korean, Thai, Lao, Tibetan, Burmese or Khmer. (Korean has blanks, but adds
+/// its particles to names.)
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{E00}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{2E80}'..='\u{312F}'
+        | '\u{31A0}'..='\u{31FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
+        | '\u{A9E0}'..='\u{A9FF}' | '\u{AA60}'..='\u{AA7F}' | '\u{AC00}'..='\u{D7A3}'
+        | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// A nick like this one that may be free: `ana2` for `ana`, `ana3` for `ana2`.
@@ -1190,6 +1491,13 @@ mod tests {
         let acts = hear(&mut dialogue, "OK welcome ana");
         assert!(matches!(&acts[..], [Act::Show(_), ..]), "{acts:?}");
         dialogue
+    }
+
+    impl Dialogue {
+        /// Something was entered by hand.
+        fn typed(&mut self, line: &str) -> Vec<Act> {
+            self.entered(line, false, self.now)
+        }
     }
 
     /// With a line editor, and the server has told who is here.
@@ -1280,27 +1588,128 @@ mod tests {
     }
 
     #[test]
-    fn what_was_pasted_is_said_line_by_line_and_is_no_command() {
+    fn pasted_text_is_said_to_all_line_by_line() {
         let mut dialogue = talking_with("bia");
-        check(
-            &mut dialogue,
-            "a\n/quit\n\n@bia b\n@nobody c\n d",
-            &["MSG a", "MSG /quit", "MSG @bia b", "MSG  d"],
-        );
-        check(&mut dialogue, "/who\n", &["WHO"]);
+        hear(&mut dialogue, "FROM bia [dm]: psst");
+        let lines = "a\n/quit\n\n@bia b\n\tif x:\n d\n// e\n/r f\nQUIT\nNICK g\nMSG @bia h\nWHO";
+        let expected = [
+            "MSG a",
+            "MSG /quit",
+            "MSG \u{2800}",
+            "MSG \u{2800}@bia b",
+            "MSG \tif x:",
+            "MSG  d",
+            "MSG // e",
+            "MSG /r f",
+            "MSG QUIT",
+            "MSG NICK g",
+            "MSG MSG @bia h",
+            "MSG WHO",
+        ];
+        assert_eq!(sent(&dialogue.entered(lines, true, Duration::ZERO)), expected);
+        // One line is a text, too, and with the line ends of Windows.
+        for line in ["/quit", "// TODO", "/* a */", "QUIT", "/msg bia x"] {
+            let acts = dialogue.entered(&format!("{line}\r\n"), true, Duration::ZERO);
+            assert_eq!(sent(&acts), [format!("MSG {line}")]);
+        }
+        assert_eq!(dialogue.entered(" \n\n \t", true, Duration::ZERO), []);
     }
 
     #[test]
-    fn own_words_are_shown_at_once_and_their_echo_is_not() {
+    fn typed_beginning_of_a_draft_decides_for_all_its_lines() {
         let mut dialogue = talking_with("bia");
-        assert_eq!(shown(&dialogue.typed("oi")), ["+message ana oi", "Send(\"MSG oi\")"]);
-        assert_eq!(hear(&mut dialogue, "FROM ana [all]: oi"), []);
-        // One more than was said is shown.
-        assert_eq!(shown(&hear(&mut dialogue, "FROM ana [all]: oi")), ["+message ana oi"]);
+        let draft = |dialogue: &mut Dialogue, text: &str| {
+            let acts = dialogue.entered(text, false, Duration::ZERO);
+            let hinted = acts.iter().any(|act| matches!(act, Act::Hint(_)));
+            let lines: Vec<String> = sent(&acts).into_iter().map(String::from).collect();
+            assert!(hinted != (lines.len() > 1), "{acts:?}");
+            lines
+        };
+        assert_eq!(
+            draft(&mut dialogue, "see\n@x\n/quit"),
+            ["MSG see", "MSG \u{2800}@x", "MSG /quit"]
+        );
+        assert_eq!(draft(&mut dialogue, "/me a\nb"), ["MSG /me a", "MSG b"]);
+        let private = ["MSG @bia a", "MSG @bia \u{2800}", "MSG @bia /b", "MSG @bia @c"];
+        for address in ["@bia ", "/msg bia ", " ＠bia　"] {
+            assert_eq!(draft(&mut dialogue, &format!("{address}a\n\n/b\n@c")), private);
+        }
+        hear(&mut dialogue, "FROM bia [dm]: psst");
+        assert_eq!(draft(&mut dialogue, "/r a\nb"), ["MSG @bia a", "MSG @bia b"]);
+        for refused in [
+            "@bia\na",
+            "@nobody a\nb",
+            "/msg\nbia x",
+            "/quit\na",
+            "NICK x\na",
+            "/shrug\na",
+            "MSG ＠bia a\nb",
+        ] {
+            assert_eq!(draft(&mut dialogue, refused), [""; 0], "{refused:?}");
+        }
+        hear(&mut dialogue, "User bia left the chat.");
+        for refused in ["/r a\nb", "@bia a\nb"] {
+            assert_eq!(draft(&mut dialogue, refused), [""; 0], "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn own_line_is_shown_where_all_see_it() {
+        let mut dialogue = talking_with("bia");
+        assert_eq!(shown(&dialogue.typed("second")), ["Send(\"MSG second\")"]);
+        assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: first")), ["message bia first"]);
+        assert_eq!(shown(&hear(&mut dialogue, "FROM ana [all]: second")), ["+message ana second"]);
+        // A server without echo confirms it.
         dialogue.typed("tudo bem?");
+        assert_eq!(shown(&hear(&mut dialogue, "OK broadcast_sent")), ["+message ana tudo bem?"]);
         assert_eq!(hear(&mut dialogue, "OK broadcast_sent"), []);
+        // A private line comes back from nobody.
         let private = dialogue.typed("@bia psst");
         assert_eq!(shown(&private)[0], "+private ana psst");
+        // A line that was refused is not shown as said.
+        dialogue.typed("hello?");
+        assert_eq!(shown(&hear(&mut dialogue, "ERR muted"))[0], "error  muted");
+    }
+
+    #[test]
+    fn line_that_does_not_come_back_soon_is_on_its_way() {
+        let mut dialogue = talking_with("bia");
+        let at = Duration::from_millis;
+        dialogue.entered("zero", false, at(4000));
+        dialogue.heard("FROM ana [all]: zero", at(4000));
+        dialogue.entered("one", false, at(5000));
+        dialogue.entered("two", false, at(5500));
+        assert_eq!(dialogue.deadline(), Some(at(6000)));
+        assert_eq!(dialogue.time_passed(at(5900)), []);
+        let hints = hint("on its way, but not said yet: one");
+        assert_eq!(dialogue.time_passed(at(6000)), hints);
+        assert_eq!(dialogue.deadline(), None);
+        dialogue.heard("FROM ana [all]: one", at(7000));
+        dialogue.heard("FROM ana [all]: two", at(7000));
+        dialogue.entered("three", false, at(8000));
+        dialogue.entered("four", false, at(8000));
+        dialogue.heard("FROM ana [all]: three", at(8500));
+        assert_eq!(dialogue.deadline(), Some(at(9500)));
+        dialogue.heard("FROM ana [all]: four", at(8500));
+        assert_eq!(dialogue.deadline(), None);
+    }
+
+    #[test]
+    fn server_without_an_answer_keeps_no_own_line_from_the_screen() {
+        let mut dialogue = talking_with("bia");
+        assert_eq!(shown(&dialogue.typed("one")), ["Send(\"MSG one\")"]);
+        let shown_late = dialogue.time_passed(ON_ITS_WAY);
+        assert_eq!(shown(&shown_late), ["+message ana one"]);
+        // It is known now.
+        let acts = dialogue.typed("two");
+        assert_eq!(shown(&acts), ["+message ana two", "Send(\"MSG two\")"]);
+        assert_eq!(dialogue.deadline(), None);
+        // It was slow, and nothing is shown twice.
+        for line in ["FROM ana [all]: one", "FROM ana [all]: two"] {
+            assert_eq!(hear(&mut dialogue, line), []);
+        }
+        dialogue.typed("three");
+        assert_eq!(shown(&hear(&mut dialogue, "FROM ana [all]: three")), ["+message ana three"]);
     }
 
     #[test]
@@ -1317,8 +1726,10 @@ mod tests {
 
     #[test]
     fn who_is_named_or_written_to_alone_is_rung_for() {
-        let rings = |dialogue: &mut Dialogue, line: &str| {
-            hear(dialogue, line).iter().filter(|act| **act == Act::Ring).count()
+        let mut now = Duration::ZERO;
+        let mut rings = |dialogue: &mut Dialogue, line: &str| {
+            now += BELL_PAUSE;
+            dialogue.heard(line, now).iter().filter(|act| **act == Act::Ring).count()
         };
         let mut dialogue = talking_with("bia");
         for line in ["FROM bia [dm]: psst", "FROM bia [all]: Ana, oi", "FROM bia [all]: oi, ana."] {
@@ -1333,9 +1744,59 @@ mod tests {
         assert_eq!(rings(&mut dialogue, "FROM bia [dm]: ana"), 0);
         // What was said before we came rings no more.
         dialogue.typed("/bell all");
-        hear(&mut dialogue, "History: 1");
+        rings(&mut dialogue, "History: 1");
         assert_eq!(rings(&mut dialogue, "FROM bia [all]: old"), 0);
         assert_eq!(rings(&mut dialogue, "FROM bia [all]: new"), 1);
+    }
+
+    #[test]
+    fn bell_rings_once_for_many_lines() {
+        let mut dialogue = talking_with("bia");
+        let mut rings = 0;
+        for tenth in 100..200 {
+            for line in ["FROM bia [all]: ana!", "FROM bia [dm]: psst"] {
+                let acts = dialogue.heard(line, Duration::from_millis(tenth * 100));
+                rings += acts.iter().filter(|act| **act == Act::Ring).count();
+            }
+        }
+        assert_eq!(rings, 6 + 3); // In ten seconds.
+    }
+
+    #[test]
+    fn nick_is_a_word_in_every_script() {
+        for (text, nick, expected) in [
+            ("ana's code", "ana", true),
+            ("“ana”", "ana", true),
+            ("hey,ana,come", "ana", true),
+            ("ana…", "ana", true),
+            ("ANA:", "ana", true),
+            ("olá ana！", "ana", true),
+            ("_ana_ oi", "ana", true),
+            ("banana ana", "ana", true),
+            ("banana", "ana", false),
+            ("aná", "ana", false),
+            ("ána", "ana", false),
+            ("a\u{336}na", "ana", false),
+            ("4ana", "ana", false),
+            ("ana.maria", "ana", false),
+            ("ana-maria", "ana", false),
+            ("maria_ana", "ana", false),
+            ("小明你好", "小明", true),
+            ("请问小明在吗", "小明", true),
+            ("你好，小明", "小明", true),
+            ("请问ana在吗", "ana", true),
+            ("anaさん", "Ana", true),
+            ("さくらちゃん、おはよう", "さくら", true),
+            ("ﾀﾛｳさん", "タロウ", true),
+            ("철수야 안녕", "철수", true),
+            ("สวัสดีสมชายครับ", "สมชาย", true),
+            ("明天见", "明", false),
+            ("明，你好", "明", true),
+            ("小红你好", "小明", false),
+            ("", "ana", false),
+        ] {
+            assert_eq!(mentions(text, nick), expected, "{nick} in {text:?}");
+        }
     }
 
     #[test]
@@ -1344,13 +1805,116 @@ mod tests {
         assert_eq!(dialogue.typed("/ignore ana"), hint("that is you"));
         assert_eq!(dialogue.typed("/ignore biaa"), hint("biaa is not here. Did you mean bia?"));
         dialogue.typed("/ignore Bia");
-        for line in ["FROM bia [all]: oi", "FROM bia [dm]: oi", "User bia left the chat."] {
+        for line in ["FROM bia [all]: oi", "FROM bia [dm]: oi"] {
             assert_eq!(hear(&mut dialogue, line), [], "{line}");
         }
         assert_eq!(dialogue.typed("/ignore"), note("ignored: bia"));
         dialogue.typed("/ignore bia");
         assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: oi")), ["message bia oi"]);
         assert_eq!(dialogue.typed("/ignore"), note("nobody is ignored"));
+    }
+
+    #[test]
+    fn ignored_person_is_ignored_under_another_nick() {
+        let mut dialogue = talking_with("bia");
+        dialogue.typed("/ignore bia");
+        assert_eq!(hear(&mut dialogue, "User bia left the chat."), []);
+        let too = "ignoring b2, too: perhaps bia by another nick; /ignore b2 shows them";
+        assert_eq!(hear(&mut dialogue, "User b2 joined."), hint(too));
+        for line in ["FROM b2 [all]: oi", "FROM b2 [dm]: oi"] {
+            assert_eq!(hear(&mut dialogue, line), [], "{line}");
+        }
+        // The next owner of the nick is not, and that is said.
+        let acts = hear(&mut dialogue, "User bia joined.");
+        assert_eq!(acts[..2], [Way::Out, Way::In].map(|way| Act::Crowd(way, vec!["bia".into()])));
+        assert!(matches!(&acts[2..], [Act::Hint(_)]), "{acts:?}");
+        assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: oi")), ["message bia oi"]);
+        // Back to a nick from before is another rename.
+        hear(&mut dialogue, "User bia left the chat.");
+        hear(&mut dialogue, "FROM b2 [all]: hidden");
+        hear(&mut dialogue, "User b2 left the chat.");
+        hear(&mut dialogue, "User bia joined.");
+        assert_eq!(hear(&mut dialogue, "FROM bia [all]: oi"), []);
+        assert_eq!(dialogue.typed("/ignore"), note("ignored: bia"));
+        // Nobody came in their place.
+        hear(&mut dialogue, "User bia left the chat.");
+        hear(&mut dialogue, "FROM x [all]: oi");
+        hear(&mut dialogue, "User b3 joined.");
+        assert_eq!(dialogue.typed("/ignore"), note("nobody is ignored"));
+    }
+
+    #[test]
+    fn ignored_person_stays_so_after_a_lost_connection() {
+        let mut dialogue = talking_with("bia, caio");
+        dialogue.typed("/ignore bia");
+        dialogue.typed("/ignore caio");
+        dialogue.lost();
+        dialogue.connected(None);
+        hear(&mut dialogue, "OK welcome ana");
+        let acts = hear(&mut dialogue, "Connected users: ana, bia");
+        let still = "* still ignoring bia, though they may be others than before";
+        assert_eq!(shown(&acts)[1..], [still]);
+        assert_eq!(dialogue.typed("/ignore"), note("ignored: bia"));
+    }
+
+    #[test]
+    fn nick_that_changes_hands_is_told_in_quiet() {
+        let mut dialogue = talking_with("bia, caio");
+        dialogue.typed("/quiet");
+        hear(&mut dialogue, "FROM bia [all]: oi");
+        for nick in ["bia", "caio"] {
+            assert_eq!(hear(&mut dialogue, &format!("User {nick} left the chat.")), []);
+        }
+        // She has said something, and he has not.
+        let told = [Way::Out, Way::In].map(|way| Act::Crowd(way, vec!["bia".into()]));
+        assert_eq!(hear(&mut dialogue, "User bia joined."), told);
+        assert_eq!(hear(&mut dialogue, "User caio joined."), []);
+    }
+
+    #[test]
+    fn answer_goes_to_nobody_but_the_person_who_wrote() {
+        for way in ["leaves", "renames", "lost"] {
+            let mut dialogue = talking_with("bia, eve");
+            hear(&mut dialogue, "FROM bia [dm]: psst");
+            check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
+            match way {
+                "lost" => {
+                    dialogue.lost();
+                    dialogue.connected(None);
+                    hear(&mut dialogue, "OK welcome ana");
+                    hear(&mut dialogue, "Connected users: ana, bia");
+                }
+                _ => {
+                    hear(&mut dialogue, "User bia left the chat.");
+                    if way == "renames" {
+                        hear(&mut dialogue, "User bia2 joined.");
+                        let acts = dialogue.typed("/r oi");
+                        assert!(
+                            matches!(&acts[..], [Act::Hint(why)] if why.contains("@bia2 TEXT"))
+                        );
+                        let acts = dialogue.typed("@bia oi");
+                        assert_eq!(acts, hint("bia is not here. Did you mean bia2?"));
+                    }
+                    check(&mut dialogue, "/r oi", &[]);
+                    hear(&mut dialogue, "User eve left the chat.");
+                    hear(&mut dialogue, "User Bia joined.");
+                }
+            }
+            check(&mut dialogue, "/r yes", &[]);
+            // It is said once that the nick may have another owner.
+            check(&mut dialogue, "@bia yes", &[]);
+            let again = dialogue.typed("@bia yes");
+            assert_eq!(sent(&again).len(), 1, "{way}");
+            check(&mut dialogue, "/r yes", &[]);
+            let line = sent(&again)[0].to_string();
+            let nick = line.split_whitespace().nth(1).unwrap().trim_start_matches('@').to_string();
+            hear(&mut dialogue, &format!("FROM {nick} [dm]: it is me"));
+            check(&mut dialogue, "/r yes", &[&line]);
+        }
+        // The server itself is nobody to answer.
+        let mut dialogue = talking_with("bia");
+        hear(&mut dialogue, "FROM server [dm]: Bem-vindos!");
+        assert_eq!(dialogue.typed("/r oi"), hint("nobody has written to you alone yet"));
     }
 
     #[test]
@@ -1366,7 +1930,7 @@ mod tests {
         assert!(
             matches!(&acts[..], [Act::Crowd(Way::In, nicks), Act::Show(_)] if nicks.len() == 19)
         );
-        assert_eq!(dialogue.time_passed(), []);
+        assert_eq!(dialogue.time_passed(Duration::from_secs(60)), []);
         dialogue.typed("/quiet");
         assert_eq!(hear(&mut dialogue, "User x joined."), []);
     }
@@ -1581,7 +2145,9 @@ mod tests {
         hear(&mut editor, "History: 1");
         editor.typed("hello");
         assert!(!hear(&mut editor, "FROM ana [all]: said yesterday").is_empty());
-        assert_eq!(hear(&mut editor, "FROM ana [all]: hello"), []);
+        let waiting = editor.unanswered();
+        assert_eq!(shown(&hear(&mut editor, "FROM ana [all]: hello")), ["+message ana hello"]);
+        assert!(editor.unanswered() < waiting);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::wire::Nick;
+
 /// So many notices are told at once...
 const FEW: usize = 1;
 /// ...in this long; the others are gathered, but no longer than this.
@@ -28,9 +30,17 @@ pub struct Doorway {
     /// When notices were told one by one.
     told: VecDeque<Duration>,
     /// Those who were not told of yet, in order.
-    gathered: Vec<Group>,
+    gathered: Vec<(Way, Vec<Passer>)>,
     /// When the first and the last of them came.
     since: Option<(Duration, Duration)>,
+}
+
+/// Somebody who came or went.
+#[derive(Debug)]
+struct Passer {
+    /// What tells the nick from others.
+    key: String,
+    nick: String,
 }
 
 impl Doorway {
@@ -43,19 +53,26 @@ impl Doorway {
             self.told.push_back(now);
             return vec![(way, vec![nick.into()])];
         }
+        let passer = Passer { key: Nick::key_of(nick).into(), nick: nick.into() };
+        // A nick that left and came again may have a new owner: both are told, in order.
+        if way == Way::In && self.gathers(Way::Out, &passer.key) {
+            let told = self.gathered();
+            self.since = Some((now, now));
+            self.gathered = vec![(way, vec![passer])];
+            return told;
+        }
         let first = self.since.map_or(now, |(first, _)| first);
         self.since = Some((first, now));
-        // Whoever was only at the door was not there.
-        for (before, nicks) in &mut self.gathered {
-            let known = nicks.len();
-            nicks.retain(|known| *before == way || known != nick);
-            if nicks.len() < known {
-                return Vec::new();
+        // A person who came and left again meanwhile is not told of.
+        if way == Way::Out && self.gathers(Way::In, &passer.key) {
+            for (before, nicks) in &mut self.gathered {
+                nicks.retain(|known| *before == way || known.key != passer.key);
             }
+            return Vec::new();
         }
         match self.gathered.iter_mut().find(|(before, _)| *before == way) {
-            Some((_, nicks)) => nicks.push(nick.into()),
-            None => self.gathered.push((way, vec![nick.into()])),
+            Some((_, nicks)) => nicks.push(passer),
+            None => self.gathered.push((way, vec![passer])),
         }
         let gathered: usize = self.gathered.iter().map(|(_, nicks)| nicks.len()).sum();
         if gathered < MAX_GATHERED { Vec::new() } else { self.gathered() }
@@ -70,12 +87,23 @@ impl Doorway {
     pub fn gathered(&mut self) -> Vec<Group> {
         self.since = None;
         let groups = std::mem::take(&mut self.gathered);
-        groups.into_iter().filter(|(_, nicks)| !nicks.is_empty()).collect()
+        let groups = groups.into_iter().filter(|(_, nicks)| !nicks.is_empty());
+        let named = |nicks: Vec<Passer>| nicks.into_iter().map(|passer| passer.nick).collect();
+        groups.map(|(way, nicks)| (way, named(nicks))).collect()
     }
 
     /// Whether `nick` is one of those who were gathered.
     pub fn holds(&self, nick: &str) -> bool {
-        self.gathered.iter().any(|(_, nicks)| nicks.iter().any(|known| known == nick))
+        !self.gathered.is_empty() && {
+            let key = Nick::key_of(nick);
+            [Way::In, Way::Out].into_iter().any(|way| self.gathers(way, &key))
+        }
+    }
+
+    /// Whether a nick of this key is one of those who were gathered for this way.
+    fn gathers(&self, way: Way, key: &str) -> bool {
+        let nicks = self.gathered.iter().filter(|(before, _)| *before == way);
+        nicks.flat_map(|(_, nicks)| nicks).any(|known| known.key == key)
     }
 }
 
@@ -137,6 +165,26 @@ mod tests {
             doorway.passed(Way::In, &step.to_string(), start + PAUSE / 10 * step);
         }
         assert!(doorway.deadline().unwrap() <= start + WINDOW + PAUSE);
+    }
+
+    #[test]
+    fn nick_that_changes_hands_is_told_as_left_and_joined() {
+        let now = Duration::from_secs(60);
+        for again in ["bia", "Bia"] {
+            let mut doorway = Doorway::default();
+            doorway.passed(Way::In, "x", now);
+            doorway.passed(Way::In, "y", now);
+            assert_eq!(doorway.passed(Way::Out, "bia", now), []);
+            let told = [one(Way::In, "y"), one(Way::Out, "bia")].concat();
+            assert_eq!(doorway.passed(Way::In, again, now), told);
+            assert!(doorway.deadline().is_some());
+            // However often it goes on: the first leaving and the last coming are told.
+            for _ in 0..10 {
+                assert_eq!(doorway.passed(Way::Out, "bia", now), []);
+                assert_eq!(doorway.passed(Way::In, again, now), []);
+            }
+            assert_eq!(doorway.gathered(), one(Way::In, again));
+        }
     }
 
     #[test]

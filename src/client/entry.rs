@@ -1,13 +1,20 @@
-//! What a typed line means. Pure.
+//! What an entered line means. Pure.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::editor::{Argument, Command as Known};
 use crate::guess::{self, Unclear};
 use crate::texts::Client;
 use crate::wire::sanitize::is_blank;
-use crate::wire::{Command, Refusal};
+use crate::wire::{Command, Refusal, literal};
 
 /// How often the terminal rings, as a word to be typed.
 pub const BELLS: [&str; 3] = ["never", "me", "all"];
+/// A character that is seen, as far as the protocol knows, though it looks like a blank.
+const SEEN_BLANK: char = '\u{2800}';
 
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +22,10 @@ pub enum Entry<'a> {
     /// It is blank.
     Nothing,
     /// To be said to all.
-    Say(String),
+    Say(Cow<'a, str>),
     /// To be said to one.
     Whisper { to: &'a str, text: &'a str },
-    /// To be said to whoever wrote in private last.
+    /// To be said to the last person who wrote in private.
     Reply(&'a str),
     /// A question to the server: `/who` or `WHO`.
     Who,
@@ -55,49 +62,75 @@ pub enum Slip<'a> {
     Message,
 }
 
-/// A command: its word, what comes behind it, and what TAB offers there.
-type Row = (&'static str, fn(&Client) -> &'static str, Argument);
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Help,
+    Who,
+    Tell,
+    Reply,
+    Act,
+    Rename,
+    Ignore,
+    Quiet,
+    Bell,
+    Clear,
+    Quit,
+}
 
-/// The commands, in the order of `/help`.
+/// A command: what it does, its word, what comes behind it, and what TAB offers there.
+struct Row(Verb, &'static str, fn(&Client) -> &'static str, Argument);
+
+/// The commands, in the order of `/help`. Each verb stands here once.
 const COMMANDS: [Row; 11] = [
-    ("/help", |_| "", Argument::Text),
-    ("/who", |_| "", Argument::Text),
-    ("/msg", |texts| texts.nick_text, Argument::Nick),
-    ("/r", |texts| texts.text, Argument::Text),
-    ("/me", |texts| texts.text, Argument::Text),
-    ("/nick", |texts| texts.name, Argument::Text),
-    ("/ignore", |texts| texts.maybe_nick, Argument::Nick),
-    ("/quiet", |_| "", Argument::Text),
-    ("/bell", |_| "[never|me|all]", Argument::Choice(&BELLS)),
-    ("/clear", |_| "", Argument::Text),
-    ("/quit", |_| "", Argument::Text),
+    Row(Verb::Help, "/help", |_| "", Argument::Text),
+    Row(Verb::Who, "/who", |_| "", Argument::Text),
+    Row(Verb::Tell, "/msg", |texts| texts.nick_text, Argument::Nick),
+    Row(Verb::Reply, "/r", |texts| texts.text, Argument::Text),
+    Row(Verb::Act, "/me", |texts| texts.text, Argument::Text),
+    Row(Verb::Rename, "/nick", |texts| texts.name, Argument::Text),
+    Row(Verb::Ignore, "/ignore", |texts| texts.maybe_nick, Argument::Nick),
+    Row(Verb::Quiet, "/quiet", |_| "", Argument::Text),
+    Row(Verb::Bell, "/bell", |_| "[never|me|all]", Argument::Choice(&BELLS)),
+    Row(Verb::Clear, "/clear", |_| "", Argument::Text),
+    Row(Verb::Quit, "/quit", |_| "", Argument::Text),
 ];
 
 /// The commands, for the line editor.
 pub fn commands(texts: &Client) -> Vec<Known> {
-    let known = |(word, arguments, first): Row| Known { word, arguments: arguments(texts), first };
+    let known =
+        |Row(_, word, arguments, first): Row| Known { word, arguments: arguments(texts), first };
     COMMANDS.into_iter().map(known).collect()
 }
 
 /// How a command is used.
 pub fn usage(word: &str, texts: &Client) -> String {
-    let row = COMMANDS.into_iter().find(|(known, ..)| *known == word);
-    row.map_or_else(String::new, |(known, arguments, _)| format!("{known} {}", arguments(texts)))
+    let row = COMMANDS.into_iter().find(|Row(_, known, ..)| *known == word);
+    row.map_or_else(String::new, |Row(_, known, arguments, _)| {
+        format!("{known} {}", arguments(texts))
+    })
 }
 
 impl<'a> Entry<'a> {
-    /// Reads one line, without its end.
+    /// Reads one typed line, without its end.
+    ///
+    /// The first thing to be seen decides, in any width and behind any blank. A text
+    /// that tells one person is never said to all.
     pub fn of(line: &'a str) -> Entry<'a> {
         if line.trim().is_empty() {
             return Entry::Nothing;
         }
         if let Some(text) = line.strip_prefix("//") {
-            return Entry::Say(format!("/{text}"));
+            return Entry::Say(format!("/{text}").into());
         }
-        if line.starts_with('/') {
-            return Entry::command(line);
+        let seen = line.trim_start_matches(is_unseen);
+        match first_mark(seen) {
+            Some('/') => return Entry::command(line, seen),
+            Some('@') => return Entry::private(after_first(seen)),
+            _ => (),
         }
         match shape(line) {
+            Some(Command::Say(text)) if is_addressed(text) => return Entry::Slip(Slip::Private),
             Some(Command::Say(text)) => return Entry::Say(text.into()),
             Some(Command::Whisper { to, text }) => return Entry::Whisper { to, text },
             Some(Command::Who) => return Entry::Who,
@@ -105,31 +138,28 @@ impl<'a> Entry<'a> {
             Some(Command::Quit) => return Entry::Quit,
             None => (),
         }
-        Entry::text(line)
-    }
-
-    /// Reads a line of several that were pasted: a text, never a command.
-    pub fn text(line: &'a str) -> Entry<'a> {
         if is_private_slip(line) {
             return Entry::Slip(Slip::Private);
         }
         if line.trim_end() == "MSG" {
             return Entry::Slip(Slip::Message);
         }
-        let Some(rest) = line.trim_start_matches(is_blank).strip_prefix('@') else {
-            // Whatever else the protocol takes for private is not said to all.
-            return match Command::parse(&format!("MSG {line}")) {
-                Ok(Command::Say(_)) => Entry::Say(line.into()),
-                Err(Refusal::EmptyMessage) => Entry::Nothing,
-                _ => Entry::Slip(Slip::Private),
-            };
-        };
-        Entry::private(rest)
+        // Whatever else the protocol takes for private is not said to all.
+        match Command::parse(&format!("MSG {line}")) {
+            Ok(Command::Say(_)) => Entry::Say(line.into()),
+            Err(Refusal::EmptyMessage) => Entry::Nothing,
+            _ => Entry::Slip(Slip::Private),
+        }
     }
 
-    /// A nick and a text, as the protocol has them behind the at sign.
+    /// Reads one pasted line: a text for all, and never a command.
+    pub fn text(line: &'a str) -> Entry<'a> {
+        Entry::Say(literal(line))
+    }
+
+    /// A nick and a text, as they stand behind an at sign.
     fn private(rest: &'a str) -> Entry<'a> {
-        match rest.split_once([' ', '\t']) {
+        match rest.split_once(char::is_whitespace) {
             Some((to, text)) if !to.is_empty() && !text.chars().all(is_blank) => {
                 Entry::Whisper { to, text }
             }
@@ -137,44 +167,81 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn command(line: &'a str) -> Entry<'a> {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    /// A line whose first seen character, the first of `seen`, is a slash.
+    fn command(line: &'a str, seen: &'a str) -> Entry<'a> {
+        let (typed, rest) = seen.split_once(char::is_whitespace).unwrap_or((seen, ""));
+        let word: String = typed.chars().filter(|&c| !is_unseen(c)).nfkc().collect();
         // A path is no command.
         if word[1..].contains('/') {
-            return Entry::Say(line.into());
+            let is_near = word.to_lowercase().starts_with("/msg/");
+            return match is_near {
+                true => Entry::Slip(Slip::Arguments("/msg")),
+                false => Entry::Say(line.into()),
+            };
         }
-        let known = match guess::command(word, COMMANDS.map(|(word, ..)| word)) {
+        let known = match guess::command(&word, COMMANDS.map(|Row(_, word, ..)| word)) {
             Ok(known) => known,
-            Err(Unclear::Unknown(guess)) => return Entry::Slip(Slip::Unknown(word, guess)),
+            Err(Unclear::Unknown(guess)) => return Entry::Slip(Slip::Unknown(typed, guess)),
             Err(Unclear::Ambiguous(_)) if word == "/" => {
-                return Entry::Slip(Slip::Unknown(word, None));
+                return Entry::Slip(Slip::Unknown(typed, None));
             }
-            Err(Unclear::Ambiguous(words)) => return Entry::Slip(Slip::Ambiguous(word, words)),
+            Err(Unclear::Ambiguous(words)) => return Entry::Slip(Slip::Ambiguous(typed, words)),
         };
+        let row = COMMANDS.into_iter().find(|Row(_, word, ..)| *word == known);
+        let Row(verb, ..) = row.expect("the guess is one of the table");
         let rest = rest.trim();
-        let first = || rest.split_whitespace().next().map(|nick| nick.trim_start_matches('@'));
-        match known {
-            "/help" => Entry::Help,
-            "/who" => Entry::Who,
-            "/quiet" => Entry::Quiet,
-            "/clear" => Entry::Clear,
-            "/quit" => Entry::Quit,
-            "/ignore" => Entry::Ignore(first()),
-            "/bell" => match first() {
-                Some(when) if !BELLS.contains(&when) => Entry::Slip(Slip::Arguments("/bell")),
-                when => Entry::Bell(when),
-            },
-            known if rest.is_empty() => Entry::Slip(Slip::Arguments(known)),
-            "/r" => Entry::Reply(rest),
-            "/me" => Entry::Say(format!("/me {rest}")),
-            "/nick" => Entry::Nick(rest),
-            // The only one that is left.
-            _ => match Entry::private(rest.trim_start_matches('@')) {
-                Entry::Slip(_) => Entry::Slip(Slip::Arguments("/msg")),
+        let first = || rest.split_whitespace().next().map(without_at);
+        let needed = |entry: Entry<'a>| match rest.chars().all(is_blank) {
+            true => Entry::Slip(Slip::Arguments(known)),
+            false => entry,
+        };
+        match verb {
+            Verb::Help => Entry::Help,
+            Verb::Who => Entry::Who,
+            Verb::Tell => match Entry::private(without_at(rest)) {
+                Entry::Slip(_) => Entry::Slip(Slip::Arguments(known)),
                 whisper => whisper,
             },
+            Verb::Reply => needed(Entry::Reply(rest)),
+            Verb::Act => needed(Entry::Say(format!("/me {rest}").into())),
+            Verb::Rename => needed(Entry::Nick(rest)),
+            Verb::Ignore => Entry::Ignore(first()),
+            Verb::Quiet => Entry::Quiet,
+            Verb::Bell => match first() {
+                Some(when) if !BELLS.contains(&when) => Entry::Slip(Slip::Arguments(known)),
+                when => Entry::Bell(when),
+            },
+            Verb::Clear => Entry::Clear,
+            Verb::Quit => Entry::Quit,
         }
     }
+}
+
+/// Whether nobody would see this character at the beginning of a line.
+fn is_unseen(c: char) -> bool {
+    is_blank(c) || is_combining_mark(c) || c == SEEN_BLANK
+}
+
+/// The first character of a text, as it would be in plain width.
+fn first_mark(text: &str) -> Option<char> {
+    let mut plain = text.chars().take(1).nfkc();
+    plain.next()
+}
+
+fn after_first(text: &str) -> &str {
+    let mut chars = text.chars();
+    chars.next();
+    chars.as_str()
+}
+
+/// A nick without the at sign before it, in any width.
+fn without_at(nick: &str) -> &str {
+    if first_mark(nick) == Some('@') { after_first(nick) } else { nick }
+}
+
+/// Whether the first thing to be seen in a text is an at sign, in any width.
+fn is_addressed(text: &str) -> bool {
+    first_mark(text.trim_start_matches(is_unseen)) == Some('@')
 }
 
 /// Whether a line may be followed by another prompt.
@@ -206,7 +273,7 @@ pub fn shape(line: &str) -> Option<Command<'_>> {
 /// A message to one person in the language of the wire, with a slip in it. It is
 /// not said to all instead.
 fn is_private_slip(line: &str) -> bool {
-    let mut seen = line.chars().filter(|&c| !is_blank(c));
+    let mut seen = line.chars().filter(|&c| !is_unseen(c)).nfkc();
     let word: String = seen.by_ref().take(3).collect();
     word.eq_ignore_ascii_case("MSG") && seen.find(|&c| c.is_alphanumeric() || c == '@') == Some('@')
 }
@@ -214,13 +281,14 @@ fn is_private_slip(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::{ENGLISH, PORTUGUESE};
 
     #[track_caller]
     fn check(line: &str, expected: Entry<'_>) {
         assert_eq!(Entry::of(line), expected, "{line:?}");
     }
 
-    fn say(text: &str) -> Entry<'static> {
+    fn say(text: &str) -> Entry<'_> {
         Entry::Say(text.into())
     }
 
@@ -236,7 +304,6 @@ mod tests {
             "/usr/bin is text",
             "/etc/hosts",
             "a@b",
-            " /who",
             " quit",
         ] {
             check(text, say(text));
@@ -264,7 +331,37 @@ mod tests {
             check(line, psst());
         }
         check("/msg @joao psst", psst());
+        for line in [
+            "\t@joao psst",
+            "\u{A0}@joao psst",
+            "\u{3000}＠joao　psst",
+            "\u{2800}@joao psst",
+            "\u{301}@joao psst",
+            "\u{FEFF}﹫joao psst",
+            "@joao\tpsst",
+            "@joao\u{A0}psst",
+            " /msg joao psst",
+            "\t/msg\tjoao\tpsst",
+            "／msg joao psst",
+            "\u{200B}／ｍｓｇ　＠joao psst",
+            "/msg\u{A0}joao psst",
+            "/ms\u{200B}g joao psst",
+        ] {
+            check(line, psst());
+        }
+        for (line, reply) in [(" /r sim", "sim"), ("／ｒ　sim", "sim"), ("\u{A0}/r\tsim", "sim")]
+        {
+            check(line, Entry::Reply(reply));
+        }
+        check("/msg/ joao psst", Entry::Slip(Slip::Arguments("/msg")));
+        check(" / msg joao psst", Entry::Slip(Slip::Unknown("/", None)));
+        check(" /MSG joao psst", Entry::Slip(Slip::Unknown("/MSG", Some("/msg"))));
+        check("　/mgs joao psst", Entry::Slip(Slip::Unknown("/mgs", Some("/msg"))));
         for slip in [
+            "MSG ＠joao psst",
+            "ＭＳＧ ＠joao psst",
+            "MSG \u{2800}@joao psst",
+            "＠joao",
             "@joao",
             "@ joao",
             "@",
@@ -324,13 +421,118 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pasted_is_no_command() {
-        assert_eq!(Entry::text("/quit"), say("/quit"));
-        assert_eq!(Entry::text("//x"), say("//x"));
-        assert_eq!(Entry::text("QUIT"), say("QUIT"));
-        assert_eq!(Entry::text("@joao psst"), Entry::Whisper { to: "joao", text: "psst" });
-        assert_eq!(Entry::text("MSG @joao psst"), Entry::Slip(Slip::Private));
-        assert_eq!(Entry::text(" "), Entry::Nothing);
+    fn pasted_line_is_text_for_all() {
+        for text in ["/quit", "//x", "QUIT", "MSG @joao psst", "  /msg joao psst", "\tif b:", "WHO"]
+        {
+            assert_eq!(Entry::text(text), say(text));
+        }
+        // The protocol has no public text that begins with an at sign, and no empty one.
+        assert_eq!(Entry::text("@joao psst"), say("\u{2800}@joao psst"));
+        assert_eq!(Entry::text("    @property"), say("\u{2800}   @property"));
+        assert_eq!(Entry::text(""), say("\u{2800}"));
+        assert_eq!(Entry::text("  "), say("\u{2800} "));
+    }
+
+    /// A text of a few characters, most of which mean something.
+    fn any_text(dice: &mut fastrand::Rng) -> String {
+        const CHARS: [char; 24] = [
+            '@', '＠', '﹫', '/', '／', ' ', '\t', '\u{A0}', '\u{3000}', '\u{200B}', '\u{200D}',
+            '\u{FEFF}', '\u{2800}', '\u{301}', '\u{FE0F}', 'm', 's', 'g', 'M', 'r', 'ｒ', 'b', '…',
+            '\u{202E}',
+        ];
+        (0..dice.usize(1..12)).map(|_| CHARS[dice.usize(..CHARS.len())]).collect()
+    }
+
+    #[test]
+    fn address_at_the_beginning_never_yields_a_public_text() {
+        let mut dice = fastrand::Rng::with_seed(15);
+        let blanks = |dice: &mut fastrand::Rng| -> String {
+            let unseen =
+                [' ', '\t', '\u{A0}', '\u{3000}', '\u{200B}', '\u{FEFF}', '\u{2800}', '\0'];
+            (0..dice.usize(..4)).map(|_| unseen[dice.usize(..unseen.len())]).collect()
+        };
+        for _ in 0..20_000 {
+            let address = dice.choice([
+                "@",
+                "＠",
+                "﹫",
+                "/msg ",
+                "／msg ",
+                "／ｍｓｇ　",
+                "/r ",
+                "／ｒ\t",
+                "/msg\u{A0}",
+            ]);
+            let address = address.expect("there are some");
+            let line = blanks(&mut dice) + address + &any_text(&mut dice);
+            if let Entry::Say(text) = Entry::of(&line) {
+                panic!("{line:?} is said to all: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn public_text_is_never_private_on_the_wire() {
+        let mut dice = fastrand::Rng::with_seed(16);
+        for _ in 0..20_000 {
+            let line = any_text(&mut dice);
+            let said = [Entry::of(&line), Entry::text(&line)];
+            for entry in said {
+                if let Entry::Say(text) = entry {
+                    let wire = format!("MSG {text}");
+                    assert!(matches!(Command::parse(&wire), Ok(Command::Say(_))), "{line:?}");
+                }
+            }
+            let Entry::Say(text) = Entry::text(&line) else { panic!("{line:?} is no text") };
+            let rest = text.strip_prefix(SEEN_BLANK).filter(|_| *text != *line);
+            let same =
+                rest.map_or(*text == *line, |rest| line.strip_prefix(' ').unwrap_or(&line) == rest);
+            assert!(same, "{line:?}");
+        }
+    }
+
+    /// The commands that a text names at the beginning of its lines, behind this.
+    fn named<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(before));
+        let words = lines.filter_map(|line| line.split_whitespace().next());
+        words.filter(|word| word.starts_with('/')).collect()
+    }
+
+    #[test]
+    fn table_help_completion_and_man_page_name_the_same_commands() {
+        let table = COMMANDS.map(|Row(_, word, ..)| word).to_vec();
+        for texts in [&ENGLISH.client, &PORTUGUESE.client] {
+            assert_eq!(named(texts.help, ""), table);
+            let known: Vec<&str> = commands(texts).iter().map(|command| command.word).collect();
+            assert_eq!(known, table);
+        }
+        for page in [
+            include_str!("../../man/minichat-connect.1"),
+            include_str!("../../man/pt_BR/minichat-connect.1"),
+        ] {
+            assert_eq!(named(page, ".It Ic "), table);
+        }
+    }
+
+    #[test]
+    fn each_command_does_what_its_row_says() {
+        for Row(verb, word, ..) in COMMANDS {
+            let line = format!("{word} all oi");
+            let expected = match verb {
+                Verb::Help => Entry::Help,
+                Verb::Who => Entry::Who,
+                Verb::Tell => Entry::Whisper { to: "all", text: "oi" },
+                Verb::Reply => Entry::Reply("all oi"),
+                Verb::Act => say("/me all oi"),
+                Verb::Rename => Entry::Nick("all oi"),
+                Verb::Ignore => Entry::Ignore(Some("all")),
+                Verb::Quiet => Entry::Quiet,
+                Verb::Bell => Entry::Bell(Some("all")),
+                Verb::Clear => Entry::Clear,
+                Verb::Quit => Entry::Quit,
+            };
+            check(&line, expected);
+        }
     }
 
     #[test]

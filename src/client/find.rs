@@ -248,7 +248,7 @@ async fn choose<'a>(
             desk.break_line(); // The cursor stands behind the question.
             return Err(Error::Several(titles(servers)));
         };
-        match chosen(servers, String::from_utf8_lossy(&line.bytes).trim()) {
+        match chosen(servers, String::from_utf8_lossy(&line.piece.bytes).trim()) {
             Choice::One(server) => return Ok(server),
             Choice::None(word) => {
                 let what = (texts.client.no_choice)(&word, servers.len());

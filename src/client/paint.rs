@@ -1,6 +1,8 @@
 //! What was heard, as a line to be printed. Pure, and the one place that strangers'
 //! text goes through on its way to a terminal.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Local, NaiveDate, SecondsFormat};
 use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -8,6 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::client::dialogue::{Kind, Record, words_for};
 use crate::client::doorway::Way;
 use crate::texts::Client;
+use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
 
 /// The colours of nicks: readable on light and dark, and none of them red, which
@@ -27,6 +30,9 @@ const NICK_COLOURS: [Color; 10] = [
 
 /// So many nicks of a crowd are named.
 const MAX_NAMED: usize = 20;
+
+/// The words that the program has for its reader, and one that looks like them.
+const YOU: [&str; 3] = ["you", "você", "voce"];
 
 /// How records become lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +71,7 @@ impl Painter {
     /// Several people who came or went, as one line.
     pub fn paint_crowd(&mut self, way: Way, nicks: &[String], now: DateTime<Local>) -> String {
         let named = &nicks[..nicks.len().min(MAX_NAMED)];
-        let mut list = named.iter().map(|nick| visible(nick)).collect::<Vec<_>>().join(", ");
+        let mut list = named.iter().map(|nick| shown_nick(nick)).collect::<Vec<_>>().join(", ");
         if nicks.len() > named.len() {
             list = format!("{list} {}", (self.texts.more)(nicks.len() - named.len()));
         }
@@ -141,8 +147,8 @@ impl Painter {
                 };
                 format!("{time} {from} {arrow} {to}  {}", visible(text))
             }
-            Kind::Joined => format!("{time} {}", self.dim(&(texts.joined)(&visible(from), 1))),
-            Kind::Left => format!("{time} {}", self.dim(&(texts.left)(&visible(from), 1))),
+            Kind::Joined => format!("{time} {}", self.dim(&(texts.joined)(&shown_nick(from), 1))),
+            Kind::Left => format!("{time} {}", self.dim(&(texts.left)(&shown_nick(from), 1))),
             Kind::Users if record.own => {
                 let nicks: Vec<&str> = text.split(", ").filter(|name| !name.is_empty()).collect();
                 let others = nicks.iter().filter(|name| **name != to);
@@ -175,16 +181,32 @@ pub fn paint_raw(line: &str) -> String {
 }
 
 fn paint_nick(nick: &str, own: bool, colour: bool) -> String {
+    in_colour(&shown_nick(nick), nick, own, colour)
+}
+
+/// What is shown of a nick, in its colour if there are colours.
+fn in_colour(shown: &str, nick: &str, own: bool, colour: bool) -> String {
     match (colour, own) {
-        (false, _) => visible(nick).into_owned(),
-        (true, true) => visible(nick).bold().to_string(),
-        (true, false) => visible(nick).color(colour_of(nick)).to_string(),
+        (false, _) => shown.into(),
+        (true, true) => shown.bold().to_string(),
+        (true, false) => shown.color(colour_of(nick)).to_string(),
+    }
+}
+
+/// A nick for a person to read. One that is also the word for the reader stands in
+/// quotes, which no nick can have.
+fn shown_nick(nick: &str) -> Cow<'_, str> {
+    let shown = visible(nick);
+    match YOU.contains(&&*Nick::key_of(&shown)) {
+        true => format!("\"{shown}\"").into(),
+        false => shown,
     }
 }
 
 /// One record as columns, in which nothing depends on the language.
 pub fn columns(record: &Record, now: DateTime<Local>, colour: bool) -> String {
-    let from = record.from.as_deref().map(|nick| paint_nick(nick, record.own, colour));
+    let from = record.from.as_deref();
+    let from = from.map(|nick| in_colour(&visible(nick), nick, record.own, colour));
     // Of who I am, the text tells; and of what I said to one, to whom.
     let to = record.to.as_deref().unwrap_or_default();
     let text = record.text.as_deref().unwrap_or_default();
@@ -291,6 +313,26 @@ mod tests {
         );
         check(plain, &record(Kind::Notice, "", "History: 2"), "* History: 2");
         check(plain, &record(Kind::Bye, "", ""), "Bye.");
+    }
+
+    #[test]
+    fn nick_that_is_a_word_for_the_reader_stands_in_quotes() {
+        let plain = Style::Person { colour: false };
+        let private = |own, from: &str, to: &str| Record {
+            own,
+            to: Some(to.into()),
+            ..record(Kind::Private, from, "oi")
+        };
+        check(plain, &private(false, "you", "ana"), "21:04 \"you\" → you  oi");
+        check(plain, &private(true, "ana", "YOU"), "21:04 you → \"YOU\"  oi");
+        check(plain, &record(Kind::Message, "ｙｏｕ", "oi"), "21:04 \"ｙｏｕ\"  oi");
+        check(plain, &record(Kind::Message, "Você", "/me acena"), "21:04 * \"Você\" acena");
+        check(plain, &record(Kind::Joined, "voce", ""), "21:04 + \"voce\" joined");
+        check(plain, &record(Kind::Users, "", "ana, you"), "* here (2): ana, \"you\"");
+        check(plain, &record(Kind::Message, "young", "oi"), "21:04 young  oi");
+        // Programs read nicks as they are.
+        let line = paint(Style::Columns { colour: false }, &record(Kind::Message, "you", "oi"));
+        assert!(line.ends_with("\tmessage\tyou\toi\n"), "{line}");
     }
 
     #[test]

@@ -225,8 +225,8 @@ impl Console {
             CommandSource::Editor(typed) => {
                 while let Ok(typed) = typed.recv_blocking() {
                     match typed {
-                        Typed::Line(entered) => {
-                            for line in entered.lines() {
+                        Typed::Line { text, .. } => {
+                            for line in text.lines() {
                                 if !self.give(hub, line) {
                                     return;
                                 }

@@ -87,8 +87,40 @@ All else is said to all; //TEXT says /TEXT",
             None => format!("{nick} is not here; nothing was sent"),
         },
         no_reply: "nobody has written to you alone yet",
+        reply_gone: |nick, successor| match successor {
+            Some(other) => format!(
+                "{nick} left, perhaps to come back as {other}; nothing was sent. \
+                 To tell {other}: @{other} TEXT"
+            ),
+            None => format!(
+                "{nick} left, or you were away, and the nick may be somebody else's now; \
+                 nothing was sent. To tell {nick} nevertheless: @{nick} TEXT"
+            ),
+        },
+        changed_hands: |nick| {
+            format!(
+                "{nick} may be somebody else than before; nothing was sent. \
+                 The same line again is sent"
+            )
+        },
+        one_line: "a command has one line; nothing was sent",
+        on_its_way: |text| format!("on its way, but not said yet: {text}"),
         ignoring: |nick| format!("ignoring {nick}; again to hear them"),
         heeding: |nick| format!("no longer ignoring {nick}"),
+        ignoring_too: |nick, old| {
+            format!(
+                "ignoring {nick}, too: perhaps {old} by another nick; /ignore {nick} shows them"
+            )
+        },
+        heard_again: |nick| {
+            format!(
+                "{nick} is not ignored: it may be somebody else than the one before; \
+                 /ignore {nick} hides them"
+            )
+        },
+        still_ignoring: |nicks| {
+            format!("still ignoring {nicks}, though they may be others than before")
+        },
         ignored: |nicks| format!("ignored: {nicks}"),
         ignored_nobody: "nobody is ignored",
         quiet: |quiet| match quiet {

@@ -92,8 +92,41 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             None => format!("{nick} não está aqui; nada foi enviado"),
         },
         no_reply: "ninguém falou só com você ainda",
+        reply_gone: |nick, successor| match successor {
+            Some(other) => format!(
+                "{nick} saiu e talvez tenha voltado como {other}; nada foi enviado. \
+                 Para falar com {other}: @{other} TEXTO"
+            ),
+            None => format!(
+                "{nick} saiu, ou você esteve fora, e o apelido pode ser de outra pessoa agora; \
+                 nada foi enviado. Para falar com {nick} mesmo assim: @{nick} TEXTO"
+            ),
+        },
+        changed_hands: |nick| {
+            format!(
+                "{nick} pode não ser a mesma pessoa de antes; nada foi enviado. \
+                 Repita a linha para enviar"
+            )
+        },
+        one_line: "um comando tem uma linha só; nada foi enviado",
+        on_its_way: |text| format!("a caminho, mas ainda não foi dito: {text}"),
         ignoring: |nick| format!("ignorando {nick}; de novo para voltar a ler"),
         heeding: |nick| format!("{nick} não é mais ignorado"),
+        ignoring_too: |nick, old| {
+            format!(
+                "ignorando também {nick}: talvez seja {old} com outro apelido; \
+                 /ignore {nick} volta a mostrar"
+            )
+        },
+        heard_again: |nick| {
+            format!(
+                "{nick} não está sendo ignorado: pode não ser a mesma pessoa de antes; \
+                 /ignore {nick} esconde"
+            )
+        },
+        still_ignoring: |nicks| {
+            format!("{nicks}: ignorando ainda, embora possam ser outras pessoas agora")
+        },
         ignored: |nicks| format!("ignorados: {nicks}"),
         ignored_nobody: "ninguém é ignorado",
         quiet: |quiet| match quiet {

@@ -148,7 +148,8 @@ fn tab_completes_nicks_inside_of_a_line_and_behind_an_at_sign() {
     tty.send("?\r");
     let line = joao.line();
     assert!(line == "FROM ana [all]: oi joao ?" || line == "FROM ana [all]: oi joao?", "{line}");
-    tty.send("@j\t");
+    // As fast as a paste would be no key of a person's.
+    tty.types("@j\t");
     tty.wait("the nick", |screen| last(screen) == format!("{PROMPT} @joao"));
     tty.send("psst\r");
     joao.reads("FROM ana [dm]: psst");
@@ -208,12 +209,93 @@ fn a_paste_of_several_lines_commands_nothing() {
     let mut joao = server.member("joao");
     let tty = sit_down(server.address);
     joao.reads("User ana joined.");
-    tty.send("\x1b[200~a\tb\n/quit\nWHO\n@joao psst\nfim\x1b[201~\r");
-    assert_eq!(joao.line().replace('\t', " "), "FROM ana [all]: a b");
-    for line in ["[all]: /quit", "[all]: WHO", "[dm]: psst", "[all]: fim"] {
-        joao.reads(format!("FROM ana {line}"));
+    tty.send("\x1b[200~a\tb\n/quit\n\n@app.route(\"/\")\nWHO\n@joao psst\n\t// fim\x1b[201~\r");
+    for text in [
+        "a\tb",
+        "/quit",
+        "\u{2800}",
+        "\u{2800}@app.route(\"/\")",
+        "WHO",
+        "\u{2800}@joao psst",
+        "\t// fim",
+    ] {
+        joao.reads(format!("FROM ana [all]: {text}"));
+    }
+    // One line is a text, too, also when it is called back.
+    for text in ["// TODO: fix", "/* comment */", "/etc", "/quit", "QUIT", "/msg joao psst"] {
+        tty.send(format!("\x1b[200~{text}\x1b[201~"));
+        wait_for_draft(&tty, text);
+        tty.send("\r");
+        joao.reads(format!("FROM ana [all]: {text}"));
+        tty.send("\x1b[A");
+        wait_for_draft(&tty, text);
+        tty.send("\r");
+        joao.reads(format!("FROM ana [all]: {text}"));
     }
     joao.reads_nothing_more();
+}
+
+#[test]
+fn typed_address_before_a_paste_keeps_all_of_it_private() {
+    let server = Server::start(&[]);
+    let [mut joao, mut maria] = server.members(["joao", "maria"]);
+    let tty = sit_down(server.address);
+    joao.reads("User ana joined.");
+    maria.reads("User ana joined.");
+    tty.send("@joao ");
+    wait_for_draft(&tty, "@joao");
+    tty.send("\x1b[200~segredo\n\n/x\n@maria y\x1b[201~");
+    tty.wait("the paste", |screen| screen.contains("@maria y"));
+    tty.send("\r");
+    for text in ["segredo", "\u{2800}", "/x", "@maria y"] {
+        joao.reads(format!("FROM ana [dm]: {text}"));
+    }
+    joao.reads_nothing_more();
+    maria.reads_nothing_more();
+}
+
+#[test]
+fn lines_that_address_somebody_are_never_said_to_all() {
+    let server = Server::start(&[]);
+    let [mut joao, mut maria] = server.members(["joao", "maria"]);
+    let tty = sit_down(server.address);
+    joao.reads("User ana joined.");
+    maria.reads("User ana joined.");
+    for (line, sent) in [
+        ("＠joao um", true),
+        ("\u{3000}@joao dois", true),
+        ("\u{A0}/msg joao três", true),
+        ("／msg　joao quatro", true),
+        ("MSG ＠joao cinco", false),
+        (" /MSG joao seis", false),
+        ("/ msg joao sete", false),
+        ("@ joao oito", false),
+        (" /mgs joao nove", false),
+    ] {
+        tty.enters(line);
+        match sent {
+            true => joao.reads(format!("FROM ana [dm]: {}", line.rsplit(' ').next().unwrap())),
+            false => tty.wait("the empty line", |screen| holds(screen, "")),
+        }
+    }
+    tty.enters("fim");
+    for peer in [&mut joao, &mut maria] {
+        peer.reads("FROM ana [all]: fim");
+        peer.reads_nothing_more();
+    }
+}
+
+#[test]
+fn code_from_a_terminal_without_paste_marks_completes_no_nick() {
+    let server = Server::start(&[]);
+    let mut bia = server.member("bia");
+    let tty = sit_down(server.address);
+    bia.reads("User ana joined.");
+    tty.send("def f(b):\r\n\tif b:\r\n\t\treturn 1\r\nb\t= 2\r\n");
+    for text in ["def f(b):", "\tif b:", "\t\treturn 1", "b\t= 2"] {
+        bia.reads(format!("FROM ana [all]: {text}"));
+    }
+    bia.reads_nothing_more();
 }
 
 #[test]
@@ -293,7 +375,7 @@ fn earlier_lines_come_back_and_the_unsent_draft_does_too() {
 }
 
 #[test]
-fn an_own_line_is_shown_at_once_whatever_the_server_does() {
+fn own_line_is_shown_though_the_server_does_not_answer() {
     let door = StandIn::open();
     let tty = super::start(door.address, SIZES[0], &["--nick", "ana"], &[]);
     let mut server = door.caller();

@@ -218,6 +218,7 @@ fn words_of_the_first_screens_are_not_cut() {
             let environment = [("LANG", language), ("NO_COLOR", "1")];
             let tty = start(server.address, (width, 60), &["--nick", "ana"], &environment);
             ready(&tty);
+            tty.wait("who is here", |screen| screen.contains("dora"));
             for line in ["/help", "/xyzzy", "@xyzzy oi", "/bell maybe", "/msg", "/who"] {
                 tty.enters(line);
             }
