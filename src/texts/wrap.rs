@@ -350,6 +350,28 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_any_text_fit_and_are_indented() {
+        let mut dice = fastrand::Rng::with_seed(11);
+        for _ in 0..1000 {
+            let mut text = String::new();
+            for _ in 0..dice.usize(0..120) {
+                let c = if dice.bool() { dice.char(' '..='~') } else { dice.char(..) };
+                if !c.is_control() {
+                    text.extend(std::iter::repeat_n(c, dice.usize(1..4)));
+                }
+            }
+            let columns = dice.usize(NARROWEST..100);
+            let rows = wrap(&text, columns).into_owned();
+            let seen = |text: &str| text.replace(char::is_whitespace, "");
+            assert_eq!(seen(&rows), seen(&text));
+            for (n, row) in rows.split('\n').enumerate() {
+                assert!(most(&pieces(row, INDENT)) <= columns, "{columns}: {row:?}");
+                assert!(n == 0 || row.starts_with("  "), "{columns}: {row:?}");
+            }
+        }
+    }
+
+    #[test]
     fn characters_are_not_taken_apart() {
         let marked = "e\u{301}";
         let text = format!("xxxx{}yyyyy", marked.repeat(3));
