@@ -192,7 +192,8 @@ fn evening(dialect: &'static Dialect) -> String {
     joao.says("WHO");
     joao.reads(dialect.users.replace("{}", "joao"));
     let output = ana.process.output();
-    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    let refused = "minichat: \"@ninguem oi\": the server refused that: nobody here has that nick\n";
+    assert_eq!((output.status, &*output.stderr), (Some(1), refused));
     output.stdout
 }
 
@@ -205,6 +206,7 @@ fn in_the_classroom_s_own_dialect_everything_works_and_looks_the_same() {
         "joined\tmaria\t",
         "left\tmaria\t",
         "message\tana\tolá",
+        "private\tana\t@joao segredo",
         "error\t\tuser_not_found",
         "users\t\tana, joao",
         "bye\t\t",
@@ -221,6 +223,7 @@ fn with_a_server_of_few_words_everything_works_too() {
         "private\tjoao\tpsst",
         "joined\tmaria\t",
         "left\tmaria\t",
+        "private\tana\t@joao segredo",
         "error\t\tuser_not_found",
         "users\t\tana, joao",
         "bye\t\t",

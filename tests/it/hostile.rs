@@ -81,7 +81,8 @@ fn nothing_that_a_terminal_would_obey_is_printed_in_columns() {
     }
     server.says("BYE");
     let output = client.process.output();
-    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    assert_eq!(output.status, Some(1));
+    assert!(!is_dangerous(&output.stderr), "{:?}", output.stderr);
     assert!(!is_dangerous(&output.stdout), "{:?}", output.stdout);
     // Each is one line of four columns still, and so are the welcome and the end.
     assert_eq!(output.stdout.lines().count(), attacks().len() + 2);
@@ -99,7 +100,8 @@ fn json_keeps_every_character_and_shows_none_that_a_terminal_would_obey() {
     }
     server.says("BYE");
     let output = client.process.output();
-    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    assert_eq!(output.status, Some(1));
+    assert!(!is_dangerous(&output.stderr), "{:?}", output.stderr);
     assert!(!is_dangerous(&output.stdout), "{:?}", output.stdout);
     let objects: Vec<Value> = output
         .stdout
@@ -127,7 +129,7 @@ fn in_colour_only_the_client_s_own_sequences_are_printed() {
     }
     server.says("BYE");
     let output = client.output();
-    assert_eq!(output.status, Some(0));
+    assert_eq!(output.status, Some(1));
     assert!(output.stdout.contains('\x1b'), "there is no colour: {:?}", output.stdout);
     assert!(!is_dangerous(&without_colours(&output.stdout)), "{:?}", output.stdout);
 }
@@ -194,7 +196,7 @@ fn whatever_bytes_a_server_sends_no_terminal_obeys_them_and_the_end_is_the_end()
         server.sends(&garbage);
         server.says("\nBYE");
         let output = client.process.output();
-        assert_eq!(output.status, Some(0), "seed {seed}: {}", output.stderr);
+        assert!(matches!(output.status, Some(0 | 1)), "seed {seed}: {}", output.stderr);
         assert!(!is_dangerous(&output.stdout) && !is_dangerous(&output.stderr), "seed {seed}");
         assert!(output.stdout.lines().count() > 1000, "seed {seed}: it shows what it was sent");
         if options.contains(&"--json") {

@@ -184,7 +184,7 @@ fn a_long_raw_line_is_one_line() {
     let mut joao = server.member("joao");
     let tail = format!("MSG {}MSG smuggled\nMSG after\n", "a".repeat(65_536 - 4));
     let output = run(&mut connect(server.address, &["--raw"]), format!("NICK bot\n{tail}"));
-    assert_eq!(output.status, Some(0));
+    assert_eq!(output.status, Some(1));
     assert_eq!(output.stdout.matches("ERR line_too_long").count(), 1);
     joao.reads("User bot joined.");
     joao.reads("FROM bot [all]: after");
