@@ -105,7 +105,7 @@ All else is said to all; //TEXT says /TEXT",
         },
         one_line: "a command has one line; nothing was sent",
         on_its_way: |text| format!("on its way, but not said yet: {text}"),
-        ignoring: |nick| format!("ignoring {nick}; again to hear them"),
+        ignoring: |nick| format!("ignoring {nick} until they leave; again to hear them"),
         heeding: |nick| format!("no longer ignoring {nick}"),
         ignoring_too: |nick, old| {
             format!(

@@ -110,7 +110,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         },
         one_line: "um comando tem uma linha só; nada foi enviado",
         on_its_way: |text| format!("a caminho, mas ainda não foi dito: {text}"),
-        ignoring: |nick| format!("ignorando {nick}; de novo para voltar a ler"),
+        ignoring: |nick| format!("ignorando {nick} até sair; de novo para voltar a ler"),
         heeding: |nick| format!("{nick} não é mais ignorado"),
         ignoring_too: |nick, old| {
             format!(

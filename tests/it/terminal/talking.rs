@@ -341,3 +341,69 @@ fn the_conversation_is_kept_in_a_file_when_asked() {
     assert_eq!(text.matches("olá").count(), 1, "{text}");
     assert!(!text.contains('\x1b'), "{text:?}");
 }
+
+#[test]
+fn answer_does_not_reach_somebody_who_took_the_nick() {
+    let server = Server::start(&[]);
+    let [mut bia, mut eve] = server.members(["bia", "eve"]);
+    let tty = sit_down(server.address);
+    bia.says("MSG @ana the password is 42, right?");
+    hears(&tty, "bia → you  the password is 42, right?");
+    bia.says("NICK bia2");
+    bia.reads("User ana joined.");
+    bia.reads("OK welcome bia2");
+    eve.says("NICK bia");
+    eve.reads("User ana joined.");
+    eve.reads("User bia left the chat.");
+    eve.reads("User bia2 joined.");
+    eve.reads("OK welcome bia");
+    tty.wait("the new owner", |screen| screen.contains("bia2, bia joined"));
+    tty.enters("/r yes, 42");
+    tty.wait("why not", |screen| screen.contains("nothing was sent"));
+    tty.enters("fim");
+    eve.reads("FROM ana [all]: fim");
+    eve.reads_nothing_more();
+}
+
+#[test]
+fn ignored_person_stays_hidden_under_another_nick() {
+    let server = Server::start(&[]);
+    let mut bia = server.member("bia");
+    let tty = sit_down(server.address);
+    bia.reads("User ana joined.");
+    tty.enters("/ignore bia");
+    tty.wait("the answer", |screen| screen.contains("ignoring bia"));
+    for line in ["MSG hidden", "NICK b2", "MSG hidden, too", "MSG @ana hidden in private"] {
+        bia.says(line);
+    }
+    tty.wait("the hint", |screen| screen.contains("ignoring b2, too"));
+    let mut other = server.member("bia");
+    other.says("MSG another bia");
+    hears(&tty, "bia  another bia");
+    let lines = tty.lines();
+    assert!(!lines.iter().any(|line| line.contains("hidden")), "{lines:?}");
+    for told in ["- bia left", "+ bia joined"] {
+        assert_eq!(times_told(&lines, told), 1, "{lines:?}");
+    }
+}
+
+#[test]
+fn paste_on_a_plain_terminal_is_text_and_a_typed_line_is_not() {
+    let server = Server::start(&[]);
+    let [mut joao, mut maria] = server.members(["joao", "maria"]);
+    let options = ["--nick", "ana"];
+    let tty = start(server.address, SIZES[0], &options, &[("TERM", "dumb")]);
+    tty.wait("who is here", |screen| screen.contains("joao, maria"));
+    for peer in [&mut joao, &mut maria] {
+        peer.reads("User ana joined.");
+    }
+    tty.send("def f():\n\n\t@joao psst\n// TODO\n/quit\nQUIT\n");
+    for text in ["def f():", "\u{2800}", "\u{2800}\t@joao psst", "// TODO", "/quit", "QUIT"] {
+        for peer in [&mut joao, &mut maria] {
+            peer.reads(format!("FROM ana [all]: {text}"));
+        }
+    }
+    tty.send("@joao psst\n");
+    joao.reads("FROM ana [dm]: psst");
+    maria.reads_nothing_more();
+}
