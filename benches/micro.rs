@@ -112,8 +112,7 @@ fn crowd(people: usize) -> (Room, Vec<SessionId>) {
 /// Says a line; whom the room would wake is nobody here.
 fn hear(room: &mut Room, id: SessionId, line: &str) -> bool {
     room.hear(id, Ok(black_box(line).as_bytes()), Duration::ZERO);
-    room.take_changes();
-    room.take_wakeups() != Default::default()
+    room.take_effects().wake != Default::default()
 }
 
 /// Hears all there is, in batches, and says how many bytes that was.

@@ -6,7 +6,9 @@
 mod budget;
 mod connection;
 mod console;
+mod delivery;
 mod hub;
+mod inbox;
 mod log;
 mod operator;
 mod origin;
@@ -141,7 +143,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let mut threads = vec![spawn(move || shown.show(reports, &open))?];
     if let Some(log) = log {
         // Before anybody can come: the log misses nothing.
-        let (hub, id) = (hub.clone(), hub.observe());
+        let (hub, id) = (hub.clone(), hub.follow());
         let log = Log::new(log, report_to.clone(), texts);
         interrupts.on_hang_up(log.rotation(interrupts.outlive_terminal()));
         threads.push(spawn(move || log.follow(&hub, id))?);
@@ -313,7 +315,7 @@ async fn serve<'a>(
     let since = Instant::now();
     drop(stop);
     hub.withdraw();
-    let people = hub.with(|room, _| room.close(LAST_LINE));
+    let people = hub.lock().room.close(LAST_LINE);
     let goodbyes = async {
         all_gone.recv().await.ok();
         presence.await;

@@ -26,7 +26,7 @@ impl LineBucket {
     }
 
     /// Whether there is a limit at all.
-    pub fn is_kept(&self) -> bool {
+    pub fn is_limited(&self) -> bool {
         self.interval > Duration::ZERO
     }
 
@@ -39,7 +39,7 @@ impl LineBucket {
 
     /// Takes note of one line.
     pub fn count(&mut self, now: Instant) {
-        if self.is_kept() {
+        if self.is_limited() {
             self.full = Some(self.full.map_or(now, |full| full.max(now)) + self.interval);
         }
     }

@@ -189,9 +189,7 @@ impl Console {
     /// Keeps the editor informed of who is here.
     fn set_nicks(&self, hub: &Weak<Hub>) {
         let (Some(editor), Some(hub)) = (&self.editor, hub.upgrade()) else { return };
-        let nicks = hub.govern(|state| {
-            state.room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>()
-        });
+        let nicks = hub.lock().room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>();
         editor.set_nicks(nicks);
     }
 

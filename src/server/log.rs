@@ -1,8 +1,8 @@
 //! The public conversation, appended to a file as it happens.
 //!
-//! The log is one more listener with a place in the transcript. Each line is
-//! the local time and the line of the protocol: who came and went, and what was
-//! said to all. Direct messages are nobody else's business.
+//! The log follows the transcript with a place of its own. Each line is the local time
+//! and the line of the protocol: members that come and go, and what is said to all. Direct
+//! messages stay private.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,24 +13,24 @@ use chrono::{Local, SecondsFormat};
 
 use crate::error::plain;
 use crate::logfile::LogFile;
-use crate::room::SessionId;
-use crate::server::hub::{Batch, Hub, Report};
+use crate::room::{Followed, FollowerId};
+use crate::server::hub::{Hub, Report};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
-/// A log to be kept. Clones are the same one.
+/// A log in a file. Clones are the same one.
 #[derive(Clone)]
 pub struct Log {
     file: Arc<LogFile>,
-    /// Where it complains.
-    console: Sender<Report>,
+    /// Where it reports trouble.
+    reports: Sender<Report>,
     texts: &'static Texts,
 }
 
 impl Log {
-    /// A log in an open file. Whatever goes wrong with it is said on the console.
-    pub fn new(file: LogFile, console: Sender<Report>, texts: &'static Texts) -> Log {
-        Log { file: Arc::new(file), console, texts }
+    /// A log in an open file. Trouble with the file is reported.
+    pub fn new(file: LogFile, reports: Sender<Report>, texts: &'static Texts) -> Log {
+        Log { file: Arc::new(file), reports, texts }
     }
 
     /// What a hang-up does to it; see [`LogFile::rotation`].
@@ -39,28 +39,23 @@ impl Log {
         self.file.clone().rotation(outlives, move |err| log.fail(err))
     }
 
-    /// Writes down what a session hears until the room closes.
-    pub fn follow(self, hub: &Hub, mut id: SessionId) {
-        let (mut batch, mut heard) = (Batch::default(), Vec::new());
+    /// Writes down what a follower reads until the room closes.
+    pub fn follow(self, hub: &Hub, id: FollowerId) {
+        let mut read = Vec::new();
         loop {
-            let more = smol::block_on(poll_fn(|cx| hub.poll_read(id, &mut batch, cx)));
-            if more {
-                heard.extend_from_slice(&batch.bytes);
-            }
+            let followed = smol::block_on(poll_fn(|cx| hub.poll_follow(id, &mut read, cx)));
             // Only whole lines: a batch may end in the middle of one.
-            let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            self.write(&heard[..end]);
-            heard.drain(..end);
-            if !more {
-                let closed = hub.with(|room, _| room.is_closed());
-                hub.leave(id);
-                if closed {
-                    return;
+            let end = read.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            self.write(&read[..end]);
+            read.drain(..end);
+            match followed {
+                Followed::Closed => return,
+                // The disk was so slow that the transcript has gone on without the log.
+                Followed::Gap => {
+                    self.warn(&(self.texts.server.log_gap)(&self.path()));
+                    read.clear();
                 }
-                // The disk was so slow that the transcript has gone on without us.
-                self.warn(&(self.texts.server.log_gap)(&self.path()));
-                heard.clear();
-                id = hub.observe();
+                Followed::Some | Followed::Nothing => (),
             }
         }
     }
@@ -85,7 +80,7 @@ impl Log {
 
     /// Tells the operator, if there is still somebody to tell. The chat goes on.
     fn warn(&self, what: &str) {
-        self.console.try_send(Report::Warning(what.into())).ok();
+        self.reports.try_send(Report::Warning(what.into())).ok();
     }
 
     fn path(&self) -> String {

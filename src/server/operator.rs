@@ -155,7 +155,9 @@ fn explain(slip: InputError<'_>, texts: &Operator) -> Vec<String> {
 
 /// Does what an order says. `own` are the addresses of this machine.
 fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr]) -> Vec<String> {
-    hub.govern(|state| match order {
+    let mut access = hub.lock();
+    let state = &mut *access;
+    match order {
         OperatorCommand::Who => who(state, texts),
         OperatorCommand::Say(text) => {
             state.room.announce(text);
@@ -196,7 +198,7 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
             }
         }
         OperatorCommand::Help => help(texts),
-    })
+    }
 }
 
 /// Does something to the member of this name, or asks whether another is meant.
@@ -261,17 +263,9 @@ fn span(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{self, TcpListener};
-    use std::sync::Arc;
-    use std::task::{Context, Poll, Waker};
-
-    use mio::net::TcpStream;
-
-    use crate::server::transport::Transport;
-
     use super::*;
     use crate::room::Rules;
-    use crate::server::hub::Batch;
+    use crate::server::hub::tests::TestHub;
     use crate::texts::{ENGLISH, PORTUGUESE};
 
     #[track_caller]
@@ -362,25 +356,17 @@ mod tests {
         }
     }
 
-    /// A hub, with sockets that come from here and say that they do not.
-    struct Server {
-        hub: Hub,
-        door: TcpListener,
-    }
+    /// A hub with sessions that stay.
+    struct Server(TestHub);
 
     impl Server {
         fn open() -> Server {
-            let (console, crowd) = (async_channel::unbounded().0, async_channel::unbounded().0);
             let rules = Rules { history: 9, ..Rules::default() };
-            let hub = Hub::new(rules, usize::MAX, console, crowd);
-            Server { hub, door: TcpListener::bind("127.0.0.1:0").unwrap() }
+            Server(TestHub::with_rules(rules, usize::MAX))
         }
 
         fn enters(&self, address: &str) -> SessionId {
-            let stream = net::TcpStream::connect(self.door.local_addr().unwrap()).unwrap();
-            let stream = Arc::new(Transport::Plain(TcpStream::from_std(stream)));
-            let address = SocketAddr::new(address.parse().unwrap(), 50412);
-            self.hub.enter(&stream, address, None)
+            self.0.enters_and_stays(address)
         }
 
         /// Somebody comes, takes a nick, and has read what that is answered.
@@ -392,17 +378,12 @@ mod tests {
         }
 
         fn says(&self, id: SessionId, line: &str) {
-            self.hub.with(|room, now| room.hear(id, Ok(line.as_bytes()), now));
+            self.0.says(id, line);
         }
 
         /// All that was said to somebody since they were last asked, in lines.
         fn reads(&self, id: SessionId) -> Vec<String> {
-            let (mut batch, mut heard) = (Batch::default(), Vec::new());
-            let mut cx = Context::from_waker(Waker::noop());
-            while self.hub.poll_read(id, &mut batch, &mut cx) == Poll::Ready(true) {
-                heard.extend_from_slice(&batch.bytes);
-            }
-            String::from_utf8(heard).unwrap().lines().map(str::to_string).collect()
+            self.0.reads(id).lines().map(str::to_string).collect()
         }
 
         /// What one order is answered, on a machine at 192.168.1.2 and fd77::2.
@@ -411,7 +392,7 @@ mod tests {
             let own = ["192.168.1.2", "fd77::2", "127.0.0.1"].map(|ip| ip.parse().unwrap());
             let order =
                 OperatorCommand::parse(line).unwrap_or_else(|slip| panic!("{line:?}: {slip:?}"));
-            assert_eq!(obey(order, &self.hub, &ENGLISH.operator, &own), expected, "{line:?}");
+            assert_eq!(obey(order, &self.0.hub, &ENGLISH.operator, &own), expected, "{line:?}");
         }
     }
 
@@ -527,7 +508,7 @@ mod tests {
         let ana = desk.joins("ana", "192.168.1.23");
         desk.order("/mute ana", &["muted: ana"]);
         desk.says(ana, "NICK bia");
-        desk.hub.leave(ana);
+        desk.0.leaves(ana);
         let back = desk.joins("carla", "192.168.1.23");
         let more = desk.joins("dora", "192.168.1.23");
         desk.reads(rui);
@@ -553,7 +534,7 @@ mod tests {
     fn whatever_is_typed_the_answer_is_fit_for_a_terminal() {
         let desk = Server::open();
         desk.joins("ana", "127.0.0.1");
-        let give = |line: &str| give(&desk.hub, &ENGLISH.operator, line);
+        let give = |line: &str| give(&desk.0.hub, &ENGLISH.operator, line);
         let nasty = "\x1b[2J\u{9B}\u{202E}";
         for line in ["/", "/kick ", "/mute ", "/ban ", "/say ", "hi "] {
             let told = give(&format!("{line}{nasty}"));

@@ -390,10 +390,10 @@ const LIMITS: [Limit; 21] = [
         "heard at a time",
         "64 KiB or 256 lines of what a client has sent; 16 KiB with a rate, 4,096 bytes ",
         &[
-            ("server/connection", "READ: usize = 64 << 10;"),
-            ("server/connection", "READ_THROTTLED: usize = 16 << 10;"),
-            ("server/connection", "READ_OF_GUEST: usize = MAX_COMMAND;"),
-            ("server/connection", "MAX_LINES: usize = 256;"),
+            ("server/inbox", "READ: usize = 64 << 10;"),
+            ("server/inbox", "READ_THROTTLED: usize = 16 << 10;"),
+            ("server/inbox", "READ_OF_GUEST: usize = MAX_COMMAND;"),
+            ("server/inbox", "MAX_LINES: usize = 256;"),
         ],
     ),
     (
@@ -412,11 +412,11 @@ const LIMITS: [Limit; 21] = [
             ("server/budget", "CALM: u64 = 256 << 10;"),
             ("server/budget", "COMPANY: [usize; 2] = [64, 256];"),
             ("server/budget", "SAVINGS: Duration = Duration::from_secs(1);"),
-            ("room/session", "SOFT_LAG: usize = 256 << 10;"),
-            ("room/session", "HARD_LAG: usize = (1 << 20) - (128 << 10);"),
-            ("room/session", " GRACE: Duration = Duration::from_secs(1);"),
-            ("room/session", "LONG_GRACE: Duration = Duration::from_secs(4);"),
-            ("room/session", "LEAVING_TIMEOUT: Duration = Duration::from_secs(30);"),
+            ("room/lag", "SOFT_LAG: usize = 256 << 10;"),
+            ("room/lag", "HARD_LAG: usize = (1 << 20) - (128 << 10);"),
+            ("room/lag", " GRACE: Duration = Duration::from_secs(1);"),
+            ("room/lag", "LONG_GRACE: Duration = Duration::from_secs(4);"),
+            ("room/reader", "LEAVING_TIMEOUT: Duration = Duration::from_secs(30);"),
         ],
     ),
     (
@@ -433,8 +433,8 @@ const LIMITS: [Limit; 21] = [
         "1 MiB of public or of private ones, 16 MiB of private ones for all together",
         &[
             ("room", "TRANSCRIPT: usize = 1 << 20;"),
-            ("room", "MAX_NOTES: usize = 1 << 20;"),
-            ("room", "MAX_ALL_NOTES: usize = 16 << 20;"),
+            ("room/feed", "MAX_NOTES: usize = 1 << 20;"),
+            ("room/feed", "MAX_ALL_NOTES: usize = 16 << 20;"),
         ],
     ),
     (

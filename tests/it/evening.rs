@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use minichat::room::{
-    Change, EvictReason, MAX_HISTORY, MAX_NOTES, MAX_UNREAD_ANSWERS, Reading, Room, Rules,
-    SessionId, TRANSCRIPT,
+    Change, Effects, EvictReason, Followed, FollowerId, MAX_HISTORY, MAX_NOTES, MAX_UNREAD_ANSWERS,
+    MemberChange, Reading, Room, Rules, SessionId, TRANSCRIPT,
 };
 use minichat::wire::TooLong;
 
@@ -121,6 +121,10 @@ struct Evening<'a> {
     said: Vec<(u64, Rc<[u8]>)>,
     /// Who came and went, as the operator is told.
     deeds: Vec<String>,
+    /// The same, as the room has reported it.
+    changes: Vec<MemberChange>,
+    /// A follower that reads everything at once, and how many public lines it has read.
+    log: Option<(FollowerId, usize)>,
     /// How many bytes may yet be said in floods.
     flood: usize,
     closed: bool,
@@ -135,8 +139,6 @@ struct Person {
     nick: Option<String>,
     /// What they were called until they left the conversation.
     was: Option<String>,
-    /// They are the operator's log, and nobody.
-    observes: bool,
     /// The operator lets them say nothing.
     muted: bool,
     /// The server has said its last word to them.
@@ -190,12 +192,11 @@ struct Told {
 }
 
 impl Person {
-    fn new(id: SessionId, observes: bool, place: u64) -> Person {
+    fn new(id: SessionId, place: u64) -> Person {
         Person {
             id,
             nick: None,
             was: None,
-            observes,
             muted: false,
             gone: false,
             doomed: false,
@@ -215,7 +216,7 @@ impl Person {
             unread: VecDeque::new(),
             taken: 0,
             notes: 0,
-            ears: if observes { u64::MAX } else { 0 },
+            ears: 0,
             hushed: place,
         }
     }
@@ -283,8 +284,7 @@ impl Person {
         // They have been silent the longer, the sooner somebody may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
-        // That was tried just now; but nobody tries that with the log, as long as it is one.
-        let tried = if self.observes && !self.gone { Some(now) } else { self.in_vain };
+        let tried = self.in_vain; // That was tried just now.
         let waits = |which: usize, silent: Duration| {
             let (base, ahead) = (self.base[which], ahead[which]);
             let grace = GRACES[usize::from(self.slow[which] >= LATE)];
@@ -384,6 +384,8 @@ impl Evening<'_> {
             head: 0,
             said: Vec::new(),
             deeds: Vec::new(),
+            changes: Vec::new(),
+            log: None,
             flood,
             closed: false,
         }
@@ -403,7 +405,6 @@ impl Evening<'_> {
             }
             let who = self.dice.below(n);
             match action {
-                _ if self.people[who].observes && action > 2 => _ = self.read(who),
                 // Whoever was here first has fallen asleep in all the noise.
                 13..=16 | 24 if who == 0 && self.flood > 0 => (),
                 0..=2 => self.break_off(who),
@@ -465,12 +466,13 @@ impl Evening<'_> {
 
     fn come(&mut self) {
         if self.dice.below(8) == 0 {
-            let id = self.room.observe();
-            self.people.push(Person::new(id, true, self.head));
+            if self.log.is_none() && !self.closed {
+                self.log = Some((self.room.follow(), self.said.len()));
+            }
             return;
         }
         let who = self.people.len();
-        self.people.push(Person::new(self.room.enter(), false, self.head));
+        self.people.push(Person::new(self.room.enter(), self.head));
         self.expect(who, "New User. Please register with: NICK <your_nick>");
         if self.closed || self.is_full() {
             self.expect(who, if self.closed { "BYE" } else { "ERR room_full" });
@@ -727,9 +729,7 @@ impl Evening<'_> {
         self.expect_all(word, None);
         let head = self.head;
         for person in self.people.iter_mut().filter(|person| !person.gone) {
-            if !person.observes {
-                person.is_told(line_of("BYE"), head..head, true);
-            }
+            person.is_told(line_of("BYE"), head..head, true);
             (person.gone, person.owed) = (true, true);
             person.was = person.nick.take().or(person.was.take());
             person.ears = person.ears.min(head);
@@ -773,7 +773,9 @@ impl Evening<'_> {
     /// After everything that is done to the room: it has let go of whom it must,
     /// and of nobody else, and rings all who have something to read.
     fn follow(&mut self) {
-        for cut in self.room.take_evictions() {
+        let Effects { wake: stirred, evicted, changes } = self.room.take_effects();
+        self.changes.extend(changes);
+        for cut in evicted {
             let Some(who) = self.people.iter().position(|person| person.id == cut.id) else {
                 continue; // They have left.
             };
@@ -801,7 +803,6 @@ impl Evening<'_> {
             self.vanish(who);
         }
 
-        let stirred = self.room.take_wakeups();
         let start = self.head.saturating_sub(TRANSCRIPT as u64);
         for person in &mut self.people {
             let rung = stirred.all && person.listens() || stirred.some.contains(&person.id);
@@ -818,6 +819,17 @@ impl Evening<'_> {
             assert!(!news || person.gone || !person.unread.is_empty());
             let nick = self.room.nick(person.id).map(|nick| nick.as_str());
             assert_eq!(nick, person.nick.as_deref());
+        }
+        if let Some((id, read)) = &mut self.log {
+            let mut lines = Vec::new();
+            while self.room.read_on(*id, &mut lines) == Followed::Some {}
+            let said = self.said[*read..].iter().flat_map(|(_, line)| line.iter().copied());
+            assert_eq!(
+                String::from_utf8_lossy(&lines),
+                String::from_utf8_lossy(&said.collect::<Vec<_>>())
+            );
+            assert!(stirred.all || lines.is_empty(), "the follower is woken");
+            *read = self.said.len();
         }
         // The room looks no more often than once in this long.
         self.now += Duration::from_millis(1);
@@ -893,7 +905,10 @@ impl Evening<'_> {
         for who in 0..self.people.len() {
             self.read_out(who);
         }
-        let news = self.room.take_changes();
+        let effects = self.room.take_effects();
+        assert_eq!(effects.evicted, []);
+        self.changes.extend(effects.changes);
+        let news = mem::take(&mut self.changes);
         let told: Vec<String> = news
             .iter()
             .map(|news| match &news.what {
@@ -903,7 +918,6 @@ impl Evening<'_> {
             })
             .collect();
         assert_eq!(told, self.deeds);
-        assert_eq!(self.room.take_evictions(), []);
     }
 }
 

@@ -1,0 +1,997 @@
+use std::collections::HashMap;
+
+use super::feed::{CACHE_LIMIT, RECOUNT_AFTER};
+use super::script::{Session, What, sessions, steps};
+use super::*;
+
+/// Whom the room has evicted since this was last asked.
+fn evicted(room: &mut Room) -> Vec<Eviction> {
+    room.take_effects().evicted
+}
+
+/// Does what the operator orders in a script, as `operator> /kick ana REASON`.
+#[track_caller]
+fn operate(room: &mut Room, order: &str) {
+    let (word, rest) = order.split_once(' ').unwrap_or((order, ""));
+    let (nick, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    match (word, room.find(nick)) {
+        ("/say", _) => room.announce(rest),
+        ("/kick", Some(id)) => room.kick(id, reason),
+        ("/ban", Some(id)) => room.ban(id),
+        ("/mute", Some(id)) => room.mute(id, !room.is_muted(id)),
+        _ => panic!("the operator cannot {order:?}"),
+    }
+}
+
+/// Plays a script (see `protocol.md`) in a room with these rules.
+#[track_caller]
+fn play(rules: Rules, session: &Session) {
+    let mut room = Room::new(rules);
+    let mut people: HashMap<&str, (SessionId, Vec<u8>)> = HashMap::new();
+    for step in &session.steps {
+        let who = step.who;
+        if let ("operator", What::Says(order)) = (who, step.what) {
+            operate(&mut room, order);
+            continue;
+        }
+        let (id, inbox) = people.entry(who).or_insert_with(|| (room.enter(), Vec::new()));
+        match step.what {
+            What::Says(line) => room.hear(*id, Ok(line.as_bytes()), Duration::ZERO),
+            What::Reads(line) => {
+                while room.read(*id, inbox) == Reading::Some {}
+                let end = inbox.iter().position(|&byte| byte == b'\n');
+                let end = end.unwrap_or_else(|| panic!("{who} is told nothing more; not {line:?}"));
+                let read: Vec<u8> = inbox.drain(..=end).collect();
+                assert_eq!(String::from_utf8_lossy(&read), format!("{line}\n"), "what {who} reads");
+            }
+            What::IsClosed => {
+                assert_eq!((room.read(*id, inbox), inbox.len()), (Reading::Over, 0), "{who} goes");
+                room.leave(*id);
+                people.remove(who);
+            }
+            What::BreaksOff => {
+                room.leave(*id);
+                people.remove(who);
+            }
+        }
+    }
+    for (who, (id, mut inbox)) in people {
+        while room.read(id, &mut inbox) == Reading::Some {}
+        assert_eq!(String::from_utf8_lossy(&inbox), "", "what {who} is also told");
+    }
+}
+
+#[track_caller]
+fn check(script: &str) {
+    play(Rules::default(), &Session { options: Vec::new(), steps: steps(script) });
+}
+
+#[test]
+fn the_sessions_of_the_protocol_happen_as_it_tells_them() {
+    let sessions = sessions(include_str!("../../protocol.md"));
+    assert!(sessions.len() >= 14, "the sessions are found");
+    for session in sessions {
+        let mut rules = Rules::default();
+        for option in session.options.chunks(2) {
+            match *option {
+                ["--motd", line] => rules.greeting.push(line.into()),
+                ["--history", lines] => rules.history = lines.parse().unwrap(),
+                ["--max-users", users] => rules.max_users = users.parse().unwrap(),
+                _ => panic!("no rule for {option:?}"),
+            }
+        }
+        play(rules, &session);
+    }
+}
+
+#[test]
+fn a_private_line_keeps_its_place_among_the_public_ones() {
+    check(
+        "
+        ana<  New User. Please register with: NICK <your_nick>
+        joao< New User. Please register with: NICK <your_nick>
+        ana>  NICK ana
+        joao> NICK joao
+        ana>  MSG one
+        ana>  MSG @joao two
+        ana>  MSG three
+        ana>  QUIT
+        joao< OK welcome joao
+        joao< FROM ana [all]: one
+        joao< FROM ana [dm]: two
+        joao< FROM ana [all]: three
+        joao< User ana left the chat.
+        ana<  OK welcome ana
+        ana<  User joao joined.
+        ana<  FROM ana [all]: one
+        ana<  FROM ana [all]: three
+        ana<  BYE
+        ana<|
+        ",
+    );
+}
+
+#[test]
+fn who_takes_another_nick_hears_all_but_their_own_coming_and_going() {
+    check(
+        "
+        ana<  New User. Please register with: NICK <your_nick>
+        joao< New User. Please register with: NICK <your_nick>
+        ana>  NICK ana
+        joao> NICK joao
+        joao> MSG one
+        ana>  NICK bia
+        joao> MSG two
+        ana>  NICK Bia
+        joao> MSG @BIA three
+        joao> WHO
+        ana<  OK welcome ana
+        ana<  User joao joined.
+        ana<  FROM joao [all]: one
+        ana<  OK welcome bia
+        ana<  FROM joao [all]: two
+        ana<  OK welcome Bia
+        ana<  FROM joao [dm]: three
+        joao< OK welcome joao
+        joao< FROM joao [all]: one
+        joao< User ana left the chat.
+        joao< User bia joined.
+        joao< FROM joao [all]: two
+        joao< User bia left the chat.
+        joao< User Bia joined.
+        joao< Connected users: Bia, joao
+        ",
+    );
+}
+
+#[test]
+fn what_a_guest_was_told_comes_before_the_history() {
+    let mut room =
+        Room::new(Rules { history: 2, greeting: vec!["Olá".into()], ..Rules::default() });
+    let (ana, guest) = (room.enter(), room.enter());
+    for line in ["NICK ana", "MSG one", "MSG two", "NICK bia", "MSG three"] {
+        room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    for line in ["WHO", "NICK joao", "MSG four"] {
+        room.hear(guest, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    let mut out = Vec::new();
+    while room.read(guest, &mut out) == Reading::Some {}
+    let expected = "New User. Please register with: NICK <your_nick>\n\
+        ERR please_register_with_NICK\n\
+        OK welcome joao\n\
+        FROM server [dm]: Olá\n\
+        History: 2\n\
+        FROM ana [all]: two\n\
+        FROM bia [all]: three\n\
+        FROM joao [all]: four\n";
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+}
+
+#[test]
+fn what_the_operator_says_is_said_to_all_and_remembered() {
+    let script = "
+        ana<  New User. Please register with: NICK <your_nick>
+        rui<  New User. Please register with: NICK <your_nick>
+        ana>  NICK ana
+        ana>  MSG one
+        operator> /say five minutes more
+        operator> /say
+        ana<  OK welcome ana
+        ana<  FROM ana [all]: one
+        ana<  FROM server [all]: five minutes more
+        rui>  NICK rui
+        rui<  OK welcome rui
+        rui<  History: 1
+        rui<  FROM server [all]: five minutes more
+        ana<  User rui joined.
+    ";
+    let rules = Rules { history: 1, ..Rules::default() };
+    play(rules, &Session { options: Vec::new(), steps: steps(script) });
+}
+
+#[test]
+fn who_is_kicked_is_told_why_and_is_out_as_after_quit() {
+    check(
+        "
+        ana<  New User. Please register with: NICK <your_nick>
+        rui<  New User. Please register with: NICK <your_nick>
+        ana>  NICK ana
+        rui>  NICK rui
+        ana>  MSG one
+        operator> /kick ANA too loud
+        ana>  MSG two
+        ana<  OK welcome ana
+        ana<  User rui joined.
+        ana<  FROM ana [all]: one
+        ana<  FROM server [dm]: you were removed by the operator: too loud
+        ana<  BYE
+        ana<|
+        operator> /kick rui
+        rui<  OK welcome rui
+        rui<  FROM ana [all]: one
+        rui<  User ana left the chat.
+        rui<  FROM server [dm]: you were removed by the operator
+        rui<  BYE
+        rui<|
+        ",
+    );
+}
+
+#[test]
+fn who_is_muted_says_nothing_to_anybody_under_any_nick() {
+    check(
+        "
+        ana<  New User. Please register with: NICK <your_nick>
+        rui<  New User. Please register with: NICK <your_nick>
+        ana>  NICK ana
+        rui>  NICK rui
+        operator> /mute ana
+        ana>  MSG one
+        ana>  MSG @rui two
+        ana>  MSG @nobody three
+        ana>  MSG
+        ana>  NICK bia
+        ana>  MSG four
+        ana>  WHO
+        rui>  MSG @bia five
+        operator> /mute Bia
+        ana>  MSG six
+        ana<  OK welcome ana
+        ana<  User rui joined.
+        ana<  ERR muted
+        ana<  ERR muted
+        ana<  ERR muted
+        ana<  ERR empty_message
+        ana<  OK welcome bia
+        ana<  ERR muted
+        ana<  Connected users: bia, rui
+        ana<  FROM rui [dm]: five
+        ana<  FROM bia [all]: six
+        rui<  OK welcome rui
+        rui<  User ana left the chat.
+        rui<  User bia joined.
+        rui<  FROM bia [all]: six
+        ",
+    );
+}
+
+#[test]
+fn whoever_comes_from_where_nobody_is_welcome_is_turned_away() {
+    let mut room = Room::new(Rules::default());
+    let [ana, guest] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    room.mute(guest, true);
+    room.hear(guest, Ok(b"MSG hi"), Duration::ZERO);
+    for (id, expected) in [
+        (ana, "OK welcome ana\nFROM server [dm]: you were removed by the operator\nBYE\n"),
+        (guest, "ERR please_register_with_NICK\nERR banned\n"),
+    ] {
+        room.ban(id);
+        room.hear(id, Ok(b"NICK rui"), Duration::ZERO);
+        let mut out = Vec::new();
+        while room.read(id, &mut out) == Reading::Some {}
+        let told = String::from_utf8(out).unwrap();
+        assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
+        assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
+    }
+    assert_eq!(room.members().count(), 0);
+}
+
+#[test]
+fn what_the_operator_says_forges_nothing_and_none_of_it_is_lost() {
+    let mut room = Room::new(Rules::default());
+    let ana = room.enter();
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    let told = |room: &mut Room| {
+        let mut out = Vec::new();
+        while room.read(ana, &mut out) == Reading::Some {}
+        String::from_utf8(out).unwrap()
+    };
+    told(&mut room);
+    room.announce("\x1b[2Jhi\r\nBYE\u{202E}");
+    room.announce("\x07\u{200B} \u{200D}");
+    assert_eq!(told(&mut room), "FROM server [all]: [2JhiBYE\n");
+
+    let words: Vec<String> = (0..3000).map(|n| format!("palavra-{n}")).collect();
+    let text = words.join(" ");
+    room.announce(&text);
+    room.kick(ana, &format!("\x1b{text}"));
+    let told = told(&mut room);
+    assert!(told.lines().all(|line| line.len() < MAX_EVENT && line.len() < MAX_COMMAND + 16));
+    let said = |start| {
+        let texts = told.lines().filter_map(|line| line.strip_prefix(start));
+        texts.collect::<Vec<&str>>().join(" ")
+    };
+    assert_eq!(said("FROM server [all]: "), text);
+    assert_eq!(said("FROM server [dm]: "), format!("{REMOVED}: {text}"));
+}
+
+#[test]
+fn the_sixth_rename_in_half_a_minute_has_to_wait() {
+    let mut room = Room::new(Rules::default());
+    let ana = room.enter();
+    let mut rename = |n: u32, seconds| {
+        room.hear(ana, Ok(format!("NICK ana{n}").as_bytes()), Duration::from_secs(seconds));
+        room.sessions[ana.0].nick.as_ref().map(Nick::to_string).unwrap()
+    };
+    for n in 0..=session::MAX_RENAMES as u32 {
+        assert_eq!(rename(n, 10), format!("ana{n}"));
+    }
+    assert_eq!(rename(7, 39), "ana5");
+    assert_eq!(rename(8, 40), "ana8");
+}
+
+/// A room with two members, who have read nothing yet.
+fn ana_and_joao() -> (Room, [SessionId; 2]) {
+    let mut room = Room::new(Rules::default());
+    let [ana, joao] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+    (room, [ana, joao])
+}
+
+/// Says 1,000 bytes, so many times; the talker reads along.
+fn flood(room: &mut Room, talker: SessionId, times: usize) {
+    let mut out = Vec::new();
+    for _ in 0..times {
+        room.hear(talker, Ok(format!("MSG {}", "x".repeat(983)).as_bytes()), Duration::ZERO);
+        while room.read(talker, &mut out) == Reading::Some {
+            out.clear();
+        }
+    }
+}
+
+/// It is tried to give somebody something to read, and they take so much of it.
+fn takes(room: &mut Room, id: SessionId, some: usize, now: Duration) {
+    let mut out = Vec::new();
+    assert_eq!(room.read(id, &mut out), Reading::Some);
+    room.return_unsent(id, &out, some, now);
+}
+
+/// Whether the talker has to wait at this moment, who has just said one line more than
+/// those with which the others began to wait.
+fn is_held_up(room: &mut Room, talker: SessionId, now: Duration) -> bool {
+    room.must_wait(now);
+    flood(room, talker, 1);
+    room.must_wait(now + CACHE_LIMIT)
+}
+
+#[test]
+fn whoever_falls_a_transcript_behind_is_let_go_and_nobody_else() {
+    let mut room = Room::new(Rules { history: 10, ..Rules::default() });
+    let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    for (id, nick) in [(joao, "joao"), (bia, "bia")] {
+        // Some history to begin with makes their places older than others.
+        room.hear(ana, Ok(b"MSG before"), Duration::ZERO);
+        room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
+    }
+    room.take_effects();
+    flood(&mut room, ana, 500);
+    while room.read(bia, &mut Vec::new()) == Reading::Some {}
+    flood(&mut room, ana, 1500);
+
+    let Effects { evicted: cut, changes, .. } = room.take_effects();
+    assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao, bia]);
+    for cut in cut {
+        assert!(cut.nick.is_some());
+        let line = 1000;
+        let behind = TRANSCRIPT as u64 + 1..TRANSCRIPT as u64 + 2 * line;
+        assert!(behind.contains(&cut.behind), "not sooner and not later: {}", cut.behind);
+    }
+    assert_eq!(changes.len(), 2, "both are seen to leave");
+    assert_eq!(room.read(joao, &mut Vec::new()), Reading::Over);
+    assert!(room.is_member(ana) && !room.is_member(joao));
+}
+
+#[test]
+fn who_reads_but_is_not_passed_on_what_is_then_overwritten_is_let_go_at_once() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    let (mut read, mut passed) = (Vec::new(), 0);
+    // Each time that is more than a batch.
+    for times in [100, 900] {
+        flood(&mut room, ana, times);
+        read.clear();
+        assert_eq!(room.read(joao, &mut read), Reading::Some);
+        room.return_unsent(joao, &read, passed, Duration::ZERO);
+        assert_eq!(evicted(&mut room), [], "that is still there");
+        passed = 7;
+    }
+    read.clear();
+    assert_eq!(room.read(joao, &mut read), Reading::Some);
+    flood(&mut room, ana, 100);
+    room.take_wakeups();
+    room.return_unsent(joao, &read, passed, Duration::ZERO);
+    let Effects { evicted: cut, wake, .. } = room.take_effects();
+    assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [EvictReason::Behind]);
+    assert!(wake.all && !room.is_member(joao), "the others see him leave");
+}
+
+#[test]
+fn who_reads_is_waited_for_and_who_does_not_is_not() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    while room.read(joao, &mut Vec::new()) == Reading::Some {}
+    // He has read everything; that he had nothing to read since is not his fault.
+    let second = Duration::from_secs(1);
+    let start = 10 * second;
+    flood(&mut room, ana, 230);
+    assert!(!is_held_up(&mut room, ana, start), "230 lines are no reason");
+    flood(&mut room, ana, 50);
+    assert!(is_held_up(&mut room, ana, start));
+    // The others may get the further ahead the longer he is silent.
+    flood(&mut room, ana, 30);
+    assert!(room.must_wait(start + second / 50));
+    assert!(!room.must_wait(start + second / 10));
+    flood(&mut room, ana, 450);
+    takes(&mut room, joao, 0, start + second / 4);
+    assert!(room.must_wait(start + second / 2));
+    flood(&mut room, ana, 170);
+    assert!(room.must_wait(start + 2 * second), "who knows, since it was not tried again");
+    takes(&mut room, joao, 0, start + 2 * second);
+    assert!(!room.must_wait(start + 2 * second + CACHE_LIMIT), "joao has stopped reading");
+    // He reads 64 KiB, and all of it begins anew, from where they are.
+    room.read(joao, &mut Vec::new());
+    assert!(!room.must_wait(start + 3 * second));
+    assert!(is_held_up(&mut room, ana, start + 3 * second));
+    takes(&mut room, joao, 0, start + 4 * second);
+    assert!(!room.must_wait(start + 4 * second + CACHE_LIMIT));
+    while room.read(joao, &mut Vec::new()) == Reading::Some {}
+    assert!(!is_held_up(&mut room, ana, start + 5 * second), "joao is up to date");
+}
+
+#[test]
+fn who_leaves_is_waited_for_until_all_is_read_or_for_half_a_minute() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    flood(&mut room, ana, 50);
+    room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
+    flood(&mut room, ana, 150);
+    assert!(!is_held_up(&mut room, ana, CACHE_LIMIT), "he has time to read");
+    flood(&mut room, ana, 100);
+    assert!(is_held_up(&mut room, ana, 3 * CACHE_LIMIT), "it would be overwritten");
+    // He is given all that is left, which may not get through.
+    let mut out = Vec::new();
+    assert_eq!(room.read(joao, &mut out), Reading::Some);
+    assert!(is_held_up(&mut room, ana, 5 * CACHE_LIMIT), "it is on its way");
+    flood(&mut room, ana, 10);
+    room.return_unsent(joao, &out, 0, 7 * CACHE_LIMIT);
+    assert!(is_held_up(&mut room, ana, 7 * CACHE_LIMIT), "it has come back");
+    assert_eq!(evicted(&mut room), []);
+    // He reads on, but slowly.
+    for second in 1..30 {
+        takes(&mut room, joao, 1, Duration::from_secs(second));
+        assert!(is_held_up(&mut room, ana, Duration::from_secs(second)));
+    }
+    takes(&mut room, joao, 1, Duration::from_secs(31));
+    assert!(!room.must_wait(Duration::from_secs(31)), "he has had his time");
+}
+
+#[test]
+fn who_comes_and_leaves_at_once_is_not_waited_for() {
+    let mut room = Room::new(Rules::default());
+    let ana = room.enter();
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    let [joao, bia] = [room.enter(), room.enter()];
+    let log = room.follow();
+    room.read(bia, &mut Vec::new()); // She has been a guest for long.
+    flood(&mut room, ana, 1000);
+    while room.read_on(log, &mut Vec::new()) == Followed::Some {}
+    for (id, nick) in [(joao, "joao"), (bia, "bia")] {
+        room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
+        room.hear(id, Ok(b"QUIT"), Duration::ZERO);
+        assert!(!room.must_wait(CACHE_LIMIT));
+    }
+}
+
+#[test]
+fn who_leaves_and_has_read_all_is_not_waited_for() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    flood(&mut room, ana, 280);
+    room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
+    assert!(is_held_up(&mut room, ana, CACHE_LIMIT));
+    while room.read(joao, &mut Vec::new()) == Reading::Some {}
+    assert!(!is_held_up(&mut room, ana, 3 * CACHE_LIMIT), "it is nothing to him");
+    flood(&mut room, ana, 2000);
+    assert_eq!(evicted(&mut room), []);
+}
+
+#[test]
+fn who_was_waited_for_twice_and_then_read_is_waited_for_longer() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    let ms = Duration::from_millis;
+    flood(&mut room, ana, 800);
+    assert!(is_held_up(&mut room, ana, ms(0)));
+    takes(&mut room, joao, 0, ms(900)); // His kernel takes nothing.
+    assert!(!room.must_wait(ms(1001)), "then he does not read");
+    // What he takes once may be what the systems between us have room for.
+    takes(&mut room, joao, 5000, ms(1500));
+    assert!(is_held_up(&mut room, ana, ms(2000)));
+    takes(&mut room, joao, 0, ms(2900));
+    assert!(!room.must_wait(ms(3001)));
+    takes(&mut room, joao, 5000, ms(3500));
+    takes(&mut room, joao, 0, ms(3600));
+    assert!(is_held_up(&mut room, ana, ms(4000)));
+    flood(&mut room, ana, 110);
+    takes(&mut room, joao, 0, ms(5000));
+    assert!(room.must_wait(ms(5001)) && room.must_wait(ms(7000)));
+    takes(&mut room, joao, 0, ms(7900));
+    assert!(!room.must_wait(ms(8001)), "he has stopped reading");
+}
+
+#[test]
+fn who_has_history_to_read_is_waited_for_too() {
+    let mut room = Room::new(Rules { history: 1000, ..Rules::default() });
+    let [ana, joao] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    flood(&mut room, ana, 1000);
+    room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+    flood(&mut room, ana, 230);
+    assert!(!room.must_wait(Duration::ZERO), "history is behind by its nature");
+    flood(&mut room, ana, 50);
+    assert!(is_held_up(&mut room, ana, CACHE_LIMIT));
+    let second = Duration::from_secs(1);
+    takes(&mut room, joao, 0, second);
+    assert!(!room.must_wait(2 * CACHE_LIMIT + second), "he does not read");
+}
+
+#[test]
+fn who_tells_somebody_too_much_in_private_waits_and_nobody_else() {
+    let mut room = Room::new(Rules::default());
+    let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
+    for (id, nick) in [(ana, "ana"), (joao, "joao"), (bia, "bia")] {
+        room.hear(id, Ok(format!("NICK {nick}").as_bytes()), Duration::ZERO);
+    }
+    let second = Duration::from_secs(1);
+    let line = format!("MSG @joao {}", "x".repeat(1000));
+    for lines in [200, 150] {
+        assert!(!room.must_wait_for_reader(ana, second));
+        for _ in 0..lines {
+            room.hear(ana, Ok(line.as_bytes()), second);
+        }
+        room.hear(ana, Ok(b"MSG @bia and something to somebody else"), second);
+    }
+    assert!(room.must_wait_for_reader(ana, second));
+    assert!(!room.must_wait(second) && !room.must_wait_for_reader(bia, second));
+    room.hear(bia, Ok(b"MSG @joao psst"), second);
+    assert!(room.must_wait_for_reader(bia, second), "she knows how much he has to read");
+    takes(&mut room, joao, 0, 2 * second);
+    assert!(!room.must_wait_for_reader(ana, 2 * second), "he does not read");
+    // Nor is it forgotten whom she presses when she tells that to one who does not.
+    for _ in 0..200 {
+        room.hear(ana, Ok(format!("MSG @bia {}", "x".repeat(1000)).as_bytes()), second);
+    }
+    room.read(joao, &mut Vec::new());
+    for _ in 0..2 {
+        room.hear(ana, Ok(line.as_bytes()), 2 * second);
+    }
+    room.hear(ana, Ok(b"MSG @bia psst"), 2 * second);
+    assert!(room.must_wait_for_reader(ana, 2 * second));
+    while room.read(joao, &mut Vec::new()) == Reading::Some {}
+    assert!(!room.must_wait_for_reader(ana, 2 * second));
+    for _ in 0..300 {
+        room.hear(ana, Ok(line.as_bytes()), 2 * second);
+    }
+    assert!(room.must_wait_for_reader(ana, 2 * second));
+    room.hear(joao, Ok(b"QUIT"), 2 * second);
+    assert!(!room.must_wait_for_reader(ana, 2 * second), "he is told nothing more");
+}
+
+#[test]
+fn a_crowd_that_is_cut_off_at_once_is_no_deeper_than_one() {
+    let mut room = Room::new(Rules::default());
+    let ids: Vec<SessionId> = (0..5000).map(|_| room.enter()).collect();
+    for (n, &id) in ids.iter().enumerate() {
+        room.hear(id, Ok(format!("NICK u{n}").as_bytes()), Duration::ZERO);
+    }
+    flood(&mut room, ids[0], 1200);
+    assert_eq!(evicted(&mut room).len(), 4999);
+    assert!(room.is_member(ids[0]));
+}
+
+#[test]
+fn a_newcomer_with_history_to_read_may_be_the_slowest() {
+    let mut room = Room::new(Rules { history: 10, ..Rules::default() });
+    let [ana, joao] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    let mut out = Vec::new();
+    while room.feed.slowest == 0 {
+        room.hear(ana, Ok(b"MSG so much to say"), Duration::ZERO);
+        room.read(ana, &mut out);
+        out.clear();
+    }
+    room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+    assert!(
+        room.sessions[joao.0].reader.unread.start >= room.feed.slowest,
+        "he would not be let go in time"
+    );
+}
+
+#[test]
+fn whoever_does_not_read_what_they_are_told_alone_is_let_go_too() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    let line = format!("MSG @joao {}", "x".repeat(1000));
+    for _ in 0..=MAX_NOTES / 1000 {
+        room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    assert_eq!(evicted(&mut room).into_iter().map(|cut| cut.id).collect::<Vec<_>>(), [joao]);
+    assert!(room.accepts_input(ana) && !room.is_member(joao));
+}
+
+#[test]
+fn whoever_leaves_most_unread_is_let_go_when_all_together_leave_too_much() {
+    let mut room = Room::new(Rules::default());
+    let ana = room.enter();
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    let line = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+    let most = MAX_ALL_NOTES / (MAX_NOTES / 2);
+    let sleepers: Vec<SessionId> = (0..most).map(|_| room.enter()).collect();
+    for (n, &sleeper) in sleepers.iter().enumerate() {
+        room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+        // The one of whom there is most is neither the first nor the last.
+        let notes = MAX_NOTES / 2 + if n == 5 { 100_000 } else { 0 };
+        for _ in 0..notes / 1000 {
+            room.hear(ana, Ok(format!("MSG @n{n} {line}").as_bytes()), Duration::ZERO);
+            while room.read(ana, &mut Vec::new()) == Reading::Some {}
+        }
+    }
+    let cut = evicted(&mut room);
+    assert_eq!(cut.iter().map(|cut| cut.id).collect::<Vec<_>>(), [sleepers[5]]);
+    assert_eq!(cut[0].reason, EvictReason::Behind);
+}
+
+#[test]
+fn who_is_let_go_for_the_sake_of_memory_may_push_out_others_and_that_is_all() {
+    let mut room = Room::new(Rules::default());
+    let ana = room.enter();
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    let sleepers: Vec<SessionId> = (0..600).map(|_| room.enter()).collect();
+    for (n, &sleeper) in sleepers.iter().enumerate() {
+        room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+    }
+    for &id in sleepers.iter().chain([&ana]) {
+        while room.read(id, &mut Vec::new()) == Reading::Some {}
+    }
+    // All are as far behind as they can be; that one leaves is one line too many.
+    flood(&mut room, ana, TRANSCRIPT / 1000);
+    let rest = TRANSCRIPT % 1000 - "FROM ana [all]: \n".len();
+    room.hear(ana, Ok(format!("MSG {}", "x".repeat(rest)).as_bytes()), Duration::ZERO);
+    while room.read(ana, &mut Vec::new()) == Reading::Some {}
+    let text = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+    for n in (0..sleepers.len()).cycle() {
+        room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
+        let weight: usize = room.sessions.iter().map(|(_, session)| session.reader.weight()).sum();
+        assert!(weight <= MAX_ALL_NOTES + RECOUNT_AFTER, "{weight} bytes are kept");
+        if room.population() == 1 {
+            break;
+        }
+    }
+    assert_eq!(evicted(&mut room).len(), sleepers.len());
+    assert!(room.is_member(ana));
+}
+
+#[test]
+fn who_reads_is_not_let_go_for_those_who_do_not() {
+    let mut room = Room::new(Rules::default());
+    let [ana, bia] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    room.hear(bia, Ok(b"NICK bia"), Duration::ZERO);
+    let sleepers: Vec<SessionId> = (0..170).map(|_| room.enter()).collect();
+    for (n, &sleeper) in sleepers.iter().enumerate() {
+        room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+    }
+    let text = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+    for _ in 0..98 {
+        for n in 0..sleepers.len() {
+            room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
+        }
+    }
+    assert_eq!(evicted(&mut room), []);
+    while room.read(bia, &mut Vec::new()) == Reading::Some {}
+    for &sleeper in &sleepers {
+        takes(&mut room, sleeper, 0, Duration::from_secs(2));
+    }
+    // Bia, who reads, is told more than any of them.
+    for _ in 0..500 {
+        let line = format!("MSG @bia {text}");
+        room.hear(ana, Ok(line.as_bytes()), Duration::from_secs(2));
+    }
+    let cut = evicted(&mut room);
+    assert!(!cut.is_empty() && room.is_member(bia), "{cut:?}");
+    assert!(cut.iter().all(|cut| sleepers.contains(&cut.id)), "{cut:?}");
+}
+
+#[test]
+fn who_reads_what_takes_memory_is_not_slow_for_that() {
+    let mut room = Room::new(Rules::default());
+    let [ana, bia] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    room.hear(bia, Ok(b"NICK bia"), Duration::ZERO);
+    let text = "x".repeat(1000 - "FROM ana [dm]: \n".len());
+    for n in 0..20 {
+        let sleeper = room.enter();
+        room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+        for _ in 0..700 {
+            room.hear(ana, Ok(format!("MSG @n{n} {text}").as_bytes()), Duration::ZERO);
+            room.hear(bia, Ok(b"WHO"), Duration::ZERO);
+            while room.read(bia, &mut Vec::new()) == Reading::Some {}
+        }
+    }
+    assert_eq!(evicted(&mut room), []);
+    assert_eq!(room.sessions[bia.0].reader.lag.late(), 0);
+}
+
+#[test]
+fn to_read_slowly_takes_no_memory() {
+    let mut room = Room::new(Rules { history: 10, ..Rules::default() });
+    let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+    flood(&mut room, ana, 50);
+    room.hear(bia, Ok(b"NICK bia"), Duration::ZERO); // She has history to read.
+    for (id, line) in [(joao, "OK welcome joao\n"), (bia, "History: 10\n")] {
+        let mut heard = Vec::new();
+        loop {
+            let mut batch = Vec::new();
+            if room.read(id, &mut batch) != Reading::Some {
+                break;
+            }
+            let passed = batch.len().min(300);
+            room.return_unsent(id, &batch, passed, Duration::ZERO);
+            heard.extend_from_slice(&batch[..passed]);
+            let kept = room.sessions[id.0].reader.note_bytes();
+            assert!(kept < 1000, "{kept} bytes are kept for one who has no private lines");
+        }
+        let heard = String::from_utf8(heard).unwrap();
+        let talk = heard.split_once(line).unwrap().1;
+        let whole = |line: &&str| line.starts_with("FROM ana ") && line.len() == 999;
+        assert_eq!(talk.lines().filter(whole).count(), if id == joao { 50 } else { 10 });
+    }
+}
+
+#[test]
+fn who_is_told_no_more_is_heard_all_the_same() {
+    let mut room = Room::new(Rules::default());
+    let [ana, joao] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    while room.read(ana, &mut Vec::new()) == Reading::Some {}
+    room.discard_output(joao);
+    for line in ["NICK joao", "MSG one", "NICK rui", "WHO", "MSG two", "QUIT"] {
+        room.hear(joao, Ok(line.as_bytes()), Duration::ZERO);
+        let done = if line == "QUIT" { Reading::Over } else { Reading::Nothing };
+        assert_eq!(room.read(joao, &mut Vec::new()), done, "after {line}");
+    }
+    let mut heard = Vec::new();
+    while room.read(ana, &mut heard) == Reading::Some {}
+    let expected = "User joao joined.\n\
+        FROM joao [all]: one\n\
+        User joao left the chat.\n\
+        User rui joined.\n\
+        FROM rui [all]: two\n\
+        User rui left the chat.\n";
+    assert_eq!(String::from_utf8_lossy(&heard), expected);
+    // However much is said, it is not behind.
+    flood(&mut room, ana, 2 * TRANSCRIPT / 1000);
+    assert_eq!(evicted(&mut room), []);
+}
+
+#[test]
+fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
+    let (mut room, [ana, _joao]) = ana_and_joao();
+    let mut text = 0;
+    while evicted(&mut room).is_empty() {
+        room.hear(ana, Ok(b"MSG @joao x"), Duration::ZERO);
+        room.hear(ana, Ok(b"MSG x"), Duration::ZERO);
+        while room.read(ana, &mut Vec::new()) == Reading::Some {}
+        text += "FROM ana [dm]: x\n".len();
+    }
+    assert!(text < MAX_NOTES / 4, "{text} bytes of text are a quarter of it");
+}
+
+#[test]
+fn history_that_is_overwritten_while_it_is_passed_on_is_not_torn() {
+    let mut room = Room::new(Rules { history: 1000, ..Rules::default() });
+    let [ana, joao] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    flood(&mut room, ana, 1000);
+    room.hear(joao, Ok(b"NICK joao"), Duration::ZERO);
+    let mut batch = Vec::new();
+    assert_eq!(room.read(joao, &mut batch), Reading::Some);
+    room.return_unsent(joao, &batch, 2500, Duration::ZERO);
+    let left = |room: &Room| TRANSCRIPT as u64 - room.sessions[joao.0].reader.lag(room.head());
+    while left(&room) > 2000 {
+        flood(&mut room, ana, 1);
+    }
+    batch.clear();
+    assert_eq!(room.read(joao, &mut batch), Reading::Some);
+    flood(&mut room, ana, 4);
+    assert_eq!(evicted(&mut room), []);
+    room.return_unsent(joao, &batch, 20_300, Duration::ZERO);
+    assert_eq!(evicted(&mut room).len(), 1);
+    assert_eq!(room.read(joao, &mut batch), Reading::Over);
+}
+
+#[test]
+fn what_is_on_its_way_is_neither_lost_nor_heard_twice_whatever_happens_meanwhile() {
+    let rules = Rules { history: 5, greeting: vec!["hi".into()], ..Rules::default() };
+    for seed in 0..2000 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        // The same happens in both rooms; in one, what is read may come back later.
+        let mut rooms = [(); 2].map(|()| Room::new(rules.clone()));
+        let ids = [(); 3].map(|()| rooms.each_mut().map(Room::enter)[0]);
+        let mut heard = [(); 3].map(|()| [Vec::new(), Vec::new()]);
+        let mut on_its_way = [None, None, None];
+        for turn in 0..60 {
+            let now = Duration::from_secs(turn);
+            let who = dice.usize(..ids.len());
+            let line = match dice.usize(..12) {
+                0..3 if on_its_way[who].is_none() => {
+                    let mut batch = Vec::new();
+                    if rooms[0].read(ids[who], &mut batch) == Reading::Some {
+                        on_its_way[who] = Some(batch);
+                    }
+                    continue;
+                }
+                0..6 => {
+                    let Some(batch) = on_its_way[who].take() else { continue };
+                    let sent = dice.usize(..=batch.len());
+                    if sent < batch.len() {
+                        rooms[0].return_unsent(ids[who], &batch, sent, Duration::ZERO);
+                    }
+                    heard[who][0].extend_from_slice(&batch[..sent]);
+                    continue;
+                }
+                6..8 => format!("NICK n{who}{}", dice.usize(..4)),
+                8..10 => format!("MSG hello {turn}"),
+                10 => format!("MSG @n{}{} psst", dice.usize(..3), dice.usize(..4)),
+                _ if dice.usize(..8) == 0 => "QUIT".into(),
+                _ => "WHO".into(),
+            };
+            rooms.iter_mut().for_each(|room| room.hear(ids[who], Ok(line.as_bytes()), now));
+        }
+        for ((id, heard), batch) in ids.into_iter().zip(&mut heard).zip(on_its_way) {
+            heard[0].extend(batch.unwrap_or_default());
+            for (room, heard) in rooms.iter_mut().zip(heard.iter_mut()) {
+                while room.read(id, heard) == Reading::Some {}
+            }
+            let [late, at_once] = heard.each_ref().map(|heard| String::from_utf8_lossy(heard));
+            assert_eq!(late, at_once, "with seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_is_taken_back_is_read_next_and_a_last_word_is_the_last() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    for line in ["MSG one", "MSG @joao two", "MSG three"] {
+        room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    let (mut heard, mut batch) = (Vec::new(), Vec::new());
+    while room.read(joao, &mut batch) == Reading::Some {
+        let passed = batch.len().min(7);
+        room.return_unsent(joao, &batch, passed, Duration::ZERO);
+        heard.extend(batch.drain(..passed));
+        batch.clear();
+        if heard.len() == 35 {
+            room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
+        }
+    }
+    let expected = "New User. Please register with: NICK <your_nick>\n\
+        OK welcome joao\n\
+        FROM ana [all]: one\n\
+        FROM ana [dm]: two\n\
+        FROM ana [all]: three\n\
+        BYE\n";
+    assert_eq!(String::from_utf8_lossy(&heard), expected);
+    // Whoever was cut off is told nothing, and is cut off once.
+    while room.read(ana, &mut batch) == Reading::Some {}
+    room.evict(ana, EvictReason::Stalled);
+    room.return_unsent(ana, &batch, 0, Duration::ZERO);
+    room.evict(ana, EvictReason::Lost);
+    assert_eq!(room.read(ana, &mut Vec::new()), Reading::Over);
+    let cut = evicted(&mut room);
+    assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [EvictReason::Stalled]);
+}
+
+#[test]
+fn who_does_not_take_their_last_word_is_still_known_by_name() {
+    for leave in ["QUIT", "kick", "close"] {
+        let mut room = Room::new(Rules::default());
+        let ana = room.enter();
+        room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+        match leave {
+            "kick" => room.kick(ana, ""),
+            "close" => _ = room.close("good night"),
+            quit => room.hear(ana, Ok(quit.as_bytes()), Duration::ZERO),
+        }
+        room.evict(ana, EvictReason::Stalled);
+        let cut = evicted(&mut room).pop().unwrap();
+        assert_eq!(cut.nick.as_ref().map(Nick::as_str), Some("ana"), "{leave}");
+    }
+}
+
+#[test]
+fn follower_goes_on_after_a_gap() {
+    let (mut room, [ana, joao]) = ana_and_joao();
+    let log = room.follow();
+    flood(&mut room, ana, 10);
+    let mut read = Vec::new();
+    assert_eq!(room.read_on(log, &mut read), Followed::Some);
+    assert_eq!((read.len(), room.read_on(log, &mut read)), (10_000, Followed::Nothing));
+    flood(&mut room, ana, TRANSCRIPT / 1000 + 10);
+    assert_eq!(evicted(&mut room)[0].id, joao, "no follower is evicted");
+    assert_eq!(room.read_on(log, &mut read), Followed::Gap);
+    read.clear();
+    flood(&mut room, ana, 1);
+    assert_eq!(room.read_on(log, &mut read), Followed::Some);
+    assert!(read.starts_with(b"FROM ana") && read.ends_with(b"\n"), "it reads whole lines");
+    room.close("good night");
+    read.clear();
+    assert_eq!(room.read_on(log, &mut read), Followed::Some);
+    assert_eq!(read, b"FROM server [all]: good night\n");
+    assert_eq!(room.read_on(log, &mut read), Followed::Closed);
+}
+
+#[test]
+fn a_guest_or_an_observer_is_told_nothing_that_is_not_for_them() {
+    let mut room = Room::new(Rules::default());
+    let [ana, guest] = [room.enter(), room.enter()];
+    let log = room.follow();
+    for line in ["NICK ana", "MSG olá", "MSG @ana psst", "QUIT"] {
+        room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    let (mut heard, mut logged) = (Vec::new(), Vec::new());
+    while room.read(guest, &mut heard) == Reading::Some {}
+    while room.read_on(log, &mut logged) == Followed::Some {}
+    assert_eq!(heard, b"New User. Please register with: NICK <your_nick>\n");
+    let expected = "User ana joined.\nFROM ana [all]: olá\nUser ana left the chat.\n";
+    assert_eq!(String::from_utf8_lossy(&logged), expected);
+}
+
+#[test]
+fn the_list_of_a_crowd_comes_in_lines_that_every_client_can_take() {
+    let mut room = Room::new(Rules::default());
+    let ids: Vec<SessionId> = (0..300).map(|_| room.enter()).collect();
+    for (n, &id) in ids.iter().enumerate() {
+        let nick = format!("NICK {n:03}-{}", "日".repeat(28));
+        room.hear(id, Ok(nick.as_bytes()), Duration::ZERO);
+    }
+    let last = ids[299];
+    let mut out = Vec::new();
+    while room.read(last, &mut out) == Reading::Some {}
+    out.clear();
+    room.hear(last, Ok(b"WHO"), Duration::ZERO);
+    while room.read(last, &mut out) == Reading::Some {}
+
+    let lines: Vec<&str> = str::from_utf8(&out).unwrap().lines().collect();
+    assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_EVENT));
+    let mut nicks = Vec::new();
+    for line in lines {
+        let Event::Users(some) = Event::parse(line) else { panic!("{line}") };
+        nicks.extend(some);
+    }
+    assert!(nicks.len() == 300 && nicks.is_sorted());
+}
+
+#[test]
+fn when_the_room_closes_everyone_is_told_and_nobody_is_seen_to_leave() {
+    let mut room = Room::new(Rules::default());
+    let [ana, guest] = [room.enter(), room.enter()];
+    room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
+    room.take_effects();
+    assert_eq!(room.close("good night"), 1);
+    for (id, expected) in [
+        (ana, "OK welcome ana\nFROM server [all]: good night\nBYE\n"),
+        (guest, "FROM server [all]: good night\nBYE\n"),
+    ] {
+        let mut out = Vec::new();
+        while room.read(id, &mut out) == Reading::Some {}
+        let told = String::from_utf8(out).unwrap();
+        assert_eq!(told, format!("{}\n{expected}", Event::Greeting));
+        assert_eq!(room.read(id, &mut Vec::new()), Reading::Over);
+        room.leave(id);
+    }
+    assert_eq!(room.take_effects().changes, []);
+    let late = room.enter();
+    room.hear(late, Ok(b"NICK late"), Duration::ZERO);
+    assert!(!room.is_member(late));
+}
