@@ -23,18 +23,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Local;
-use colored::Colorize;
 use smol::future::{or, race};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer};
 
 use crate::config::{Connect, Format, Target};
-use crate::editor::{LAST_LINES, Prompt};
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
 use crate::screen::{self, Stream};
 use crate::stdio::Piece;
+use crate::terminal::{LAST_LINES, Prompt};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
@@ -82,7 +81,7 @@ const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_sec
 /// is no nick; if the output or the log cannot be written.
 pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
-    let desk = Desk::sit(config, interrupts.trigger(), &texts.client);
+    let desk = Desk::sit(config, interrupts.trigger(), texts);
     if let Some(editor) = &desk.editor {
         editor.restore_on_panic();
     }
@@ -661,7 +660,7 @@ impl<'a> Conversation<'a> {
                     self.desk.ask(&(self.texts.client.nickname)(&proposal), &draft);
                 }
                 Act::Prompt(nick) => self.set_prompt(&nick),
-                // Where rustyline paints next, there is nothing above it any more.
+                // The line is painted anew below it.
                 Act::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
                 Act::End if self.lost || !self.unsent.is_empty() => {
                     return Some(Ending::Failed(self.explain(Failure::Lost)));
@@ -755,9 +754,8 @@ impl<'a> Conversation<'a> {
 
     fn set_prompt(&self, nick: &str) {
         if let Some(editor) = &self.desk.editor {
-            let raw = format!("{}> ", visible(nick));
-            let styled = raw.bold().to_string();
-            editor.set_prompt(Prompt { raw, styled, ..Prompt::default() });
+            let text = format!("{}> ", visible(nick));
+            editor.set_prompt(Prompt { text, ..Prompt::default() });
         }
     }
 

@@ -12,11 +12,11 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::config;
 use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
-use crate::editor::write_out;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::screen::{self, Stream};
 use crate::stdio::Stderr;
+use crate::terminal::write_out;
 use crate::texts::{self, Texts};
 use crate::wire::DEFAULT_PORT;
 

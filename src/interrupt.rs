@@ -7,10 +7,12 @@ use async_channel::{Receiver, Sender};
 use smol::future::or;
 
 #[cfg(unix)]
-#[allow(unsafe_code)] // What a signal is to do is only told where it could be changed, too.
+#[allow(unsafe_code)] // What a signal does is told, and changed, by unsafe calls alone.
 mod unix;
 #[cfg(unix)]
 use unix as imp;
+#[cfg(unix)]
+pub use unix::{can_stop, stop};
 
 #[cfg(windows)]
 #[allow(unsafe_code)] // How else could the system be asked to call us?

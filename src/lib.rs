@@ -7,7 +7,7 @@
 //!    [`interrupt`], being asked to stop; [`stdio`], the standard streams;
 //! 2. [`room`], who is here and what has been said, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
-//!    user asked for; [`error`], why the program stopped; [`editor`], the line at
+//!    user asked for; [`error`], why the program stopped; [`terminal`], the line at
 //!    the bottom of the terminal; [`screen`], how wide that is; [`logfile`], a file that
 //!    lines are appended to;
 //! 3. [`server`], the sockets, the tasks and the one lock; [`client`], a line
@@ -26,7 +26,6 @@ pub mod client;
 pub mod config;
 pub mod discover;
 pub mod discovery;
-pub mod editor;
 pub mod error;
 pub mod guess;
 pub mod interrupt;
@@ -35,5 +34,6 @@ pub mod room;
 pub mod screen;
 pub mod server;
 pub mod stdio;
+pub mod terminal;
 pub mod texts;
 pub mod wire;

@@ -30,6 +30,8 @@ pub struct Texts {
     pub operator: Operator,
     /// The server's terminal.
     pub server: Server,
+    /// The line at the bottom of a terminal.
+    pub terminal: Terminal,
 }
 
 /// Help, and what is said to those who get the command line wrong. Values that
@@ -468,6 +470,16 @@ fn of(locale: &str) -> &'static Texts {
         Some(language) if language.eq_ignore_ascii_case("pt") => &PORTUGUESE,
         _ => &ENGLISH,
     }
+}
+
+/// What the line editor shows of its own.
+#[derive(Debug)]
+pub struct Terminal {
+    /// The draft is too tall to be shown: how many lines it has.
+    pub lines: fn(usize) -> String,
+    /// The prompt of a search in the history: what is looked for, and whether nothing
+    /// was found.
+    pub search: fn(&str, bool) -> String,
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use crate::client::burst::{Burst, Input};
 use crate::client::entry;
 use crate::client::plain::{self, Remarks};
 use crate::config::{Connect, Format};
-use crate::editor::{self, Editor, Prompt, Purpose, Typed};
 use crate::interrupt::Trigger;
 use crate::screen::{self, Stream};
 use crate::stdio::Piece;
-use crate::texts::Client;
+use crate::terminal::{self, Editor, Prompt, Purpose, Typed};
+use crate::texts::Texts;
 
 /// Standard input and output, or the line editor on both.
 pub struct Desk {
@@ -37,7 +37,7 @@ enum Keys {
 
 impl Desk {
     /// Looks what there is. A Ctrl-C that is only a key pulls `interrupt`.
-    pub fn sit(config: &Connect, interrupt: Trigger, texts: &Client) -> Desk {
+    pub fn sit(config: &Connect, interrupt: Trigger, texts: &'static Texts) -> Desk {
         let terminal = io::stdout().is_terminal();
         let variable = |name: &str| env::var(name).unwrap_or_default();
         let colour = config.color.is_wanted(terminal, variable);
@@ -46,15 +46,16 @@ impl Desk {
         colored::control::set_virtual_terminal(true).ok();
         let asks = io::stdin().is_terminal();
         let purpose = || Purpose {
-            commands: entry::commands(texts),
+            commands: entry::commands(&texts.client),
             addresses: true,
             colour,
-            changes_prompt: entry::renames,
+            notifies: false,
             interrupt,
-            garbled: texts.garbled,
+            garbled: texts.client.garbled,
+            texts: &texts.terminal,
         };
         // If the terminal does not take part, a plain one is better than none.
-        let editor = (config.format == Format::Text && editor::is_capable())
+        let editor = (config.format == Format::Text && terminal::is_capable())
             .then(|| Editor::start(purpose()).ok())
             .flatten();
         let (editor, keys) = match editor {
@@ -74,7 +75,7 @@ impl Desk {
             Keys::Plain(lines) => lines.next().await,
             Keys::Editor(typed) => Ok(match typed.recv().await {
                 Ok(Typed::Line { text, pasted }) => {
-                    let piece = Piece { bytes: clean(&text).into(), begins: true, ends: true };
+                    let piece = Piece { bytes: text.into(), begins: true, ends: true };
                     Some(Input { piece, pasted })
                 }
                 Ok(Typed::End) | Err(_) => None,
@@ -92,8 +93,7 @@ impl Desk {
     pub fn ask(&self, question: &str, draft: &str) {
         match &self.editor {
             Some(editor) => editor.set_prompt(Prompt {
-                raw: question.into(),
-                styled: question.into(),
+                text: question.into(),
                 draft: draft.into(),
                 question: true,
             }),
@@ -107,11 +107,6 @@ impl Desk {
             self.remarks.say("\n".into());
         }
     }
-}
-
-/// What was pasted may hold anything; blanks, tabs and lines are all that is kept of it.
-fn clean(entered: &str) -> String {
-    entered.chars().filter(|&c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
 }
 
 /// Says something about the client itself, where it disturbs nothing.

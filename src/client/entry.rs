@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::editor::{Argument, Command as Known};
 use crate::guess::{self, Unclear};
+use crate::terminal::{Argument, Command as Known};
 use crate::texts::Client;
 use crate::wire::sanitize::is_blank;
 use crate::wire::{Command, Refusal, literal};
@@ -242,11 +242,6 @@ fn without_at(nick: &str) -> &str {
 /// Whether the first thing to be seen in a text is an at sign, in any width.
 fn is_addressed(text: &str) -> bool {
     first_mark(text.trim_start_matches(is_unseen)) == Some('@')
-}
-
-/// Whether a line may be followed by another prompt.
-pub fn renames(line: &str) -> bool {
-    !line.contains('\n') && matches!(Entry::of(line), Entry::Nick(_))
 }
 
 /// A word by which people leave elsewhere, alone on its line.
@@ -532,16 +527,6 @@ mod tests {
                 Verb::Quit => Entry::Quit,
             };
             check(&line, expected);
-        }
-    }
-
-    #[test]
-    fn only_another_nick_changes_the_prompt() {
-        for line in ["/nick bia", "NICK bia", "/n bia"] {
-            assert!(renames(line), "{line}");
-        }
-        for line in ["/nick", "NICK is late today", "NICK a\nb", "oi"] {
-            assert!(!renames(line), "{line}");
         }
     }
 }

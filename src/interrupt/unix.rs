@@ -7,6 +7,9 @@ use std::ptr;
 
 use async_signal::{Signal, Signals};
 use nix::libc;
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, Signal as NixSignal, raise, sigaction,
+};
 use smol::stream::StreamExt;
 
 use super::Interrupt;
@@ -43,6 +46,29 @@ impl Interrupts {
 pub fn outlive_file_limit() {
     // SAFETY: no handler is installed, so that nothing runs in a signal's context.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Whether the program can be stopped by a shell, and goes on later.
+pub fn can_stop() -> bool {
+    !is_ignored(libc::SIGTSTP)
+}
+
+/// Stops the program as if nobody had watched for that, until somebody continues it.
+/// Where nobody could, the system does not stop it.
+pub fn stop() {
+    if !can_stop() {
+        return;
+    }
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default action runs no code of ours, and what was there before was
+    // a handler that is as good now as it was then.
+    unsafe {
+        let Ok(watched) = sigaction(NixSignal::SIGTSTP, &default) else { return };
+        // Only a signal that this thread sends itself has certainly stopped it when it
+        // is back.
+        raise(NixSignal::SIGTSTP).ok();
+        sigaction(NixSignal::SIGTSTP, &watched).ok();
+    }
 }
 
 /// Whether whoever started the program wants it to ignore a signal.

@@ -37,8 +37,8 @@ impl Interrupts {
         if unsafe { SetConsoleCtrlHandler(Some(on_event), TRUE) } == FALSE {
             return Err(io::Error::last_os_error());
         }
-        // A program that has anything to do with windows, as rustyline has with the
-        // clipboard, is told the end of the session in no other way.
+        // A program that has anything to do with windows is told the end of the session in
+        // no other way.
         thread::spawn(keep_window);
         Ok(Interrupts(receiver))
     }

@@ -12,10 +12,8 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, TryRecvError};
 use chrono::Local;
-use colored::Colorize;
 
 use crate::config::Color;
-use crate::editor::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::error;
 use crate::interrupt::Trigger;
 use crate::room::{Change, EvictReason, Eviction, MemberChange};
@@ -24,6 +22,7 @@ use crate::server::hub::{Hub, Report};
 use crate::server::operator;
 use crate::server::origin::own_addresses;
 use crate::stdio::{self, Stderr};
+use crate::terminal::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::texts::{self, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, Nick};
@@ -59,7 +58,7 @@ impl Console {
         texts: &'static Texts,
     ) -> (Console, CommandSource) {
         let plain = Console { editor: None, quiet, texts };
-        if quiet || !io::stdin().is_terminal() || !editor::is_ours() {
+        if quiet || !io::stdin().is_terminal() || !terminal::is_ours() {
             return (plain, CommandSource::None);
         }
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
@@ -69,11 +68,12 @@ impl Console {
             commands: operator::commands(&texts.operator).to_vec(),
             addresses: false,
             colour,
-            changes_prompt: |_| false,
+            notifies: false,
             interrupt,
             garbled: texts.client.garbled,
+            texts: &texts.terminal,
         };
-        let started = editor::is_capable().then(|| Editor::start(purpose()).ok()).flatten();
+        let started = terminal::is_capable().then(|| Editor::start(purpose()).ok()).flatten();
         match started {
             Some((editor, typed)) => {
                 (Console { editor: Some(editor), ..plain }, CommandSource::Editor(typed))
@@ -85,9 +85,7 @@ impl Console {
     /// Lets the operator type, if there is an editor.
     pub fn begin(&self) {
         if let Some(editor) = &self.editor {
-            let raw = "> ".to_string();
-            let styled = raw.bold().to_string();
-            editor.set_prompt(Prompt { raw, styled, ..Prompt::default() });
+            editor.set_prompt(Prompt { text: "> ".into(), ..Prompt::default() });
         }
     }
 
@@ -115,7 +113,7 @@ impl Console {
         let rows = screen::fit(text, Stream::Output);
         let printed = match &self.editor {
             Some(editor) => editor.print(&rows),
-            None => editor::write_out(&rows),
+            None => terminal::write_out(&rows),
         };
         printed.ok();
     }

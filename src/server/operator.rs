@@ -7,11 +7,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::editor::{Argument, Command};
 use crate::guess::{self, Unclear};
 use crate::room::SessionId;
 use crate::server::hub::{Hub, State};
 use crate::server::origin::{Origin, own_addresses};
+use crate::terminal::{Argument, Command};
 use crate::texts::Operator;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_blank, visible};

@@ -1,6 +1,6 @@
 use std::io::ErrorKind;
 
-use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
+use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Terminal, Texts};
 
 /// English.
 pub static ENGLISH: Texts = Texts {
@@ -422,6 +422,13 @@ All else is said to all; //TEXT says /TEXT",
         log_gap: |path| format!("the log {path} has a gap: the disk was too slow"),
         log_failed: |path, why| {
             format!("the log {path} cannot be written: {why}; the chat goes on")
+        },
+    },
+    terminal: Terminal {
+        lines: |count| format!("({count} lines)"),
+        search: |wanted, fails| match fails {
+            true => format!("(search: nothing) {wanted}: "),
+            false => format!("(search) {wanted}: "),
         },
     },
 };

@@ -1,6 +1,6 @@
 use std::io::ErrorKind;
 
-use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Texts};
+use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Terminal, Texts};
 
 /// Portuguese, as in Brazil.
 pub static PORTUGUESE: Texts = Texts {
@@ -586,6 +586,13 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         log_gap: |path| format!("o log {path} tem uma lacuna: o disco foi lento demais"),
         log_failed: |path, why| {
             format!("não foi possível gravar o log {path}: {why}; o chat continua")
+        },
+    },
+    terminal: Terminal {
+        lines: |count| format!("({count} linhas)"),
+        search: |wanted, fails| match fails {
+            true => format!("(busca: nada) {wanted}: "),
+            false => format!("(busca) {wanted}: "),
         },
     },
 };

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
     &["wire", "texts", "guess", "interrupt", "stdio"],
-    &["room", "discovery", "config", "error", "editor", "logfile", "screen"],
+    &["room", "discovery", "config", "error", "logfile", "screen", "terminal"],
     &["server", "client", "discover", "cli"],
     &["main"],
 ];
@@ -16,17 +16,25 @@ const FLOORS: [&[&str]; 4] = [
 const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 
 /// Modules that never wait: what they must not mention.
-const PURE: [&str; 10] = [
+const PURE: [&str; 18] = [
     "wire",
     "texts",
     "guess",
     "room",
-    "editor/words",
     "client/dialogue",
     "client/doorway",
     "client/entry",
     "client/paint",
     "client/people",
+    "terminal/burst",
+    "terminal/calls",
+    "terminal/completion",
+    "terminal/draft",
+    "terminal/history",
+    "terminal/keys",
+    "terminal/layout",
+    "terminal/line",
+    "terminal/painting",
 ];
 const WORLD: [&str; 9] = [
     "smol",

@@ -95,8 +95,13 @@ fn harmless(raw: &str, attack: &str) {
 /// another place nearby, the rest of a row or of the screen away, the cursor shown
 /// or not, pastes bracketed or not, a change shown at once.
 fn own_sequence(text: &str) -> Option<usize> {
-    let own =
-        ["[K", "[0K", "[J", "[0J", "[?2004h", "[?2004l", "[?25h", "[?25l", "[?2026h", "[?2026l"];
+    let own = [
+        "[K", "[0K", "[J", "[0J", "[?2004h", "[?2004l", "[?25h", "[?25l", "[?2026h", "[?2026l",
+        // Wrapping is off while the rows are painted, focus reports are on.
+        "[?7h", "[?7l", "[?1004h", "[?1004l",
+        // Modes that a dead program left on: mouse reports, and the keys of kitty.
+        "[?1000l", "[?1002l", "[?1003l", "[?1006l", "[?1015l", "[>u", "[<u",
+    ];
     if let Some(known) = own.iter().find(|known| text.starts_with(**known)) {
         return Some(known.len());
     }

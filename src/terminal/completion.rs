@@ -1,11 +1,6 @@
-//! What TAB and the arrows put into the line. Pure.
-
-use std::collections::VecDeque;
+//! What TAB puts into the line, and what is offered in grey. Pure.
 
 use crate::wire::Nick;
-
-/// How many lines can be called back.
-const MAX_HISTORY: usize = 500;
 
 /// A command that begins with a slash.
 #[derive(Clone, Copy, Debug)]
@@ -138,54 +133,6 @@ impl Words {
     }
 }
 
-/// The lines that were entered, and the one that was not yet.
-#[derive(Debug, Default)]
-pub struct History {
-    lines: VecDeque<String>,
-    /// Which of them is in the editor.
-    at: Option<usize>,
-    /// What was being typed before one of them was called back.
-    draft: String,
-}
-
-impl History {
-    /// Remembers a line.
-    pub fn push(&mut self, line: &str) {
-        self.at = None;
-        if self.lines.back().is_none_or(|last| last != line) {
-            self.lines.push_back(line.into());
-        }
-        if self.lines.len() > MAX_HISTORY {
-            self.lines.pop_front();
-        }
-    }
-
-    /// The line before the one that is in the editor, if there is one.
-    pub fn older(&mut self, current: &str) -> Option<String> {
-        let at = match self.at {
-            None => {
-                self.draft = current.into();
-                self.lines.len().checked_sub(1)?
-            }
-            Some(at) => at.checked_sub(1)?,
-        };
-        self.at = Some(at);
-        Some(self.lines[at].clone())
-    }
-
-    /// The line after it; behind the last one is what was being typed.
-    pub fn newer(&mut self) -> Option<String> {
-        let next = self.at? + 1;
-        self.at = (next < self.lines.len()).then_some(next);
-        Some(self.at.map_or_else(|| std::mem::take(&mut self.draft), |at| self.lines[at].clone()))
-    }
-
-    /// What is in the editor is none of these lines any more.
-    pub fn leave(&mut self) {
-        self.at = None;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,31 +213,5 @@ mod tests {
         for nothing in ["", "/", "/m", "/who", "/msg j", "/x", "w"] {
             assert_eq!(hint(nothing), None, "{nothing:?}");
         }
-    }
-
-    #[test]
-    fn what_was_being_typed_comes_back_behind_the_history() {
-        let mut history = History::default();
-        assert_eq!(history.older("draft"), None);
-        assert_eq!(history.newer(), None);
-        for line in ["one", "two", "two"] {
-            history.push(line);
-        }
-        assert_eq!(history.older("draft").as_deref(), Some("two"));
-        assert_eq!(history.older("two").as_deref(), Some("one"));
-        assert_eq!(history.older("one"), None);
-        assert_eq!(history.newer().as_deref(), Some("two"));
-        assert_eq!(history.newer().as_deref(), Some("draft"));
-        assert_eq!(history.newer(), None);
-    }
-
-    #[test]
-    fn history_is_bounded() {
-        let mut history = History::default();
-        for number in 0..=MAX_HISTORY {
-            history.push(&number.to_string());
-        }
-        assert_eq!(history.lines.len(), MAX_HISTORY);
-        assert_eq!(history.lines[0], "1");
     }
 }

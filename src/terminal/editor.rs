@@ -1,0 +1,558 @@
+//! The line editor of this process: the pure core between a keyboard and a screen.
+//!
+//! One thread reads keys, another one paints, so that a terminal that takes no output
+//! keeps nobody from leaving. They share one state. It is never locked while something
+//! is read or written.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::panic;
+use std::process;
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+
+use crate::interrupt::Trigger;
+use crate::terminal::burst::Burst;
+use crate::terminal::calls::{self, Calls};
+use crate::terminal::completion::{Command, Words};
+use crate::terminal::keys::{Decoder, Input};
+use crate::terminal::layout::harmless;
+use crate::terminal::line::{Deed, Line, Prompt};
+use crate::terminal::painting::{Change, Painting, at_once};
+use crate::terminal::system::{self, Keyboard, News, Tty, Waker};
+use crate::terminal::{Event, write_out};
+use crate::texts;
+
+/// How long the last lines may take to be shown, if there is no reason to wait longer.
+pub const LAST_LINES: Duration = Duration::from_millis(400);
+/// How long the very last line may take at least, however long those before took.
+const LAST_WORD: Duration = Duration::from_millis(100);
+/// How many bytes may wait to be shown before whoever shows more has to wait.
+const MAX_PENDING: usize = 64 << 10;
+/// How many bytes are shown at a time. A key is answered in between.
+const CHUNK: usize = 16 << 10;
+/// How long a terminal may know of a new size before we do. What was painted within this
+/// may have been cut.
+const SETTLED: Duration = Duration::from_millis(300);
+/// What follows bytes that are no text within this is left out with them.
+const GARBLED: Duration = Duration::from_millis(50);
+/// A job that goes on is continued by one signal, which may be told a moment later.
+const CONTINUED: Duration = Duration::from_secs(1);
+
+/// Modes that a dead program may have left on: mouse reports, and the keys of kitty.
+/// Then those that the editor needs: pastes and the focus are told.
+const BEGIN: &str = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[>u\
+                     \x1b[?2004h\x1b[?1004h";
+/// As it was, for whoever comes next.
+const END: &str = "\x1b[<u\r\x1b[K\x1b[?1004l\x1b[?2004l\x1b[?7h";
+
+/// What an editor is for.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// What can be completed when a line begins with a slash.
+    pub commands: Vec<Command>,
+    /// A line may begin with a nick to address somebody.
+    pub addresses: bool,
+    /// What is no text may be shown in grey or bold.
+    pub colour: bool,
+    /// The terminal may notify of who calls.
+    pub notifies: bool,
+    /// What Ctrl-C pulls where there is nothing to clear.
+    pub interrupt: Trigger,
+    /// What is said when bytes that are no text were typed or pasted.
+    pub garbled: &'static str,
+    /// What the editor shows of its own.
+    pub texts: &'static texts::Terminal,
+}
+
+/// Something that the user did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// Entered a line, or answered a question.
+    Line {
+        /// What was pasted may have line feeds and tabs in it, but no other controls.
+        text: String,
+        /// It begins with something that was pasted, so that it is no command.
+        pasted: bool,
+    },
+    /// Pressed Ctrl-D on an empty line, or the terminal is gone.
+    End,
+}
+
+/// The editor of this process' terminal. Clones are the same one.
+#[derive(Clone)]
+pub struct Editor(Arc<Shared>);
+
+/// What the threads share.
+struct Shared {
+    state: Mutex<State>,
+    /// Something in the state has changed.
+    changed: Condvar,
+    tty: Tty,
+    waker: Waker,
+    typed: Sender<Typed>,
+    purpose: Purpose,
+    reflows: bool,
+}
+
+struct State {
+    line: Line,
+    painting: Painting,
+    calls: Calls,
+    /// Lines to be shown above the line.
+    pending: String,
+    /// Sequences that change nothing on the screen.
+    aside: String,
+    phase: Phase,
+    /// The modes that the editor needs are on.
+    begun: bool,
+    /// Something is being written.
+    writing: bool,
+    /// The line has changed since it was painted.
+    dirty: bool,
+    /// Why nothing can be written any more.
+    broken: Option<io::ErrorKind>,
+    /// When the line was last painted.
+    painted: Instant,
+    /// What a signal asks for.
+    news: Option<News>,
+    /// When the job last went on.
+    continued: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The line is at the bottom of the terminal, if there is a prompt.
+    Open,
+    /// The job is stopped, or in the background.
+    Stopped,
+    /// Somebody is about to give the terminal back.
+    Finishing,
+    /// Nothing more is painted.
+    Closing,
+    /// The terminal is as it was found.
+    Closed,
+}
+
+impl Editor {
+    /// Takes the terminal over, if it [is capable](crate::terminal::is_capable). Nothing
+    /// is read before there is a [prompt](Editor::set_prompt).
+    ///
+    /// # Errors
+    /// If the system does not allow it.
+    pub fn start(purpose: Purpose) -> io::Result<(Editor, Receiver<Typed>)> {
+        let (tty, keyboard, waker) = Tty::open()?;
+        let (typed, events) = async_channel::unbounded();
+        let words = Words::new(purpose.commands.clone(), purpose.addresses);
+        let variable = |name: &str| std::env::var(name).ok();
+        let way = purpose.notifies.then(|| calls::way(variable)).flatten();
+        let now = Instant::now();
+        let state = State {
+            line: Line::new(words, purpose.colour, purpose.texts),
+            painting: Painting::default(),
+            calls: Calls::new(way),
+            pending: String::new(),
+            aside: String::new(),
+            phase: Phase::Open,
+            begun: false,
+            writing: false,
+            dirty: false,
+            broken: None,
+            painted: now,
+            news: None,
+            continued: now,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            tty,
+            waker,
+            typed,
+            purpose,
+            reflows: system::reflows(),
+        });
+        let started = start_threads(&shared, keyboard);
+        if let Err(err) = started {
+            shared.tty.restore();
+            return Err(err);
+        }
+        Ok((Editor(shared), events))
+    }
+
+    /// Reads behind this from now on. What is being typed stays, or waits for the answer
+    /// to a question.
+    pub fn set_prompt(&self, prompt: Prompt) {
+        self.0.change(|state| state.line.set_prompt(prompt));
+        self.0.waker.wake();
+    }
+
+    /// The nicks to complete, whoever spoke last first.
+    pub fn set_nicks(&self, nicks: Vec<String>) {
+        self.0.lock().line.words.nicks = nicks;
+    }
+
+    /// Somebody has named the user, or written to them alone.
+    pub fn call(&self, from: &str, text: &str) {
+        self.0.change(|state| state.aside += &state.calls.call(from, text));
+    }
+
+    /// Shows some lines, the last one ended, above the line that is being typed. Returns
+    /// when they are on their way.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn print(&self, lines: &str) -> io::Result<()> {
+        let shared = &self.0;
+        let mut state = shared.lock();
+        while state.pending.len() > MAX_PENDING && state.is_painted() {
+            state = shared.wait(state);
+        }
+        if let Some(kind) = state.broken {
+            return Err(kind.into());
+        }
+        if state.phase == Phase::Closing {
+            state = shared.wait_while(state, |state| state.phase == Phase::Closing);
+        }
+        if state.phase == Phase::Closed {
+            drop(state);
+            return write_out(lines);
+        }
+        state.pending += lines;
+        shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Gives the terminal back as it was found, after what was printed is shown, and ends
+    /// with these lines. From now on, [`print`](Editor::print) just writes.
+    ///
+    /// A terminal that takes no output is waited for until the deadline, or a moment
+    /// longer.
+    pub fn finish(&self, last_lines: &str, deadline: Instant) {
+        let shared = &self.0;
+        let mut state = shared.lock();
+        if matches!(state.phase, Phase::Finishing | Phase::Closing | Phase::Closed) {
+            drop(shared.wait_until(deadline, state, |state| state.phase == Phase::Closed));
+            if !last_lines.is_empty() {
+                write_out(last_lines).ok(); // The terminal may be gone.
+            }
+            return;
+        }
+        state.phase = Phase::Finishing;
+        shared.changed.notify_all();
+        let shown =
+            |state: &State| !state.writing && (state.pending.is_empty() || state.broken.is_some());
+        state = shared.wait_until(deadline, state, shown);
+        state.phase = Phase::Closing;
+        shared.changed.notify_all();
+        // What is still being written is on its way.
+        let moment = deadline.max(Instant::now() + LAST_WORD);
+        state = shared.wait_until(moment, state, |state| !state.writing);
+        let mut last = mem::take(&mut state.aside) + &state.calls.leave();
+        if state.begun {
+            match state.line.is_empty() {
+                true => state.painting.erase(&mut last),
+                false => state.painting.leave(&mut last),
+            }
+            last += END;
+        }
+        last += &mem::take(&mut state.pending);
+        drop(state);
+        shared.tty.restore();
+        last += last_lines;
+        let (written, over) = mpsc::channel();
+        thread::spawn(move || written.send(write_out(&last)));
+        // The terminal may be gone.
+        let left = deadline.saturating_duration_since(Instant::now());
+        over.recv_timeout(left.max(LAST_WORD)).ok();
+        shared.lock().phase = Phase::Closed;
+        shared.changed.notify_all();
+    }
+
+    /// From now on, a panic in any thread restores the terminal and ends the program with
+    /// status 101.
+    pub fn restore_on_panic(&self) {
+        let (shared, report) = (self.0.clone(), panic::take_hook());
+        panic::set_hook(Box::new(move |info| {
+            // The state is left alone: whoever panics may hold it.
+            if shared.tty.restore() {
+                write_out(&format!("\r\n{END}\x1b[?2026l")).ok();
+            }
+            report(info);
+            process::exit(101);
+        }));
+    }
+}
+
+impl fmt::Debug for Editor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Editor").finish_non_exhaustive()
+    }
+}
+
+fn start_threads(shared: &Arc<Shared>, keyboard: Keyboard) -> io::Result<()> {
+    let told = shared.clone();
+    system::watch(move |news| told.tell_news(news))?;
+    let painting = shared.clone();
+    thread::Builder::new().name("screen".into()).spawn(move || painting.paint())?;
+    let reading = shared.clone();
+    thread::Builder::new().name("keys".into()).spawn(move || reading.read(keyboard))?;
+    Ok(())
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        is_so: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_while(state, |state| is_so(state));
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is so, or until a deadline.
+    fn wait_until<'a>(
+        &self,
+        deadline: Instant,
+        state: MutexGuard<'a, State>,
+        is_so: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(state, left, |state| !is_so(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Changes something that is to be seen.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let changed = change(&mut state);
+        state.dirty = true;
+        self.changed.notify_all();
+        changed
+    }
+
+    /// Paints until the terminal is given back or gone.
+    fn paint(&self) {
+        let mut out = String::new();
+        let mut state = self.lock();
+        while state.is_painted() {
+            if state.phase == Phase::Stopped || !state.is_due() {
+                state = self.wait(state);
+                continue;
+            }
+            state.render(self.reflows, &mut out);
+            if out.is_empty() {
+                continue;
+            }
+            state.writing = true;
+            drop(state);
+            let written = write_out(&out);
+            out.clear();
+            state = self.lock();
+            state.writing = false;
+            state.broken = written.err().map(|err| err.kind());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Reads keys until the terminal is gone.
+    fn read(&self, mut keyboard: Keyboard) {
+        let mut decoder = Decoder::default();
+        // What came behind an answer, before there is another prompt.
+        let mut inputs = Vec::new();
+        let mut burst = Burst { waited: true, ..Burst::default() };
+        loop {
+            self.obey_signals();
+            let open = self.lock().line.is_open();
+            if open && !inputs.is_empty() {
+                self.take(&mut inputs, burst);
+                continue;
+            }
+            if open {
+                self.tty.be_raw()
+            } else {
+                self.tty.be_quiet()
+            }
+            burst.waited |= !open;
+            inputs = match keyboard.next(open, decoder.waits()) {
+                Ok(Event::Woken) => continue,
+                Ok(Event::TimePassed) => decoder.time_passed(),
+                Ok(Event::Bytes(bytes, more)) => {
+                    burst.more = more;
+                    decoder.decode(&bytes)
+                }
+                Err(_) => return self.tell(Typed::End),
+            };
+            if inputs.contains(&Input::Garbled) {
+                // The rest may be half of a paste, and is no command.
+                while let Ok(Event::Bytes(..)) = keyboard.next(true, Some(GARBLED)) {}
+                (decoder, burst) = (Decoder::default(), Burst::default());
+                inputs = vec![Input::Garbled];
+            }
+            burst.continues = burst.more && burst.is_paste(&inputs);
+            self.take(&mut inputs, burst);
+            burst.waited &= !open;
+        }
+    }
+
+    /// Does what keys ask for. Those that come behind an answer are left.
+    fn take(&self, inputs: &mut Vec<Input>, burst: Burst) {
+        let deeds = self.change(|state| {
+            let (deeds, taken) = state.line.take(inputs, burst);
+            inputs.drain(..taken);
+            deeds
+        });
+        for deed in deeds {
+            match deed {
+                Deed::Enter { text, pasted } => self.tell(Typed::Line { text, pasted }),
+                Deed::Answer { prompt, text } => {
+                    // The question goes on to be seen, with its answer.
+                    let shown = format!("{prompt}{}\n", harmless(&text));
+                    self.change(|state| state.pending += &shown);
+                    self.tell(Typed::Line { text, pasted: false });
+                }
+                Deed::Interrupt => self.purpose.interrupt.pull(),
+                Deed::End => self.tell(Typed::End),
+                Deed::Suspend => self.suspend(),
+                Deed::Clear => self.change(|state| state.pending += "\x1b[H\x1b[J"),
+                Deed::Focus(looked_at) => {
+                    self.change(|state| state.aside += &state.calls.focus(looked_at));
+                }
+                Deed::Garbled => {
+                    let garbled = self.purpose.garbled;
+                    self.change(|state| state.pending += &format!("{garbled}\n"));
+                }
+            }
+        }
+    }
+
+    fn tell(&self, typed: Typed) {
+        self.typed.try_send(typed).ok(); // Nobody may be listening any more.
+    }
+
+    /// A signal has something to say.
+    fn tell_news(&self, news: News) {
+        self.change(|state| {
+            if news != News::Resized {
+                state.news = Some(news);
+            }
+        });
+        if news != News::Resized {
+            self.waker.wake();
+        }
+    }
+
+    fn obey_signals(&self) {
+        let news = self.lock().news.take();
+        match news {
+            Some(News::Stop) => self.suspend(),
+            Some(News::Continued) => self.go_on(),
+            Some(News::Resized) | None => (),
+        }
+    }
+
+    /// Stops until the shell continues us. The terminal is the shell's meanwhile.
+    fn suspend(&self) {
+        let mut state = self.lock();
+        if state.phase != Phase::Open {
+            return;
+        }
+        state.phase = Phase::Stopped;
+        state = self.wait_while(state, |state| state.writing);
+        let mut out = mem::take(&mut state.aside) + &state.calls.leave();
+        state.painting.erase(&mut out);
+        if mem::take(&mut state.begun) {
+            out += END;
+        }
+        drop(state);
+        write_out(&out).ok(); // A terminal that is gone is nobody's.
+        self.tty.suspend();
+        self.reopen();
+    }
+
+    /// The job was stopped by a signal that nobody hears of, and goes on.
+    fn go_on(&self) {
+        let mut state = self.lock();
+        if state.phase != Phase::Open || state.continued.elapsed() < CONTINUED {
+            return;
+        }
+        state.phase = Phase::Stopped;
+        state = self.wait_while(state, |state| state.writing);
+        state.painting.forget();
+        state.begun = false;
+        drop(state);
+        self.tty.await_foreground();
+        self.reopen();
+    }
+
+    /// The terminal is ours again.
+    fn reopen(&self) {
+        self.change(|state| {
+            if state.phase == Phase::Stopped {
+                state.phase = Phase::Open;
+            }
+            state.continued = Instant::now();
+        });
+    }
+}
+
+impl State {
+    /// Whether something is, or will be, painted.
+    fn is_painted(&self) -> bool {
+        !matches!(self.phase, Phase::Closing | Phase::Closed) && self.broken.is_none()
+    }
+
+    /// Whether there is something to paint.
+    fn is_due(&self) -> bool {
+        self.dirty || !self.pending.is_empty()
+    }
+
+    /// What is to be sent to the terminal now.
+    fn render(&mut self, reflows: bool, out: &mut String) {
+        self.dirty = false;
+        if self.line.is_open() && !mem::replace(&mut self.begun, true) {
+            *out += BEGIN;
+        }
+        *out += &mem::take(&mut self.aside);
+        let size = system::size();
+        let reflows = reflows && self.painted.elapsed() > SETTLED;
+        self.painting.resized(Change { columns: size.columns, reflows });
+        let view = self.line.view(size);
+        let before = out.len();
+        if self.pending.is_empty() {
+            self.painting.paint(&view, size.columns, out);
+        } else {
+            let end = chunk(&self.pending);
+            at_once(out, |out| {
+                self.painting.print(&self.pending[..end], out);
+                self.painting.paint(&view, size.columns, out);
+            });
+            self.pending.drain(..end);
+        }
+        if out.len() > before {
+            self.painted = Instant::now();
+        }
+    }
+}
+
+/// How much of some lines to show at a time: whole ones, if they are not endless.
+fn chunk(lines: &str) -> usize {
+    if lines.len() <= CHUNK {
+        return lines.len();
+    }
+    let end = memchr::memrchr(b'\n', &lines.as_bytes()[..CHUNK]);
+    let next = || memchr::memchr(b'\n', lines.as_bytes());
+    end.or_else(next).map_or(lines.len(), |end| end + 1)
+}
