@@ -155,7 +155,7 @@ fn a_private_line_of_any_length_stays_private() {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // Elsewhere input and output are read in another way.
 fn input_that_cannot_be_read_has_not_ended() {
     let server = Server::start(&[]);
     let folder = || File::open("/").expect("a folder can be opened");
@@ -176,7 +176,7 @@ fn input_that_cannot_be_read_has_not_ended() {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // Elsewhere input and output are read in another way.
 fn streams_that_do_not_block_are_waited_for() {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let unblocked = |fd: &dyn std::os::fd::AsFd| {
@@ -268,7 +268,7 @@ fn a_word_that_is_no_command_is_joined() {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // Elsewhere nothing is installed like this.
 fn make_installs_from_where_cargo_was_told_to_build() {
     let folder = std::env::temp_dir().join(format!("minichat-make-{}", std::process::id()));
     let built = folder.join("built/release");
