@@ -9,12 +9,14 @@ mod dialogue;
 mod doorway;
 mod entry;
 mod find;
+mod link;
 mod paint;
 mod people;
 mod plain;
+mod typeahead;
 
 use std::env;
-use std::future;
+use std::future::{self, Future};
 use std::io::{self, Write};
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
@@ -36,12 +38,13 @@ use crate::stdio::Piece;
 use crate::terminal::{LAST_LINES, Prompt};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
-use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT, Nick};
+use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
 use burst::Input;
 use desk::Desk;
 use dialogue::{Act, Dialogue, Failure, Kind, Manner, Record};
 use doorway::Way;
 use find::Place;
+use link::{Question, Verdict, Watch};
 use paint::{Painter, Style, columns, paint_raw};
 use plain::Printer;
 
@@ -71,7 +74,12 @@ const LOG: Duration = Duration::from_millis(500);
 /// How long a program may take to say what comes behind the end of the conversation.
 const REST: Duration = Duration::from_millis(100);
 /// How long to wait before the first attempt to come back, and at most between two.
-const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
+const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+/// How soon an address is tried once more in the same attempt. The kernel would wait 1,
+/// 2 and 4 s before it sends a lost packet again.
+const KNOCK: Duration = Duration::from_millis(800);
+/// How long a server of the same title is looked for before its old address is tried, too.
+const HEAD_START: Duration = Duration::from_millis(600);
 
 /// Joins a chat and stays until the input, the user or the server ends it.
 /// Returns the exit status: 0, or what an [`Interrupt`] asks for.
@@ -90,6 +98,7 @@ pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     if let Some(editor) = &desk.editor {
         editor.finish("", Instant::now() + LAST_LINES);
     }
+    desk.end();
     status
 }
 
@@ -105,7 +114,7 @@ async fn chat(
     let arrive = async { Ok(arrive(config, texts, desk).await) };
     let (mut stream, place) = match or(interrupted, arrive).await {
         Ok(arrived) => arrived?,
-        Err(interrupt) => return Ok(interrupt.status()),
+        Err(interrupt) => return Ok(desk.left(interrupt.status())),
     };
     let printer = match desk.editor.clone() {
         Some(editor) => Printer::start(move |text| {
@@ -116,19 +125,22 @@ async fn chat(
             let rows = String::from_utf8_lossy(text);
             plain::print(screen::fit(&rows, Stream::Output).as_bytes())
         }),
-        None => Printer::start(plain::print),
+        None => Printer::start_output(),
     };
     let mut conversation = Conversation::new(config, texts, desk, place, &printer, log);
     let ending = loop {
-        match conversation.run(&stream, interrupts).await {
+        match conversation.run(stream, interrupts).await {
             Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
+                Ok(again) => stream = again,
+                Err(ending) => break ending,
+            },
+            Ending::Unhurried => match conversation.await_nick(interrupts).await {
                 Ok(again) => stream = again,
                 Err(ending) => break ending,
             },
             ending => break ending,
         }
     };
-    drop(stream);
     if let Ending::Done = ending {
         conversation.look_for_the_rest().await;
     }
@@ -145,6 +157,9 @@ async fn chat(
         };
         or(rest, late).await.ok(); // It was said if it could not be written.
     }
+    if matches!(ending, Ending::Interrupted(_)) || conversation.dialogue.is_leaving() {
+        desk.left(0);
+    }
     let unreadable = conversation.unreadable.take();
     let status = u8::from(conversation.refused);
     let failure = match ending {
@@ -153,7 +168,9 @@ async fn chat(
         }
         Ending::Done | Ending::Unheard => None,
         Ending::Failed(error) => Some(error),
-        Ending::Away(_) => unreachable!("whoever is away comes back or ends otherwise"),
+        Ending::Away(_) | Ending::Unhurried => {
+            unreachable!("whoever is away comes back or ends otherwise")
+        }
         Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
     };
     // Who asks us to stop does not wait for the output.
@@ -202,7 +219,7 @@ async fn arrive(
     desk: &Desk,
 ) -> Result<(Async<TcpStream>, Place), Error> {
     let place = find::find(config, texts, desk).await?;
-    let stream = reach_in_time(&place.addresses, config.timeout).await;
+    let stream = reach_in_time(&place.addresses, 1, config.timeout).await;
     let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
     let stream = stream.map_err(|err| Error::Connect(place.name.clone(), port, err))?;
     Ok((stream, place))
@@ -210,24 +227,26 @@ async fn arrive(
 
 async fn reach_in_time(
     addresses: &[SocketAddr],
+    times: u32,
     patience: Duration,
 ) -> io::Result<Async<TcpStream>> {
     let late = async {
         Timer::after(patience).await;
         Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
     };
-    or(reach(addresses), late).await
+    or(reach(addresses, times), late).await
 }
 
-/// Tries the addresses one after the other, without waiting long for any. The
-/// first connection wins; if there is none, the last error tells why.
-async fn reach(addresses: &[SocketAddr]) -> io::Result<Async<TcpStream>> {
+/// Tries the addresses one after the other, without waiting long for any, and all of them
+/// so many times. The first connection wins; if there is none, the last error tells why.
+async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Async<TcpStream>> {
     let executor = LocalExecutor::new();
     let (sender, results) = async_channel::unbounded();
-    for (&address, turn) in addresses.iter().zip(0..) {
+    let attempts = (0..times).flat_map(|time| addresses.iter().zip(0..).map(move |to| (time, to)));
+    for (time, (&address, turn)) in attempts {
         let sender = sender.clone();
         let attempt = async move {
-            Timer::after(STAGGER * turn).await;
+            Timer::after(KNOCK * time + STAGGER * turn).await;
             // The race may be over.
             sender.send(Async::<TcpStream>::connect(address).await).await.ok();
         };
@@ -255,6 +274,8 @@ enum Ending {
     Unheard,
     /// The server does not let us stay, for now, and why; or is lost.
     Away(Option<String>),
+    /// The connection ended before there was a nick. It is made anew for the nick.
+    Unhurried,
     Interrupted(Interrupt),
     Failed(Error),
 }
@@ -272,6 +293,10 @@ enum Happening {
     Unheard,
     /// The server has owed us an answer for too long.
     Late,
+    /// It is time to look whether the server is still there.
+    Look,
+    /// The server was asked whether it is there.
+    Asked(bool),
     /// The dialogue has something to tell.
     Passed,
     /// The log had no room for something a while ago.
@@ -312,6 +337,12 @@ struct Conversation<'a> {
     asking: bool,
     /// Why the server did not let us back in, when that was last said.
     kept_out: Option<String>,
+    /// Where the server was when a connection was last made.
+    address: Option<SocketAddr>,
+    /// The nick was thought about for so long that the connection may be dead.
+    stale: bool,
+    /// The nick is the answer to a question that was asked on this connection.
+    answered: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -337,7 +368,7 @@ impl<'a> Conversation<'a> {
             Some(_) => Manner::Script,
         };
         let names = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok());
-        let proposal = names.as_deref().and_then(proposal);
+        let proposal = names.as_deref().and_then(dialogue::proposal);
         let texts_here = &texts.client;
         let mut dialogue = Dialogue::new(manner, proposal.as_deref(), config.bell, texts_here);
         if config.text {
@@ -364,14 +395,20 @@ impl<'a> Conversation<'a> {
             progress: Instant::now(),
             asking: false,
             kept_out: None,
+            address: None,
+            stale: false,
+            answered: false,
         }
     }
 
     /// Talks over one connection until it ends.
-    async fn run(&mut self, stream: &Async<TcpStream>, interrupts: &mut Interrupts) -> Ending {
-        stream.get_ref().set_nodelay(true).ok(); // It only would be slower.
+    async fn run(&mut self, stream: Async<TcpStream>, interrupts: &mut Interrupts) -> Ending {
+        self.arrived(&stream);
+        let mut watch = Watch::start(stream.get_ref());
+        let mut question = None;
         let mut lines = LineBuffer::new(MAX_EVENT);
         let mut bytes = vec![0; READ];
+        let began = Instant::now();
         let mut acts = self.dialogue.connected(self.config.nick.as_deref());
         loop {
             let end = self.perform(acts);
@@ -381,7 +418,11 @@ impl<'a> Conversation<'a> {
             if let Some(end) = end {
                 return end;
             }
-            acts = match self.next(stream, &mut bytes, interrupts).await {
+            acts = match self.next(&stream, &mut bytes, &watch, &mut question, interrupts).await {
+                // It thought no more of us.
+                Happening::Heard(Ok(0) | Err(_)) if self.begins_anew() || self.ended_unheard() => {
+                    return Ending::Unhurried;
+                }
                 Happening::Heard(Ok(0)) => {
                     // Wine takes a reset for an end, but nothing can be written after it.
                     self.lost |= stream.get_ref().write(&[]).is_err();
@@ -392,6 +433,8 @@ impl<'a> Conversation<'a> {
                     self.dialogue.closed()
                 }
                 Happening::Heard(Ok(n)) => {
+                    let owes = !self.unsent.is_empty() || self.dialogue.unanswered() > 0;
+                    watch.heard(Instant::now(), owes);
                     if self.painter.is_none() {
                         // In raw lines, any may be an answer.
                         self.progress = Instant::now();
@@ -400,6 +443,7 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Sent(Ok(n)) => {
                     self.progress = Instant::now();
+                    watch.sent(self.progress);
                     self.unsent.drain(..n);
                     Vec::new()
                 }
@@ -409,19 +453,42 @@ impl<'a> Conversation<'a> {
                     self.unsent.clear();
                     Vec::new()
                 }
-                Happening::Typed(Ok(Some(line))) => self.typed(&line),
+                Happening::Typed(Ok(Some(line))) => {
+                    let thought = began.elapsed() > self.config.timeout;
+                    self.answered = self.desk.asks && !self.dialogue.knows_a_nick();
+                    self.stale = thought && self.answered;
+                    self.typed(&line)
+                }
                 Happening::Typed(Err(err)) => {
                     self.typing = false;
                     self.unreadable = Some(err);
                     self.dialogue.end_of_input()
                 }
-                Happening::Typed(Ok(None)) => {
-                    self.typing = false;
-                    let stays = self.config.stay && self.desk.editor.is_none();
-                    if stays && self.dialogue.knows_a_nick() {
-                        Vec::new()
-                    } else {
-                        self.dialogue.end_of_input()
+                Happening::Typed(Ok(None)) => self.end_of_input(),
+                Happening::Look => {
+                    match watch.look(stream.get_ref(), !self.unsent.is_empty(), Instant::now()) {
+                        Verdict::Alive => Vec::new(),
+                        Verdict::Gone => match self.gone() {
+                            Ok(acts) => acts,
+                            Err(ending) => return ending,
+                        },
+                        Verdict::Doubtful => {
+                            if let (None, Some(address)) = (&question, self.address) {
+                                question = Some(link::question(address));
+                            }
+                            Vec::new()
+                        }
+                    }
+                }
+                Happening::Asked(there) => {
+                    question = None;
+                    watch.answered(!self.unsent.is_empty(), Instant::now());
+                    match there {
+                        true => Vec::new(),
+                        false => match self.gone() {
+                            Ok(acts) => acts,
+                            Err(ending) => return ending,
+                        },
                     }
                 }
                 Happening::Passed => self.dialogue.time_passed(self.began.elapsed()),
@@ -435,6 +502,7 @@ impl<'a> Conversation<'a> {
                 {
                     vec![Act::End]
                 }
+                Happening::Late if self.begins_anew() => return Ending::Unhurried,
                 Happening::Late if self.comes_back() => return Ending::Away(None),
                 Happening::Late if self.dialogue.awaits_the_server() => {
                     let (server, patience) = (self.place.name.clone(), self.patience());
@@ -452,6 +520,8 @@ impl<'a> Conversation<'a> {
         &self,
         stream: &Async<TcpStream>,
         bytes: &mut [u8],
+        watch: &Watch,
+        question: &mut Option<Question>,
         interrupts: &mut Interrupts,
     ) -> Happening {
         let (mut reader, mut writer) = (stream, stream);
@@ -484,6 +554,16 @@ impl<'a> Conversation<'a> {
             };
             Happening::Passed
         };
+        let look = async {
+            Timer::at(watch.deadline()).await;
+            Happening::Look
+        };
+        let asked = async {
+            match question {
+                Some(question) => Happening::Asked(question.await),
+                None => future::pending().await,
+            }
+        };
         let logged = async {
             match self.unlogged.is_empty() {
                 true => future::pending().await,
@@ -499,7 +579,101 @@ impl<'a> Conversation<'a> {
         };
         // A server that never stops talking keeps nobody from leaving.
         let ours = or(interrupted, or(unheard, or(or(late, passed), logged)));
-        or(ours, or(sent, race(heard, typed))).await
+        or(ours, or(or(sent, race(heard, typed)), or(look, asked))).await
+    }
+
+    /// A connection was made: whether the server is where it was.
+    fn arrived(&mut self, stream: &Async<TcpStream>) {
+        let address = stream.get_ref().peer_addr().ok();
+        if let Some(now) = address {
+            let moved = self.address.is_some_and(|before| before != now);
+            self.dialogue.arrived(&now.to_string(), moved);
+        }
+        self.address = address.or(self.address);
+    }
+
+    /// The connection is dead, though nothing was heard of that.
+    fn gone(&mut self) -> Result<Vec<Act>, Ending> {
+        if self.begins_anew() {
+            return Err(Ending::Unhurried);
+        }
+        if self.comes_back() {
+            return Err(Ending::Away(None));
+        }
+        self.lost = true;
+        Ok(self.dialogue.closed())
+    }
+
+    /// Whether a connection that is lost now is made anew and nothing said of it: a person
+    /// has thought about the nick.
+    fn begins_anew(&self) -> bool {
+        self.stale && self.dialogue.is_registering()
+    }
+
+    /// Whether the connection may have ended before the server read the answer to the
+    /// question for a nick. Then it is made anew, once.
+    fn ended_unheard(&self) -> bool {
+        self.answered && self.dialogue.is_registering()
+    }
+
+    /// Nothing more will be typed.
+    fn end_of_input(&mut self) -> Vec<Act> {
+        self.typing = false;
+        let stays = self.config.stay && self.desk.editor.is_none();
+        if stays && self.dialogue.knows_a_nick() {
+            return Vec::new();
+        }
+        self.dialogue.end_of_input()
+    }
+
+    /// Waits for a nick without a connection, and then makes one.
+    async fn await_nick(
+        &mut self,
+        interrupts: &mut Interrupts,
+    ) -> Result<Async<TcpStream>, Ending> {
+        (self.lost, self.stale, self.answered) = (false, false, false);
+        self.unsent.clear();
+        while !self.dialogue.knows_a_nick() {
+            let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
+            let unheard = async {
+                self.printer.broken().await;
+                Err(Ending::Unheard)
+            };
+            let typed = async { Ok(self.desk.next().await) };
+            let acts = match or(interrupted, or(unheard, typed)).await? {
+                Ok(Some(line)) => self.typed(&line),
+                Ok(None) => self.end_of_input(),
+                Err(err) => {
+                    self.unreadable = Some(err);
+                    self.dialogue.end_of_input()
+                }
+            };
+            if let Some(ending) = self.perform(acts) {
+                return Err(ending);
+            }
+            self.print(interrupts).await?;
+        }
+        self.unsent.clear();
+        if self.dialogue.is_leaving() {
+            return Err(Ending::Done);
+        }
+        let (config, place) = (self.config, self.place.clone());
+        let attempt = async move {
+            let place = find::find_again(config, &place).await.unwrap_or(place);
+            (reach_in_time(&place.addresses, 1, config.timeout).await, place)
+        };
+        let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
+        match or(interrupted, async { Ok(attempt.await) }).await? {
+            (Ok(stream), place) => {
+                self.place = place;
+                Ok(stream)
+            }
+            _ if self.retries() => self.come_back(&None, interrupts).await,
+            (Err(err), place) => {
+                let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+                Err(Ending::Failed(Error::Connect(place.name, port, err)))
+            }
+        }
     }
 
     /// Waits for the server to come back, wherever it is then. What is typed
@@ -510,11 +684,13 @@ impl<'a> Conversation<'a> {
         interrupts: &mut Interrupts,
     ) -> Result<Async<TcpStream>, Ending> {
         enum Happening {
-            Attempt(Option<Async<TcpStream>>),
+            Attempt(Option<(Async<TcpStream>, Place)>),
             Typed(io::Result<Option<Input>>),
             Interrupted(Interrupt),
+            Unheard,
         }
         (self.lost, self.asking) = (false, false);
+        (self.stale, self.answered) = (false, false);
         self.unsent.clear();
         let mut acts = self.dialogue.lost();
         if let Some(why) = why
@@ -524,7 +700,7 @@ impl<'a> Conversation<'a> {
         }
         let [mut pause, longest] = COME_BACK;
         if why.is_some() {
-            pause = longest;
+            pause = 2 * longest;
         }
         loop {
             // Not all of a class at once.
@@ -532,8 +708,7 @@ impl<'a> Conversation<'a> {
             let (config, place) = (self.config, self.place.clone());
             let attempt = async {
                 Timer::after(wait).await;
-                let addresses = find::find_again(config, &place).await;
-                reach_in_time(&addresses, config.timeout).await.ok()
+                attempt(config, place).await
             };
             let mut attempt = Box::pin(attempt);
             loop {
@@ -541,25 +716,34 @@ impl<'a> Conversation<'a> {
                     return Err(ending);
                 }
                 self.print(interrupts).await?;
+                // What a program writes waits until somebody hears it.
                 let typed = async {
-                    match self.typing {
+                    match self.typing && self.dialogue.is_awake_when_away() {
                         true => Happening::Typed(self.desk.next().await),
                         false => future::pending().await,
                     }
                 };
                 let attempt = async { Happening::Attempt(attempt.as_mut().await) };
                 let interrupted = async { Happening::Interrupted(interrupts.next().await) };
-                acts = match or(interrupted, or(typed, attempt)).await {
+                let unheard = async {
+                    self.printer.broken().await;
+                    Happening::Unheard
+                };
+                acts = match or(interrupted, or(unheard, or(typed, attempt))).await {
                     Happening::Interrupted(interrupt) => {
                         return Err(Ending::Interrupted(interrupt));
                     }
+                    Happening::Unheard => return Err(Ending::Unheard),
                     Happening::Typed(Ok(Some(line))) => self.typed(&line),
-                    Happening::Typed(Ok(None)) => self.dialogue.end_of_input(),
+                    Happening::Typed(Ok(None)) => self.end_of_input(),
                     Happening::Typed(Err(err)) => {
                         self.unreadable = Some(err);
                         self.dialogue.end_of_input()
                     }
-                    Happening::Attempt(Some(stream)) => return Ok(stream),
+                    Happening::Attempt(Some((stream, place))) => {
+                        self.place = place;
+                        return Ok(stream);
+                    }
                     Happening::Attempt(None) => break,
                 };
             }
@@ -570,7 +754,13 @@ impl<'a> Conversation<'a> {
 
     /// Whether a connection that is lost now may come back.
     fn comes_back(&self) -> bool {
-        self.config.reconnect && self.desk.editor.is_some() && self.dialogue.may_return()
+        self.retries() && self.dialogue.may_return()
+    }
+
+    /// Whether somebody wants to be back when a connection is lost.
+    fn retries(&self) -> bool {
+        let wanted = self.desk.asks || self.config.stay;
+        self.config.reconnect && self.painter.is_some() && wanted
     }
 
     /// How long the server may leave us without an answer; none if it owes nothing. It
@@ -669,6 +859,7 @@ impl<'a> Conversation<'a> {
                 Act::Fail(Failure::Lost) | Act::Stopped if self.comes_back() => {
                     return Some(Ending::Away(None));
                 }
+                Act::Unhurried => return Some(Ending::Unhurried),
                 Act::Stopped => {
                     self.show(&Record { kind: Kind::Bye, ..Record::default() });
                     return Some(Ending::Done);
@@ -676,6 +867,7 @@ impl<'a> Conversation<'a> {
                 Act::Fail(Failure::Refused(why)) if self.comes_back() => {
                     return Some(Ending::Away(Some(why)));
                 }
+                Act::Fail(_) if self.begins_anew() => return Some(Ending::Unhurried),
                 Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
             }
         }
@@ -814,15 +1006,43 @@ fn is_utf16(bytes: &[u8]) -> bool {
     }
 }
 
+/// Tries for a while to reach the server that was at `place`.
+async fn attempt(config: &Connect, place: Place) -> Option<(Async<TcpStream>, Place)> {
+    let reach = |place: Place, head_start: Duration| async move {
+        Timer::after(head_start).await;
+        // Whoever goes on for a second longer than the next attempt begins is late.
+        let times = 1 + (config.timeout.as_millis() / KNOCK.as_millis()) as u32;
+        let stream = reach_in_time(&place.addresses, times, config.timeout).await.ok()?;
+        Some((stream, place))
+    };
+    let there = async {
+        let place = find::find_again(config, &place).await?;
+        reach(place, Duration::ZERO).await
+    };
+    // The old address is as good as none if the server is found elsewhere.
+    let before = reach(place.clone(), HEAD_START);
+    either(there, before).await
+}
+
+/// The first of two attempts that succeeds.
+async fn either<T>(
+    one: impl Future<Output = Option<T>>,
+    other: impl Future<Output = Option<T>>,
+) -> Option<T> {
+    let (mut one, mut other) = (Box::pin(one), Box::pin(other));
+    let first = {
+        let (one, other) = (one.as_mut(), other.as_mut());
+        or(async { (one.await, true) }, async { (other.await, false) }).await
+    };
+    match first {
+        (Some(found), _) => Some(found),
+        (None, true) => other.await,
+        (None, false) => one.await,
+    }
+}
+
 /// [`STUCK`], or fewer seconds for the sake of a test.
 fn stuck() -> Duration {
     let fewer = cfg!(debug_assertions).then(|| env::var("MINICHAT_STUCK_SECS").ok()?.parse().ok());
     fewer.flatten().map_or(STUCK, Duration::from_secs)
-}
-
-/// The nick that the name of a user on this machine suggests.
-fn proposal(user: &str) -> Option<String> {
-    let fit = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = user.chars().filter(|&c| fit(c)).take(32).collect();
-    Nick::new(&name).ok().map(|nick| nick.to_string())
 }

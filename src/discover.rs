@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::config;
 use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
 use crate::error::Error;
-use crate::interrupt::{Interrupt, Interrupts};
+use crate::interrupt::{Interrupt, Interrupts, Reader};
 use crate::screen::{self, Stream};
 use crate::stdio::Stderr;
 use crate::terminal::write_out;
@@ -55,8 +55,13 @@ pub fn run(config: &config::Discover, texts: &'static Texts) -> Result<u8, Error
         if config.watch {
             return watch(browser, style, &mut interrupts).await;
         }
+        let reader = Reader::watch();
+        let unread = async {
+            reader.gone().await;
+            Ok(Err(Error::Output(io::ErrorKind::BrokenPipe.into())))
+        };
         let interrupted = async { Err(interrupts.next().await) };
-        match or(interrupted, async { Ok(look(browser, config, texts).await) }).await {
+        match or(or(interrupted, unread), async { Ok(look(browser, config, texts).await) }).await {
             Ok(servers) => print(&list(&servers?, style, &texts.discover), style).map(|()| 0),
             Err(interrupt) => Ok(interrupt.status()),
         }
@@ -123,6 +128,7 @@ async fn watch(
 ) -> Result<u8, Error> {
     let mut again = Timer::interval(AGAIN);
     let mut doubt = Doubt::new(SystemTime::now(), Instant::now());
+    let reader = Reader::watch();
     // What was last said of each server: an address more is not always news.
     let mut told: HashMap<(Option<String>, String), String> = HashMap::new();
     let mut tell = |change: &Change| {
@@ -141,6 +147,7 @@ async fn watch(
             Change(Change),
             Again,
             Interrupted(Interrupt),
+            Unread,
         }
         let change = async { Happening::Change(browser.next().await) };
         let timer = async {
@@ -148,7 +155,11 @@ async fn watch(
             Happening::Again
         };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
-        match or(interrupted, or(change, timer)).await {
+        let unread = async {
+            reader.gone().await;
+            Happening::Unread
+        };
+        match or(interrupted, or(unread, or(change, timer))).await {
             Happening::Change(change) => {
                 if doubt.looks_at(SystemTime::now(), Instant::now()) {
                     browser.ask_again().ok();
@@ -165,7 +176,8 @@ async fn watch(
                     tell(&Change::Down(server))?;
                 }
             }
-            // That is how one stops watching.
+            // That is how one stops watching, and so is this.
+            Happening::Unread => return Ok(0),
             Happening::Interrupted(Interrupt::Interrupted) => return Ok(0),
             Happening::Interrupted(interrupt) => return Ok(interrupt.status()),
         }

@@ -1,7 +1,8 @@
 //! Being asked to stop: Ctrl-C, `kill`, a closed window.
 
 use std::future;
-use std::io;
+use std::io::{self, IsTerminal};
+use std::thread;
 
 use async_channel::{Receiver, Sender};
 use smol::future::or;
@@ -25,6 +26,39 @@ use windows as imp;
 pub fn outlive_file_limit() {
     #[cfg(unix)]
     imp::outlive_file_limit();
+}
+
+/// Notices that nobody can read standard output any more, though nothing is printed.
+#[derive(Clone, Debug)]
+pub struct Reader(Option<Receiver<()>>);
+
+impl Reader {
+    /// Begins to watch. A terminal or a file is always read. Where the system has no
+    /// thread for it, a reader that is gone is noticed when something is printed.
+    pub fn watch() -> Reader {
+        if io::stdout().is_terminal() {
+            return Reader(None);
+        }
+        let (sender, gone) = async_channel::bounded::<()>(1);
+        let watch = move || {
+            if imp::wait_for_reader_to_go() {
+                sender.send_blocking(()).ok(); // The program may have ended.
+            }
+        };
+        let thread = thread::Builder::new().name("output".into()).spawn(watch);
+        Reader(thread.is_ok().then_some(gone))
+    }
+
+    /// Waits until the reader is gone.
+    pub async fn gone(&self) {
+        let gone = match &self.0 {
+            Some(gone) => gone.recv().await.is_ok(),
+            None => false,
+        };
+        if !gone {
+            future::pending().await
+        }
+    }
 }
 
 /// How the program is asked to stop.

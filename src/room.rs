@@ -22,7 +22,8 @@ pub use reader::Reading;
 
 use crate::wire::sanitize::{is_blank, strip};
 use crate::wire::{
-    Command, Event, ForeignWatch, MAX_COMMAND, MAX_EVENT, Nick, Refusal, Scope, TooLong, pieces,
+    Command, Event, ForeignWatch, MAX_COMMAND, MAX_EVENT, Nick, REMOVED, Refusal, SERVER, Scope,
+    TooLong, pieces,
 };
 use feed::Feed;
 use session::Session;
@@ -36,10 +37,6 @@ pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
 /// transcript, so that a newcomer has time to read it.
 pub const MAX_HISTORY: usize = TRANSCRIPT / 2;
 
-/// The sender of the server's own messages.
-const SERVER: &str = "server";
-/// The message for a member whom the operator removes.
-const REMOVED: &str = "you were removed by the operator";
 /// The length of the longest text that the server says in one line, in bytes. It is the
 /// limit for everybody, so even an old client is used to it.
 const MAX_TEXT: usize = MAX_COMMAND - "MSG \n".len();

@@ -40,7 +40,7 @@ use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
 use crate::room::Rules;
 use crate::texts::Texts;
-use crate::wire::sanitize;
+use crate::wire::{LAST_LINE, sanitize};
 use console::{CommandSource, Console};
 use hub::{Hub, Report};
 use log::Log;
@@ -79,8 +79,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const REPORT_TIMEOUT: Duration = Duration::from_millis(450);
 /// How many reports wait for a console that is slow or stopped.
 const MAX_REPORTS: usize = 1024;
-/// What everyone is told when the server stops.
-const LAST_LINE: &str = "the server is stopping; goodbye";
 
 /// Never sent: closing the channel that would carry it is the message.
 enum Never {}

@@ -245,6 +245,12 @@ pub struct Client {
     pub joined: fn(&str, usize) -> String,
     /// Who left, and how many those are.
     pub left: fn(&str, usize) -> String,
+    /// How many messages were said before one came.
+    pub history: fn(usize) -> String,
+    /// What the server says to all when it stops.
+    pub stopping: &'static str,
+    /// What the server says to a person whom the operator removes.
+    pub removed: &'static str,
     /// Behind a list of nicks: how many more.
     pub more: fn(usize) -> String,
     /// Oneself, at either end of an arrow.
@@ -259,6 +265,10 @@ pub struct Client {
     pub nick_refused: fn(&str, &str) -> String,
     /// Why: somebody has the nick.
     pub nick_in_use: &'static str,
+    /// Behind why a nick was refused: one that may do.
+    pub perhaps: fn(&str) -> String,
+    /// Why: nobody may have this nick.
+    pub nick_reserved: &'static str,
     /// Why: the nick is not fit to be one.
     pub nick_invalid: &'static str,
     /// Why: nobody has the nick.
@@ -346,8 +356,8 @@ pub struct Client {
     pub no_screen: &'static str,
     /// The connection broke.
     pub lost: &'static str,
-    /// The connection is there again, under this nick.
-    pub back: fn(&str) -> String,
+    /// The connection is there again, under this nick, and perhaps elsewhere.
+    pub back: fn(&str, Option<&str>) -> String,
     /// Something was typed without a connection.
     pub offline: &'static str,
     /// The server has ended the conversation, and its last words.

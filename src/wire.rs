@@ -24,6 +24,15 @@ pub use nick::Nick;
 pub use pieces::pieces;
 pub use telnet::{NO_TIMING_MARK, Telnet};
 
+/// The nick under which the server itself speaks.
+pub const SERVER: &str = "server";
+
+/// The server says this to all when it stops.
+pub const LAST_LINE: &str = "the server is stopping; goodbye";
+
+/// The server says this to a member whom the operator removes. A reason follows `: `.
+pub const REMOVED: &str = "you were removed by the operator";
+
 /// The TCP port of a server that was not told another one.
 pub const DEFAULT_PORT: u16 = 9000;
 

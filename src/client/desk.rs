@@ -1,5 +1,6 @@
 //! The user's side: a keyboard and a screen, whichever kind they are.
 
+use std::cell::Cell;
 use std::env;
 use std::io::{self, IsTerminal};
 
@@ -8,6 +9,7 @@ use async_channel::Receiver;
 use crate::client::burst::{Burst, Input};
 use crate::client::entry;
 use crate::client::plain::{self, Remarks};
+use crate::client::typeahead;
 use crate::config::{Connect, Format};
 use crate::interrupt::Trigger;
 use crate::screen::{self, Stream};
@@ -28,6 +30,8 @@ pub struct Desk {
     /// Where it is said what concerns the client itself, if there is none.
     pub remarks: Remarks,
     keys: Keys,
+    /// The program ends because the user wants it.
+    left: Cell<bool>,
 }
 
 enum Keys {
@@ -62,7 +66,29 @@ impl Desk {
             Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
             None => (None, Keys::Plain(Burst::of(plain::keyboard(), asks))),
         };
-        Desk { colour, terminal, asks, editor, keys, remarks: Remarks::start() }
+        Desk {
+            colour,
+            terminal,
+            asks,
+            editor,
+            keys,
+            remarks: Remarks::start(),
+            left: Cell::new(false),
+        }
+    }
+
+    /// The program ends because the user wants it. Gives the exit status back.
+    pub fn left(&self, status: u8) -> u8 {
+        self.left.set(true);
+        status
+    }
+
+    /// Forgets what was typed for the chat and not read: a shell would take it for a
+    /// command. A user who leaves may have typed the next command already.
+    pub fn end(&self) {
+        if self.asks && !self.left.get() {
+            typeahead::forget();
+        }
     }
 
     /// The next line that is typed, or a part of a long one; none at the end of the

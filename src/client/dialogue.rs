@@ -13,10 +13,8 @@ use crate::client::people::{MAX_NICK, Meant, People};
 use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::sanitize::{is_blank, strip, visible};
-use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, Scope, literal, pieces};
+use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, SERVER, Scope, literal, pieces};
 
-/// Who speaks when the server itself has something to say.
-const SERVER: &str = "server";
 /// How many own messages may wait for their echo. An old server may send none.
 const MAX_UNCONFIRMED: usize = 10_000;
 /// How many own direct messages are kept in mind, in case the server knows no
@@ -87,8 +85,14 @@ pub struct Dialogue {
     history: usize,
     /// The connection was lost since the server last told who is here.
     unsure: bool,
-    /// We had a nick when the connection was lost.
+    /// The connection was lost, and that was told.
     returning: bool,
+    /// The nick under which the server last let us in.
+    kept: Option<String>,
+    /// Where the server is.
+    address: String,
+    /// That is not where it was.
+    moved: bool,
     /// The last thing that was heard came from the server itself, for all.
     announced: bool,
     /// Private lines of a program that the server has taken, and that are not told yet.
@@ -189,6 +193,8 @@ pub enum Act {
     Clear,
     /// Stop, unless we come back: the server has said goodbye to all.
     Stopped,
+    /// The connection ended while a person thinks of a nick. It is made anew for the nick.
+    Unhurried,
     /// Stop: all is well.
     End,
     /// Stop: it did not work.
@@ -222,7 +228,7 @@ pub struct Record {
     pub text: Option<String>,
     /// It is our own; or of who is here: it answers a question of our own.
     pub own: bool,
-    /// It names us.
+    /// It names us; or of a way back: the server is elsewhere now.
     pub loud: bool,
 }
 
@@ -239,6 +245,10 @@ pub enum Kind {
     #[default]
     Notice,
     Bye,
+    /// The connection was lost.
+    Lost,
+    /// It is there again.
+    Back,
 }
 
 impl Kind {
@@ -254,6 +264,8 @@ impl Kind {
             Kind::Error => "error",
             Kind::Notice => "notice",
             Kind::Bye => "bye",
+            Kind::Lost => "lost",
+            Kind::Back => "back",
         }
     }
 }
@@ -293,6 +305,9 @@ impl Dialogue {
             history: 0,
             unsure: false,
             returning: false,
+            kept: None,
+            address: String::new(),
+            moved: false,
             announced: false,
             taken: Vec::new(),
             last_word: None,
@@ -311,7 +326,8 @@ impl Dialogue {
     /// There is a connection: the first things to do. The nick is what the command
     /// line says.
     pub fn connected(&mut self, nick: Option<&str>) -> Vec<Act> {
-        if self.returning {
+        if self.returning || self.phase == Phase::Registering {
+            self.unconfirmed.clear();
             let nick = self.nick.clone();
             return self.register(&nick);
         }
@@ -348,9 +364,26 @@ impl Dialogue {
         self.phase == Phase::Leaving
     }
 
-    /// Whether we were in, and could be again.
+    /// Whether there is a nick to come back with.
     pub fn may_return(&self) -> bool {
         self.returning || self.phase == Phase::Talking
+    }
+
+    /// Whether a nick was asked for and is not answered, for the first time.
+    pub fn is_registering(&self) -> bool {
+        self.phase == Phase::Registering && !self.returning
+    }
+
+    /// Whether what is typed can be said, or kept, while the connection is lost.
+    pub fn is_awake_when_away(&self) -> bool {
+        self.asks()
+    }
+
+    /// A connection to the server was made at this address, and whether it was elsewhere
+    /// before.
+    pub fn arrived(&mut self, address: &str, moved: bool) {
+        self.address = address.into();
+        self.moved |= moved;
     }
 
     /// Takes note of raw lines that were sent.
@@ -761,6 +794,7 @@ impl Dialogue {
             Event::Failed(words) => self.refused(words),
             Event::Bye => match self.phase {
                 Phase::Registering => self.fail(Failure::Refused(self.texts.said_goodbye.into())),
+                Phase::Nameless if self.asks() => vec![Act::Unhurried],
                 // It says so to all when it stops, and may come back.
                 Phase::Talking if announced => {
                     let mut acts = self.unheard();
@@ -796,8 +830,8 @@ impl Dialogue {
         if self.asks() || !self.echoes {
             return Vec::new();
         }
-        let said = self.unconfirmed.iter().filter_map(|(_, pending)| match pending {
-            Pending::Said(text) => Some(Act::Refused((self.texts.unheard)(&visible(text)))),
+        let said = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
+            Pending::Said(text) => Some(Act::Refused((self.texts.unheard)(&visible(&text)))),
             _ => None,
         });
         said.take(MAX_UNHEARD).collect()
@@ -808,14 +842,13 @@ impl Dialogue {
         self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
         self.people.renamed_from(&mem::replace(&mut self.nick, nick.into()));
         self.people.came(nick);
-        let returns = mem::take(&mut self.returning);
-        let welcome = match returns {
-            true => Act::Note((self.texts.back)(&visible(nick))),
-            false => {
-                let to = Some(nick.into());
-                Act::Show(Record { kind: Kind::Welcome, to, ..Record::default() })
-            }
-        };
+        let returns = mem::take(&mut self.returning) && self.kept.is_some();
+        self.kept = Some(nick.into());
+        let text = returns.then(|| self.address.clone());
+        let loud = mem::take(&mut self.moved) && returns;
+        let kind = if returns { Kind::Back } else { Kind::Welcome };
+        let to = Some(nick.into());
+        let welcome = Act::Show(Record { kind, to, text, loud, ..Record::default() });
         let first = self.phase == Phase::Registering;
         if first {
             self.phase = Phase::Talking;
@@ -1007,6 +1040,7 @@ impl Dialogue {
             }
             Phase::Leaving => vec![Act::End],
             Phase::Registering => self.fail(Failure::Refused(self.texts.closed.into())),
+            Phase::Nameless if self.asks() => vec![Act::Unhurried],
             Phase::Nameless | Phase::Talking | Phase::Away => self.fail(Failure::Lost),
         }
     }
@@ -1025,13 +1059,14 @@ impl Dialogue {
         }
         let mut acts = self.gathered();
         if !mem::replace(&mut self.returning, true) {
-            acts.push(Act::Hint(self.texts.lost.into()));
+            acts.push(Act::Show(Record { kind: Kind::Lost, ..Record::default() }));
         }
+        let tell = if self.asks() { Act::Hint } else { Act::Refused };
         let unheard = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
             Pending::Said(text) => Some((self.texts.unheard)(&visible(&text))),
             _ => None,
         });
-        acts.extend(unheard.take(MAX_UNHEARD).map(Act::Hint));
+        acts.extend(unheard.take(MAX_UNHEARD).map(tell));
         self.arrived = self.sent;
         acts
     }
@@ -1049,7 +1084,7 @@ impl Dialogue {
 
     fn refused(&mut self, code: &str) -> Vec<Act> {
         let refusal = Refusal::from_code(code);
-        let why = words_for(code, self.texts);
+        let mut why = words_for(code, self.texts);
         let in_talk = matches!(self.phase, Phase::Talking | Phase::Leaving) && !self.asks();
         let culprit = in_talk.then(|| self.culprit(refusal)).flatten();
         if !in_talk
@@ -1068,7 +1103,14 @@ impl Dialogue {
             self.confirmed(|pending| matches!(pending, Pending::Said(_)));
             self.echoes = echoes;
         }
+        if refusal == Some(Refusal::InvalidNick) && Nick::is_reserved(self.wanted_nick()) {
+            why = self.texts.nick_reserved.into();
+        }
         match (self.phase, refusal) {
+            // The person still thinks.
+            (Phase::Nameless, Some(Refusal::RegistrationTimeout)) if self.asks() => {
+                vec![Act::Unhurried]
+            }
             (
                 _,
                 Some(
@@ -1078,8 +1120,23 @@ impl Dialogue {
                     | Refusal::RegistrationTimeout,
                 ),
             ) => self.fail(Failure::Refused(why)),
+            // A nick that was chosen without a connection: the old one is there still.
+            (Phase::Registering, _)
+                if self.returning
+                    && is_about_the_nick(refusal)
+                    && self.kept.as_ref().is_some_and(|kept| *kept != self.nick) =>
+            {
+                self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
+                let kept = self.kept.clone().unwrap_or_default();
+                let refused = (self.texts.nick_refused)(&visible(&self.nick), &why);
+                let mut acts = hint(&refused);
+                acts.extend(self.register(&kept));
+                acts
+            }
             // The server may not know yet that our old connection is dead.
-            (Phase::Registering, Some(Refusal::NickInUse)) if self.returning => {
+            (Phase::Registering, Some(Refusal::NickInUse))
+                if self.returning && self.kept.is_some() =>
+            {
                 let held = (self.texts.held)(&visible(&self.nick));
                 self.fail(Failure::Refused(held))
             }
@@ -1088,21 +1145,36 @@ impl Dialogue {
                 self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
                 let nick = self.nick.clone();
                 let shown = visible(&nick);
-                if refusal != Some(Refusal::NickInUse) {
-                    return [hint(&(self.texts.nick_refused)(&shown, &why)), self.ask("")].concat();
+                if refusal == Some(Refusal::NickInUse) {
+                    let other = variant(&nick);
+                    return [hint(&(self.texts.nick_taken)(&shown, &other)), self.ask(&other)]
+                        .concat();
                 }
-                let other = variant(&nick);
-                [hint(&(self.texts.nick_taken)(&shown, &other)), self.ask(&other)].concat()
+                let refused = match is_about_the_nick(refusal) {
+                    true => (self.texts.nick_refused)(&shown, &why),
+                    false => (self.texts.refused)(&why),
+                };
+                let other = proposal(&nick).filter(|other| *other != nick);
+                let other = other.filter(|_| is_about_the_nick(refusal)).unwrap_or_default();
+                [hint(&refused), self.ask(&other)].concat()
             }
-            (Phase::Registering, _) => {
-                vec![Act::Fail(Failure::Nick(mem::take(&mut self.nick), why))]
-            }
+            (Phase::Registering, _) => vec![Act::Fail(match is_about_the_nick(refusal) {
+                true => Failure::Nick(mem::take(&mut self.nick), why),
+                false => Failure::Refused(why),
+            })],
             (_, Some(Refusal::UserNotFound)) if self.asks() => hint(&self.nobody()),
             (_, Some(Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast))
                 if self.manner == Manner::Editor =>
             {
                 let hint = match self.confirmed(|pending| matches!(pending, Pending::Nick(_))) {
-                    Some(Pending::Nick(nick)) => (self.texts.nick_refused)(&visible(&nick), &why),
+                    Some(Pending::Nick(nick)) => {
+                        let refused = (self.texts.nick_refused)(&visible(&nick), &why);
+                        let other = proposal(&nick).filter(|other| *other != nick);
+                        match other.filter(|_| refusal == Some(Refusal::InvalidNick)) {
+                            Some(other) => format!("{refused}; {}", (self.texts.perhaps)(&other)),
+                            None => refused,
+                        }
+                    }
                     _ => (self.texts.refused)(&why),
                 };
                 // It was waited for.
@@ -1168,6 +1240,15 @@ impl Dialogue {
             Pending::Nick(nick) => Some(format!("NICK {nick}")),
             Pending::Who | Pending::OwnWho => None,
         }
+    }
+
+    /// The nick that the server was asked for, and has not answered to.
+    fn wanted_nick(&self) -> &str {
+        let wanted = self.unconfirmed.iter().find_map(|(_, pending)| match pending {
+            Pending::Nick(nick) => Some(nick.as_str()),
+            _ => None,
+        });
+        wanted.unwrap_or(&self.nick)
     }
 
     /// One of the last direct messages was for nobody: most likely the one for
@@ -1447,6 +1528,22 @@ fn variant(nick: &str) -> String {
         stem = &stem[..stem.floor_char_boundary(stem.len() - 1)];
     }
     format!("{stem}{number}")
+}
+
+/// Whether another nick may be what the server wants.
+fn is_about_the_nick(refusal: Option<Refusal>) -> bool {
+    use Refusal::{InvalidNick, InvalidUtf8, LineTooLong, NickInUse, TooFast};
+    matches!(refusal, Some(NickInUse | InvalidNick | TooFast | LineTooLong | InvalidUtf8))
+}
+
+/// The nick that a name suggests: words in a row, without what no nick may have.
+pub fn proposal(name: &str) -> Option<String> {
+    let fit = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "-_.".contains(c);
+    let words = name.split_whitespace().map(|word| word.chars().filter(|&c| fit(c)));
+    let words: Vec<String> = words.map(String::from_iter).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+    let joined: String = words.join("-").chars().take(32).collect();
+    Nick::new(joined.trim_matches('-')).ok().map(|nick| nick.to_string())
 }
 
 /// What an error of the server means, for people.
@@ -2028,7 +2125,7 @@ mod tests {
 
     #[test]
     fn a_script_is_told_why_its_nick_was_not_taken() {
-        for code in ["apelido_em_uso", "nick_in_use", "invalid_nick", "something_new"] {
+        for code in ["apelido_em_uso", "nick_in_use", "invalid_nick"] {
             let mut dialogue = Dialogue::new(Manner::Script, None, Bell::Me, &PORTUGUESE.client);
             dialogue.connected(Some("ana"));
             let failure = Failure::Nick("ana".into(), words_for(code, &PORTUGUESE.client));
@@ -2097,20 +2194,110 @@ mod tests {
         hear(&mut dialogue, "FROM ana [all]: heard");
         dialogue.typed("unheard");
         assert!(dialogue.may_return());
-        assert_eq!(
-            shown(&dialogue.lost()),
-            ["* connection lost; trying again (Ctrl-C leaves)", "* perhaps nobody heard: unheard",]
-        );
+        assert_eq!(shown(&dialogue.lost()), ["lost  ", "* perhaps nobody heard: unheard"]);
         check(&mut dialogue, "oi", &[]);
         check(&mut dialogue, "/who", &[]);
         check(&mut dialogue, "/help", &[]);
         assert_eq!(dialogue.connected(Some("other")), [Act::Send("NICK ana".into())]);
         let acts = hear(&mut dialogue, "OK welcome ana");
-        assert_eq!(acts[0], Act::Note("back, as ana".into()));
+        let back = |text: &str, loud| {
+            let (to, text) = (Some("ana".into()), Some(text.into()));
+            Act::Show(Record { kind: Kind::Back, to, text, loud, ..Record::default() })
+        };
+        assert_eq!(acts[0], back("", false));
         assert_eq!(sent(&acts), ["WHO"]);
         check(&mut dialogue, "oi", &["MSG oi"]);
         dialogue.lost();
+        dialogue.arrived("10.0.0.5:9000", true);
+        dialogue.connected(None);
+        assert_eq!(hear(&mut dialogue, "OK welcome ana")[0], back("10.0.0.5:9000", true));
+        dialogue.lost();
         assert_eq!(dialogue.typed("/quit"), [Act::End]);
+    }
+
+    #[test]
+    fn nick_that_is_refused_on_return_gives_way_to_the_old_one() {
+        for (wanted, code) in [
+            ("a,b", "invalid_nick"),
+            ("server", "invalid_nick"),
+            ("bia", "nick_in_use"),
+            ("caio", "too_fast"),
+        ] {
+            let mut dialogue = talking_with("bia");
+            dialogue.lost();
+            dialogue.typed(&format!("/nick {wanted}"));
+            assert_eq!(sent(&dialogue.connected(None)), [format!("NICK {wanted}")]);
+            let acts = hear(&mut dialogue, &format!("ERR {code}"));
+            assert_eq!(sent(&acts), ["NICK ana"], "{wanted}");
+            assert!(shown(&acts)[0].contains(wanted), "{acts:?}");
+            hear(&mut dialogue, "OK welcome ana");
+            check(&mut dialogue, "oi", &["MSG oi"]);
+        }
+    }
+
+    #[test]
+    fn person_who_thinks_is_not_thrown_out() {
+        for manner in [Manner::Plain, Manner::Editor] {
+            for line in ["ERR registration_timeout", "BYE"] {
+                assert_eq!(hear(&mut nameless(manner), line), [Act::Unhurried], "{line}");
+            }
+            let mut dialogue = nameless(manner);
+            assert_eq!(dialogue.closed(), [Act::Unhurried]);
+            // The nick is asked for once more on the new connection.
+            assert_eq!(sent(&dialogue.typed("ana")), ["NICK ana"]);
+            assert_eq!(sent(&dialogue.connected(None)), ["NICK ana"]);
+            hear(&mut dialogue, "ERR nick_in_use");
+            assert_eq!(dialogue.closed(), [Act::Unhurried]);
+            assert_eq!(sent(&dialogue.typed("ana2")), ["NICK ana2"]);
+            let acts = hear(&mut dialogue, "OK welcome ana2");
+            assert_eq!(shown(&acts)[0], "welcome  ");
+        }
+        let acts = hear(&mut nameless(Manner::Script), "ERR registration_timeout");
+        assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]));
+    }
+
+    #[test]
+    fn refused_nick_is_followed_by_one_that_may_do() {
+        for (nick, other) in [
+            ("João Pedro", "João-Pedro"),
+            (" Ana  Maria ", "Ana-Maria"),
+            ("a,b", "ab"),
+            ("a/b c", "ab-c"),
+            ("@ana", "ana"),
+            ("server", ""),
+            ("!!!", ""),
+        ] {
+            let mut dialogue = nameless(Manner::Editor);
+            dialogue.typed(nick);
+            let acts = hear(&mut dialogue, "ERR invalid_nick");
+            let ask = Act::AskNick {
+                proposal: if other.is_empty() { "ana" } else { "" }.into(),
+                draft: other.into(),
+            };
+            assert_eq!(acts.last(), Some(&ask), "{nick}");
+        }
+        let mut dialogue = talking_with("bia");
+        dialogue.typed("/nick João Pedro");
+        let acts = hear(&mut dialogue, "ERR invalid_nick");
+        assert!(shown(&acts)[0].ends_with("perhaps João-Pedro"), "{acts:?}");
+        dialogue.typed("/nick Server");
+        let acts = hear(&mut dialogue, "ERR invalid_nick");
+        assert_eq!(shown(&acts)[0], "* \"Server\" was refused: it is reserved");
+    }
+
+    #[test]
+    fn unknown_refusal_is_not_blamed_on_the_nick() {
+        let mut dialogue = nameless(Manner::Editor);
+        dialogue.typed("bia");
+        let acts = hear(&mut dialogue, "ERR closed_today");
+        assert_eq!(shown(&acts)[0], "* the server refused that: closed_today");
+        assert!(matches!(&acts[1], Act::AskNick { .. }), "{acts:?}");
+        for code in ["closed_today", "not_registered", "unknown_command"] {
+            let mut script = Dialogue::new(Manner::Script, None, Bell::Me, &ENGLISH.client);
+            script.connected(Some("ana"));
+            let acts = hear(&mut script, &format!("ERR {code}"));
+            assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]), "{code} {acts:?}");
+        }
     }
 
     #[test]

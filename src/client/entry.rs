@@ -129,6 +129,9 @@ impl<'a> Entry<'a> {
             Some('@') => return Entry::private(after_first(seen)),
             _ => (),
         }
+        if line.trim_end() == "NICK" {
+            return Entry::Slip(Slip::Arguments("/nick"));
+        }
         match shape(line) {
             Some(Command::Say(text)) if is_addressed(text) => return Entry::Slip(Slip::Private),
             Some(Command::Say(text)) => return Entry::Say(text.into()),
@@ -398,6 +401,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_not_sent() {
+        check("NICK", Entry::Slip(Slip::Arguments("/nick")));
+        check("NICK ", Entry::Slip(Slip::Arguments("/nick")));
         check("/hlep", Entry::Slip(Slip::Unknown("/hlep", Some("/help"))));
         check("/WHO", Entry::Slip(Slip::Unknown("/WHO", Some("/who"))));
         check("/dance", Entry::Slip(Slip::Unknown("/dance", None)));

@@ -16,7 +16,7 @@ use crate::texts::Texts;
 use crate::wire::DEFAULT_PORT;
 use crate::wire::sanitize::visible;
 
-/// How long to look for any server: who is there answers in a small part of it.
+/// How long to look for a server of a known title before looking anew.
 const LOOK: Duration = Duration::from_secs(3);
 /// The servers are all known when somebody was found, this long after the first
 /// question, and this long after the last news.
@@ -55,16 +55,15 @@ pub async fn find(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place,
     }
 }
 
-/// Where a server may be reached that was at this place before: it may have another
-/// address or port by now, or be where it was.
-pub async fn find_again(config: &Connect, place: &Place) -> Vec<SocketAddr> {
-    let found = match (&place.title, &config.target) {
+/// Where the server is that was at `place`: it may have another address or port by now,
+/// or be where it was.
+pub async fn find_again(config: &Connect, place: &Place) -> Option<Place> {
+    match (&place.title, &config.target) {
         (Some(title), _) => look_for(config, title).await,
         (None, Target::Host(host, port)) => resolve(host, *port, config.timeout).await.ok(),
         (None, Target::Named(host)) => resolve(host, DEFAULT_PORT, config.timeout).await.ok(),
         (None, Target::Any) => None,
-    };
-    found.map_or_else(|| place.addresses.clone(), |place| place.addresses)
+    }
 }
 
 /// The server of exactly this title, as soon as it shows.
@@ -137,8 +136,7 @@ async fn find_named(
         let close = matching(&servers, name);
         // When the next thing is to be decided, if nothing happens before.
         let decision = match (&close[..], &resolving) {
-            ([], None) => begin + config.timeout.min(LOOK),
-            ([], Some(_)) => begin + config.timeout,
+            ([], _) => begin + config.timeout,
             (_, None) => (last + quiet).max(begin + complete),
             (_, Some(_)) => begin + NAME_SERVER,
         };
@@ -200,7 +198,7 @@ async fn find_any(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place,
     let (complete, quiet) = until_complete(config, desk);
     let mut browser = browse(config)?;
     let mut last = begin;
-    let limit = begin + config.timeout.min(LOOK);
+    let limit = begin + config.timeout;
     loop {
         let end = match browser.servers().iter().any(Server::is_compatible) {
             true => (last + quiet).max(begin + complete).min(limit.max(begin + complete)),

@@ -12,6 +12,7 @@ use crate::client::doorway::Way;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
+use crate::wire::{Event, LAST_LINE, REMOVED, SERVER};
 
 /// The colours of nicks: readable on light and dark, and none of them red, which
 /// means trouble.
@@ -85,8 +86,7 @@ impl Painter {
     /// Something that did not work, as a line. The text has the colour of all text, which can be read
     /// on every background; of the others, none can be read on black, white and beige.
     pub fn paint_hint(&self, text: &str) -> String {
-        let star = if self.colour() { "*".red().bold().to_string() } else { "*".to_string() };
-        format!("{star} {text}\n")
+        self.hint(text) + "\n"
     }
 
     /// Something about the client itself, as a line.
@@ -94,7 +94,11 @@ impl Painter {
         self.note(text) + "\n"
     }
 
-    /// The same without its end.
+    fn hint(&self, text: &str) -> String {
+        let star = if self.colour() { "*".red().bold().to_string() } else { "*".to_string() };
+        format!("{star} {text}")
+    }
+
     fn note(&self, text: &str) -> String {
         format!("{} {text}", self.bold("*"))
     }
@@ -133,6 +137,8 @@ impl Painter {
         let text = record.text.as_deref().unwrap_or_default();
         match record.kind {
             Kind::Message => {
+                let fixed = (from == SERVER).then(|| fixed_line(text, texts)).flatten();
+                let text = fixed.as_deref().unwrap_or(text);
                 let line = match text.strip_prefix("/me ") {
                     Some(deed) => format!("{time} * {} {}", nick(from), visible(deed)),
                     None => format!("{time} {}  {}", nick(from), visible(text)),
@@ -145,6 +151,10 @@ impl Painter {
                     true => (texts.you.into(), paint_nick(to, false, colour)),
                     false => (nick(from), texts.you.into()),
                 };
+                let fixed = (!record.own && record.from.as_deref() == Some(SERVER))
+                    .then(|| fixed_line(text, texts))
+                    .flatten();
+                let text = fixed.as_deref().unwrap_or(text);
                 format!("{time} {from} {arrow} {to}  {}", visible(text))
             }
             Kind::Joined => format!("{time} {}", self.dim(&(texts.joined)(&shown_nick(from), 1))),
@@ -169,9 +179,33 @@ impl Painter {
                 let line = self.paint_hint(&(texts.refused)(&words_for(text, texts)));
                 line.trim_end().into()
             }
-            Kind::Notice => self.dim(&format!("* {}", visible(text))),
+            Kind::Notice => {
+                let text = match Event::parse(text) {
+                    Event::History(count) => (texts.history)(count),
+                    _ => visible(text).into_owned(),
+                };
+                self.dim(&format!("* {text}"))
+            }
             Kind::Bye => texts.bye.into(),
+            Kind::Lost => self.hint(texts.lost),
+            Kind::Back => {
+                let at = record.loud.then(|| visible(text));
+                self.note(&(texts.back)(&visible(to), at.as_deref()))
+            }
         }
+    }
+}
+
+/// A line that the server itself says in always the same words, in the words of the
+/// reader. What the operator adds stays as it is.
+fn fixed_line(text: &str, texts: &Client) -> Option<String> {
+    let removed = |rest: &str| match rest.strip_prefix(": ") {
+        Some(reason) => Some(format!("{}: {reason}", texts.removed)),
+        None => rest.is_empty().then(|| texts.removed.to_string()),
+    };
+    match text {
+        LAST_LINE => Some(texts.stopping.into()),
+        _ => text.strip_prefix(REMOVED).and_then(removed),
     }
 }
 
@@ -211,7 +245,7 @@ pub fn columns(record: &Record, now: DateTime<Local>, colour: bool) -> String {
     let to = record.to.as_deref().unwrap_or_default();
     let text = record.text.as_deref().unwrap_or_default();
     let text = match record.kind {
-        Kind::Welcome => visible(to).into_owned(),
+        Kind::Welcome | Kind::Back => visible(to).into_owned(),
         Kind::Private if record.own => format!("@{} {}", visible(to), visible(text)),
         _ => visible(text).into_owned(),
     };
@@ -333,6 +367,66 @@ mod tests {
         // Programs read nicks as they are.
         let line = paint(Style::Columns { colour: false }, &record(Kind::Message, "you", "oi"));
         assert!(line.ends_with("\tmessage\tyou\toi\n"), "{line}");
+    }
+
+    #[test]
+    fn lost_and_found_connection_is_told_to_people_and_programs() {
+        let lost = record(Kind::Lost, "", "");
+        let back = Record { to: Some("ana".into()), ..record(Kind::Back, "", "") };
+        let text = Some("10.0.0.5:9000".into());
+        let moved = Record { text: text.clone(), loud: true, ..back.clone() };
+        let back = Record { text, ..back };
+        let plain = Style::Person { colour: false };
+        check(plain, &lost, "* connection lost; trying again (Ctrl-C leaves)");
+        check(plain, &back, "* back, as ana");
+        check(plain, &moved, "* back, as ana, at 10.0.0.5:9000");
+        let columns = |record| paint(Style::Columns { colour: false }, record);
+        assert!(columns(&lost).ends_with("\tlost\t\t\n"));
+        assert!(columns(&moved).ends_with("\tback\t\tana\n"));
+        let json = paint(Style::Json, &moved);
+        assert!(json.contains(r#""type":"back","to":"ana","text":"10.0.0.5:9000"}"#), "{json}");
+    }
+
+    #[test]
+    fn fixed_lines_of_the_server_are_in_the_language_of_the_reader() {
+        let portuguese = |record: &Record| {
+            let style = Style::Person { colour: false };
+            Painter::new(style, &PORTUGUESE.client).paint(record, evening())
+        };
+        let private =
+            |from, text| Record { to: Some("ana".into()), ..record(Kind::Private, from, text) };
+        for (record, expected) in [
+            (
+                record(Kind::Message, "server", LAST_LINE),
+                "21:04 server  o servidor está parando; até logo\n",
+            ),
+            (private("server", REMOVED), "21:04 server → você  o operador tirou você da sala\n"),
+            (
+                private("server", "you were removed by the operator: be nice"),
+                "21:04 server → você  o operador tirou você da sala: be nice\n",
+            ),
+            (record(Kind::Notice, "", "History: 3"), "* Histórico: 3\n"),
+            // Members say what they like.
+            (
+                record(Kind::Message, "servеr", LAST_LINE),
+                "21:04 servеr  the server is stopping; goodbye\n",
+            ),
+            (private("bia", REMOVED), "21:04 bia → você  you were removed by the operator\n"),
+            (
+                record(Kind::Message, "server", "the server is stopping; goodbye!"),
+                "21:04 server  the server is stopping; goodbye!\n",
+            ),
+            (
+                private("server", "you were removed by the operators"),
+                "21:04 server → você  you were removed by the operators\n",
+            ),
+        ] {
+            assert_eq!(portuguese(&record), expected);
+            for style in [Style::Columns { colour: false }, Style::Json] {
+                let there = Painter::new(style, &PORTUGUESE.client).paint(&record, evening());
+                assert_eq!(there, paint(style, &record));
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};
+use smol::future::or;
+
+use crate::interrupt::Reader;
 
 use crate::stdio::{self, Piece, Stderr, Stdout};
 
@@ -37,6 +40,8 @@ pub struct Printer {
     queue: Sender<Vec<u8>>,
     /// What became of it.
     end: Receiver<io::Result<()>>,
+    /// Whoever reads the output, where that is known.
+    reader: Option<Reader>,
 }
 
 impl Printer {
@@ -54,7 +59,12 @@ impl Printer {
             drop(texts); // Nobody need wait for a place in the queue.
             ended.send_blocking(result).ok(); // Nobody may want to know.
         });
-        Printer { queue, end }
+        Printer { queue, end, reader: None }
+    }
+
+    /// Starts one in front of standard output.
+    pub fn start_output() -> Printer {
+        Printer { reader: Some(Reader::watch()), ..Printer::start(print) }
     }
 
     /// Prints some lines, if that is still possible, as soon as there is room.
@@ -72,7 +82,10 @@ impl Printer {
 
     /// Waits until nothing can be printed any more.
     pub async fn broken(&self) {
-        self.queue.closed().await;
+        match &self.reader {
+            Some(reader) => or(reader.gone(), self.queue.closed()).await,
+            None => self.queue.closed().await,
+        }
     }
 
     /// Waits until all is printed, or says why it could not be.

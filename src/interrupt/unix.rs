@@ -10,6 +10,8 @@ use nix::libc;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, Signal as NixSignal, raise, sigaction,
 };
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use smol::stream::StreamExt;
 
 use super::Interrupt;
@@ -68,6 +70,20 @@ pub fn stop() {
         // is back.
         raise(NixSignal::SIGTSTP).ok();
         sigaction(NixSignal::SIGTSTP, &watched).ok();
+    }
+}
+
+/// Waits until nobody has the other end of standard output; false if that is unknown.
+pub fn wait_for_reader_to_go() -> bool {
+    let stdout = io::stdout();
+    loop {
+        let mut output = [PollFd::new(&stdout, PollFlags::empty())];
+        let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        match poll(&mut output, None) {
+            Ok(_) if output[0].revents().intersects(gone) => return true,
+            Err(Errno::INTR) => (),
+            Ok(_) | Err(_) => return false,
+        }
     }
 }
 

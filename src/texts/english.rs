@@ -44,13 +44,18 @@ All else is said to all; //TEXT says /TEXT",
         users: |count, nicks| format!("here ({count}): {nicks}"),
         joined: |nicks, _| format!("+ {nicks} joined"),
         left: |nicks, _| format!("- {nicks} left"),
+        history: |count| format!("History: {count}"),
+        stopping: "the server is stopping; goodbye",
+        removed: "you were removed by the operator",
         more: |count| format!("and {count} more"),
         you: "you",
         bye: "Bye.",
         refused: |why| format!("the server refused that: {why}"),
         nick_taken: |nick, other| format!("\"{nick}\" is taken. Try {other}:"),
-        nick_refused: |nick, why| format!("\"{nick}\" was not taken: {why}"),
+        nick_refused: |nick, why| format!("\"{nick}\" was refused: {why}"),
         nick_in_use: "somebody here has that nick",
+        perhaps: |nick| format!("perhaps {nick}"),
+        nick_reserved: "it is reserved",
         nick_invalid: "a nick is 1 to 32 letters, digits, '-', '_' or '.'",
         user_not_found: "nobody here has that nick",
         malformed_dm: "a direct message needs a nick and a text",
@@ -130,7 +135,10 @@ All else is said to all; //TEXT says /TEXT",
         bell: |when| format!("bell: {when}"),
         no_screen: "there is no screen to clear here",
         lost: "connection lost; trying again (Ctrl-C leaves)",
-        back: |nick| format!("back, as {nick}"),
+        back: |nick, at| match at {
+            Some(at) => format!("back, as {nick}, at {at}"),
+            None => format!("back, as {nick}"),
+        },
         offline: "not connected; nothing was sent (the Up key brings it back)",
         dismissed: |why| format!("the server ended the conversation: {why}"),
         rest: "the conversation ended before the input; the rest was not sent",
@@ -314,7 +322,9 @@ All else is said to all; //TEXT says /TEXT",
         },
         no_nick: "no nickname\nUse --nick NAME or set MINICHAT_NICK",
         nick: |nick, why| {
-            format!("the server did not take the nick {nick:?}: {why}\nChoose another: --nick NAME")
+            format!(
+                "the server did not accept the nick {nick:?}: {why}\nChoose another: --nick NAME"
+            )
         },
         refused: |server, why| {
             format!("{server} does not let us in: {why}\nTry again later, or another server")

@@ -34,10 +34,15 @@ impl Nick {
     /// (`server`, `all`).
     pub fn new(name: &str) -> Result<Nick, Refusal> {
         let name = composed(name).ok_or(Refusal::InvalidNick)?;
-        if name.is_empty() || !is_fit(&name) || RESERVED.contains(&&*Nick::key_of(&name)) {
+        if name.is_empty() || !is_fit(&name) || Nick::is_reserved(&name) {
             return Err(Refusal::InvalidNick);
         }
         Ok(Nick(name.into()))
+    }
+
+    /// Whether nobody may be called `name`, because the protocol needs the word.
+    pub fn is_reserved(name: &str) -> bool {
+        RESERVED.contains(&&*Nick::key_of(name))
     }
 
     /// The name itself.

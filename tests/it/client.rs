@@ -313,18 +313,102 @@ fn who_stays_goes_on_listening_after_the_end_of_the_input() {
 
 #[test]
 fn a_server_that_stops_is_no_failure_of_its_clients() {
-    for option in ["--timeout=5", "--stay", "--json", "--raw"] {
+    for options in [&[][..], &["--stay", "--no-reconnect"], &["--json"], &["--raw", "--stay"]] {
         let server = Server::start(&[]);
         let mut ana = server.member("ana");
-        let mut client = Client::start(server.address, &[option]);
+        let mut client = Client::start(server.address, options);
         client.types("NICK bot");
         ana.reads("User bot joined.");
         server.process.signal("TERM");
         let output = client.process.output();
-        assert_eq!((output.status, &*output.stderr), (Some(0), ""), "with {option}");
+        assert_eq!((output.status, &*output.stderr), (Some(0), ""), "with {options:?}");
         let last = output.stdout.lines().last();
         assert!(last.is_some_and(|line| line.to_lowercase().contains("bye")), "{last:?}");
     }
+}
+
+#[test]
+fn listener_that_stays_comes_back_and_says_so_in_events() {
+    for (option, lost, back) in [
+        ("--stay", "lost\t\t", "back\t\tbot"),
+        ("--json", r#""type":"lost"}"#, r#""type":"back","to":"bot",""#),
+    ] {
+        for signal in ["TERM", "KILL"] {
+            let mut server = Server::start(&[]);
+            let port = server.address.port().to_string();
+            let mut bot = Client::start(server.address, &["--nick", "bot", "--stay", option]);
+            bot.process.end_input();
+            bot.process.stdout.find("welcome");
+            server.process.signal(signal);
+            bot.process.stdout.find(lost);
+            server.process.wait();
+            let server = Server::start(&["--port", &port]);
+            let line = bot.process.stdout.find(back);
+            assert!(
+                option != "--json" || line.ends_with(&format!(r#""text":"127.0.0.1:{port}"}}"#))
+            );
+            let mut ana = server.member("ana");
+            ana.says("MSG still there?");
+            bot.process.stdout.find("still there?");
+            bot.process.signal("TERM");
+            assert_eq!(bot.process.output().status, Some(143), "with {option}, after {signal}");
+        }
+    }
+}
+
+#[test]
+fn script_that_stays_says_the_rest_when_the_server_is_back() {
+    let door = StandIn::open();
+    let mut bot = Client::start(door.address, &["--nick", "bot", "--stay"]);
+    let mut server = door.caller();
+    server.reads("NICK bot");
+    server.says("OK welcome bot");
+    bot.types("one");
+    server.reads("MSG one");
+    server.says("FROM bot [all]: one");
+    bot.types("two");
+    server.reads("MSG two");
+    server.resets();
+    bot.process.stdout.find("lost");
+    bot.types("three");
+    bot.process.end_input();
+    let mut server = door.caller();
+    server.reads("NICK bot");
+    server.says("OK welcome bot");
+    server.reads("MSG three");
+    bot.process.stdout.find("back");
+    bot.process.stderr.find("perhaps nobody heard: two");
+    server.says("BYE");
+    assert_eq!(bot.process.output().status, Some(1));
+}
+
+#[test]
+fn client_leaves_when_its_reader_goes_though_nobody_says_anything() {
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    for options in [&["-nbot", "--stay"][..], &["-nbot", "--stay", "--json"], &["-nbot"]] {
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
+        let mut command = connect(server.address, options);
+        let mut client = Running::start_into(command.stdin(Stdio::piped()), writer, Stdio::piped());
+        drop(command); // It has the end of the pipe that is written to, too.
+        ana.reads("User bot joined.");
+        drop(reader);
+        ana.reads("User bot left the chat.");
+        assert_eq!(client.wait().code(), Some(0), "with {options:?}");
+        assert_eq!(client.stderr.next(), None);
+    }
+    // Nor does one that has lost its server stay.
+    let door = StandIn::open();
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut command = connect(door.address, &["-nbot", "--stay"]);
+    let mut client = Running::start_into(command.stdin(Stdio::null()), writer, Stdio::piped());
+    drop(command);
+    let mut caller = door.caller();
+    caller.says("OK welcome bot");
+    caller.reads("NICK bot");
+    drop((caller, door));
+    drop(reader);
+    assert_eq!(client.wait().code(), Some(0));
 }
 
 #[test]
@@ -436,7 +520,12 @@ fn when_nobody_reads_the_hints_the_chat_goes_on() {
 fn a_connection_lost_without_a_goodbye_is_a_failure() {
     let door = StandIn::open();
     for way in ["closes", "resets"] {
-        for options in [&["-nbot"][..], &["-nbot", "--stay"], &["-nbot", "--json"], &["--raw"]] {
+        for options in [
+            &["-nbot"][..],
+            &["-nbot", "--stay", "--no-reconnect"],
+            &["-nbot", "--json"],
+            &["--raw", "--stay"],
+        ] {
             let mut client = Client::start(door.address, options);
             client.types("NICK bot");
             let mut server = door.caller();
@@ -460,7 +549,7 @@ fn a_connection_lost_without_a_goodbye_is_a_failure() {
 #[test]
 fn a_server_that_breaks_off_before_it_has_heard_everything_is_a_failure() {
     let door = StandIn::open();
-    for options in [&["-nbot"][..], &["-nbot", "--json"], &["-nbot", "--stay"]] {
+    for options in [&["-nbot"][..], &["-nbot", "--json"], &["-nbot", "--stay", "--no-reconnect"]] {
         let mut client = Client::start(door.address, options);
         let mut server = door.caller();
         server.says("OK welcome bot");

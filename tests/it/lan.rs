@@ -13,6 +13,7 @@
 mod changes;
 mod completed;
 mod connections;
+mod dead;
 mod found;
 mod person;
 mod picture;

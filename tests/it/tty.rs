@@ -247,7 +247,13 @@ impl Tty {
     /// Waits until the screen is as it should be.
     #[track_caller]
     pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) {
-        self.until(what, |seen| is_there(&seen.terminal.screen().contents()));
+        self.wait_within(PATIENCE, what, is_there);
+    }
+
+    /// Waits for something on the screen, but no longer than this.
+    #[track_caller]
+    pub fn wait_within(&self, limit: Duration, what: &str, is_there: impl Fn(&str) -> bool) {
+        self.until_within(limit, what, |seen| is_there(&seen.terminal.screen().contents()));
     }
 
     /// Waits until what was sent to the terminal is as it should be.
@@ -276,11 +282,16 @@ impl Tty {
 
     #[track_caller]
     fn until(&self, what: &str, is_there: impl Fn(&Seen) -> bool) {
+        self.until_within(PATIENCE, what, is_there);
+    }
+
+    #[track_caller]
+    fn until_within(&self, limit: Duration, what: &str, is_there: impl Fn(&Seen) -> bool) {
         let waits = |seen: &mut Seen| !is_there(seen) && !seen.ended;
         let (seen, _) = self
             .eye
             .changed
-            .wait_timeout_while(self.seen(), PATIENCE, waits)
+            .wait_timeout_while(self.seen(), limit, waits)
             .expect("whoever looks does not panic");
         if !is_there(&seen) {
             let (ended, screen) = (seen.ended, seen.terminal.screen().contents());

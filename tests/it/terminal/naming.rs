@@ -2,6 +2,7 @@
 
 use super::{SIZES, last, start};
 use crate::harness::{GREETING, Server, StandIn};
+use crate::tty::Tty;
 
 #[test]
 fn whoever_says_no_nick_is_asked_with_a_proposal() {
@@ -97,4 +98,122 @@ fn with_another_nick_the_prompt_is_another() {
     tty.send("\x15");
     tty.enters("ainda eu");
     joao.reads("FROM clara [all]: ainda eu");
+}
+
+#[test]
+fn person_who_thinks_about_a_nick_is_let_in_by_a_new_connection() {
+    for term in ["xterm-256color", "dumb"] {
+        for last_word in ["ERR registration_timeout\n", "BYE\n", ""] {
+            let door = StandIn::open();
+            let tty = start(door.address, SIZES[0], &[], &[("USER", "xyz"), ("TERM", term)]);
+            // The connection ends at the first question and at the one after a refusal.
+            let mut server = door.caller();
+            server.says(GREETING);
+            tty.wait("the question", |screen| screen.contains("[xyz]"));
+            server.sends(last_word);
+            server.stops_talking();
+            server.ends();
+            tty.enters("bia");
+            let mut server = door.caller();
+            server.reads("NICK bia");
+            server.says("ERR nick_in_use");
+            tty.wait("the question", |screen| last(screen).contains("bia2"));
+            server.sends(last_word);
+            server.stops_talking();
+            server.ends();
+            tty.enters(if term == "dumb" { "caio" } else { "\x15caio" });
+            let mut server = door.caller();
+            server.reads("NICK caio");
+            server.says("OK welcome caio");
+            tty.wait("the name", |screen| screen.contains("You are caio."));
+            server.reads("WHO");
+            assert!(!tty.screen().contains("lost"), "{}", tty.screen());
+        }
+    }
+}
+
+#[test]
+fn person_may_leave_while_there_is_no_connection() {
+    for (keys, status) in [("/quit\r", 0), ("\x04", 0), ("\x03", 130)] {
+        let door = StandIn::open();
+        let mut tty = start(door.address, SIZES[0], &[], &[("USER", "xyz")]);
+        let mut server = door.caller();
+        tty.wait("the question", |screen| last(screen).starts_with("Nickname [xyz]:"));
+        server.says("BYE");
+        server.stops_talking();
+        server.ends();
+        tty.send(keys);
+        assert_eq!(tty.wait_exit(), Some(status));
+    }
+}
+
+#[test]
+fn server_that_goes_while_a_person_thinks_is_waited_for() {
+    let server = Server::start(&[]);
+    let port = server.address.port().to_string();
+    let mut tty = start(server.address, SIZES[0], &[], &[("USER", "xyz")]);
+    tty.wait("the question", |screen| last(screen).starts_with("Nickname [xyz]:"));
+    server.process.signal("KILL");
+    drop(server);
+    tty.enters("ana");
+    tty.wait("the notice", |screen| screen.contains("connection lost"));
+    let server = Server::start(&["--port", &port]);
+    tty.wait("the prompt", |screen| screen.contains("You are ana.") && last(screen) == "ana>");
+    drop(server);
+    tty.send("\x04");
+    assert_eq!(tty.wait_exit(), Some(0));
+}
+
+#[test]
+fn nick_that_is_refused_on_return_does_not_make_a_nick_of_the_next_line() {
+    let server = Server::start(&[]);
+    let port = server.address.port().to_string();
+    let tty = start(server.address, SIZES[0], &["--nick", "ana"], &[]);
+    tty.wait("the prompt", |screen| last(screen) == "ana>");
+    server.process.signal("KILL");
+    drop(server);
+    tty.wait("the notice", |screen| screen.contains("connection lost"));
+    tty.enters("/nick a,b");
+    let server = Server::start(&["--port", &port]);
+    let mut joao = server.member("joao");
+    tty.wait("the old nick", |screen| {
+        screen.contains("\"a,b\" was refused") && screen.contains("back, as ana")
+    });
+    joao.says("WHO");
+    joao.skips_to("Connected users: ana, joao");
+    tty.enters("oi");
+    joao.reads("FROM ana [all]: oi");
+}
+
+#[test]
+fn what_is_typed_when_the_chat_ends_is_not_for_the_shell() {
+    for (term, way) in
+        [("xterm-256color", "kick"), ("dumb", "kick"), ("xterm-256color", "die"), ("dumb", "die")]
+    {
+        let door = StandIn::open();
+        let address = door.address.to_string();
+        let arguments = ["connect", &address, "--nick", "ana", "--no-reconnect"];
+        let tty = Tty::shell(80, 24, &arguments);
+        tty.enters(format!("TERM={term} \"$@\""));
+        let mut server = door.caller();
+        server.says("OK welcome ana");
+        server.reads("NICK ana");
+        server.reads("WHO");
+        server.says("Connected users: ana");
+        tty.wait("the end of joining", |screen| screen.contains("Nobody else"));
+        // Keys that come as the chat ends and just after it.
+        tty.send("echo for-the-");
+        match way {
+            "kick" => server.says("BYE"),
+            _ => server.resets(),
+        }
+        for key in ["sh", "ell\r", "echo for-the-shell\r"] {
+            tty.send(key);
+        }
+        tty.wait("the shell", |screen| last(screen).starts_with("shell$"));
+        tty.enters("echo so-it-ends");
+        tty.wait("an answer", |screen| screen.lines().any(|line| line == "so-it-ends"));
+        let screen = tty.screen();
+        assert!(!screen.lines().any(|line| line == "for-the-shell"), "{screen}");
+    }
 }

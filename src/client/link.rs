@@ -1,0 +1,313 @@
+//! Whether the other end of a connection is still there.
+//!
+//! The kernel asks by itself while nothing is said (keep-alive). It asks nothing more
+//! while bytes wait for an acknowledgement, and it gives those up only after a quarter
+//! of an hour. Linux has an option for that, `TCP_USER_TIMEOUT`, but it also ends a
+//! connection to a server that reads slowly. Hence the client looks by itself.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::time::{Duration, Instant, SystemTime};
+
+use smol::future::or;
+use smol::{Async, Timer};
+use socket2::{SockRef, TcpKeepalive};
+
+/// The kernel notices after 60 s and 4 questions that a silent server is gone.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+/// It asks like this after the machine has slept.
+const AWAKE: (Duration, Duration, u32) = (Duration::from_secs(1), Duration::from_secs(5), 4);
+/// How long it goes on to ask like that.
+const AWAKENING: Duration = Duration::from_secs(30);
+/// Bytes that are not acknowledged in this time were sent to nobody.
+const ACKNOWLEDGED: Duration = Duration::from_secs(28);
+/// Where acknowledgements are not told, a silence of this time is looked into.
+#[cfg_attr(target_os = "linux", allow(dead_code))]
+const SILENCE: Duration = Duration::from_secs(20);
+/// How long a server may take to accept a connection that only asks whether it is there.
+const ANSWER: Duration = Duration::from_secs(8);
+/// How often the client looks while it waits for an acknowledgement.
+const LOOK: Duration = Duration::from_secs(4);
+/// How often it looks whether the machine has slept.
+const NAP: Duration = Duration::from_secs(10);
+
+/// A question to the server, on a connection of its own: whether it is there.
+pub type Question = Pin<Box<dyn Future<Output = bool>>>;
+
+/// What a look at a connection tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing speaks against the connection.
+    Alive,
+    /// The server is gone.
+    Gone,
+    /// The server has to be asked.
+    Doubtful,
+}
+
+/// What the kernel tells about a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Known {
+    /// Bytes wait for an acknowledgement, or for room at the server.
+    waiting: bool,
+    /// They were sent again, and more than once where only room is asked for.
+    repeated: bool,
+    /// How long ago the server last acknowledged anything.
+    acknowledged: Duration,
+}
+
+/// Watches one connection.
+#[derive(Debug)]
+pub struct Watch {
+    /// Since when something may be unacknowledged.
+    since: Option<Instant>,
+    next: Instant,
+    clocks: (Instant, SystemTime),
+    /// Until when the kernel asks more often.
+    awakening: Option<Instant>,
+}
+
+impl Watch {
+    /// Sets up a connection and begins to watch it. A system does without what it does
+    /// not know.
+    pub fn start(stream: &TcpStream) -> Watch {
+        stream.set_nodelay(true).ok(); // It only would be slower.
+        ask(stream, KEEPALIVE);
+        let now = Instant::now();
+        Watch { since: None, next: now + NAP, clocks: (now, SystemTime::now()), awakening: None }
+    }
+
+    /// Bytes were sent.
+    pub fn sent(&mut self, now: Instant) {
+        if self.since.is_none() {
+            self.since = Some(now);
+            self.next = self.next.min(now + LOOK);
+        }
+    }
+
+    /// Bytes were heard: the server was there a moment ago. `owes` says whether it may
+    /// have something to acknowledge still.
+    pub fn heard(&mut self, now: Instant, owes: bool) {
+        if self.since.is_some() {
+            self.since = owes.then_some(now);
+        }
+    }
+
+    /// When the next look is due.
+    pub fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Looks. `unsent` says whether the kernel has no room for more bytes.
+    pub fn look(&mut self, stream: &TcpStream, unsent: bool, now: Instant) -> Verdict {
+        let wall = SystemTime::now();
+        if has_slept(self.clocks, (now, wall)) {
+            ask(stream, AWAKE);
+            self.awakening = Some(now + AWAKENING);
+        }
+        if self.awakening.is_some_and(|end| now >= end) {
+            ask(stream, KEEPALIVE);
+            self.awakening = None;
+        }
+        self.clocks = (now, wall);
+        let verdict = self.since.map_or(Verdict::Alive, |since| match known(stream) {
+            Some(known) => judge(known, now - since),
+            None if now - since >= SILENCE => Verdict::Doubtful,
+            None => Verdict::Alive,
+        });
+        let idle = known(stream).is_some_and(|known| !known.waiting) && !unsent;
+        if idle {
+            self.since = None;
+        }
+        self.next = now + if self.since.is_some() { LOOK } else { NAP };
+        verdict
+    }
+
+    /// The server has answered a [question](question).
+    pub fn answered(&mut self, unsent: bool, now: Instant) {
+        self.since = unsent.then_some(now);
+    }
+}
+
+/// Whether a machine slept between two looks at both its clocks: one of them stands
+/// still meanwhile on most systems. A clock that is set forward looks the same, and
+/// then a question too many does no harm.
+fn has_slept(before: (Instant, SystemTime), now: (Instant, SystemTime)) -> bool {
+    let passed = now.0.saturating_duration_since(before.0);
+    let slept = now.1.duration_since(before.1).is_ok_and(|wall| wall > passed + NAP);
+    slept || passed > 6 * NAP
+}
+
+/// What follows from what the kernel knows, when bytes were sent this long ago.
+fn judge(known: Known, sent: Duration) -> Verdict {
+    match known {
+        Known { waiting: false, .. } => Verdict::Alive,
+        _ if sent.min(known.acknowledged) < ACKNOWLEDGED => Verdict::Alive,
+        Known { repeated: true, .. } => Verdict::Gone,
+        // A full server is asked for room ever more seldom.
+        _ => Verdict::Doubtful,
+    }
+}
+
+/// Has the kernel ask, after this time without a word, whether the server is there.
+fn ask(stream: &TcpStream, (after, every, times): (Duration, Duration, u32)) {
+    let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(times);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive).ok();
+}
+
+/// Asks a server on a new connection whether it is there.
+pub fn question(address: SocketAddr) -> Question {
+    let late = async {
+        Timer::after(ANSWER).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    let answer = async move {
+        let connected = or(Async::<TcpStream>::connect(address), late).await;
+        !connected.is_err_and(|err| {
+            use io::ErrorKind::{
+                ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut,
+            };
+            let gone =
+                [ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut];
+            gone.contains(&err.kind())
+        })
+    };
+    Box::pin(answer)
+}
+
+#[cfg(target_os = "linux")]
+fn known(stream: &TcpStream) -> Option<Known> {
+    use nix::sys::socket::getsockopt;
+
+    // To try here what is done where the kernel tells nothing.
+    if cfg!(debug_assertions) && std::env::var_os("MINICHAT_NO_TCP_INFO").is_some() {
+        return None;
+    }
+    let info = getsockopt(stream, linux::TcpInfo).ok()?;
+    Some(Known {
+        // It backs off while a full server takes nothing.
+        waiting: info.unacked > 0 || info.probes > 0 || info.backoff > 0,
+        repeated: info.unacked > 0 && info.retransmits > 0 || info.probes > 1,
+        acknowledged: Duration::from_millis(info.last_ack_recv.into()),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn known(_: &TcpStream) -> Option<Known> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use nix::{getsockopt_impl, libc, sockopt_impl};
+
+    /// The beginning of the system's `tcp_info`, as every version of Linux has it.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug)]
+    pub struct Info {
+        _states: [u8; 2],
+        pub retransmits: u8,
+        pub probes: u8,
+        pub backoff: u8,
+        _options: [u8; 3],
+        _times: [u32; 4],
+        pub unacked: u32,
+        _counts: [u32; 4],
+        _last_sent: [u32; 2],
+        _last_received: u32,
+        /// In milliseconds.
+        pub last_ack_recv: u32,
+        _rest: [u32; 11],
+    }
+
+    sockopt_impl!(
+        /// What the kernel knows about a connection.
+        TcpInfo,
+        GetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        Info
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn connection_asks_by_itself_while_nothing_is_said() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut watch = Watch::start(&stream);
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            let asks = || (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval());
+            assert_eq!(asks().0, KEEPALIVE.0);
+            // A reader that is slow on purpose is not given up by the kernel.
+            assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+            watch.clocks.1 -= 60 * SECOND;
+            let now = Instant::now();
+            assert_eq!(watch.look(&stream, false, now), Verdict::Alive);
+            assert_eq!(asks().0, AWAKE.0);
+            watch.look(&stream, false, now + AWAKENING);
+            assert_eq!(asks().0, KEEPALIVE.0);
+        }
+        (&stream).write_all(b"oi").unwrap();
+        let now = Instant::now();
+        watch.sent(now);
+        assert!(watch.deadline() <= now + LOOK);
+        let later = now + 60 * SECOND;
+        let told = if cfg!(target_os = "linux") { Verdict::Alive } else { Verdict::Doubtful };
+        assert_eq!(watch.look(&stream, false, later), told);
+    }
+
+    #[test]
+    fn server_that_acknowledges_nothing_is_gone_and_one_that_is_full_is_not() {
+        let known = |waiting, repeated, seconds| Known {
+            waiting,
+            repeated,
+            acknowledged: seconds * SECOND,
+        };
+        for (known, sent, verdict) in [
+            // Idle for an hour, and now something was lost and sent again.
+            (known(true, true, 3600), 1, Verdict::Alive),
+            (known(true, true, 3600), 30, Verdict::Gone),
+            (known(true, true, 30), 60, Verdict::Gone),
+            (known(true, true, 20), 60, Verdict::Alive),
+            (known(false, true, 3600), 3600, Verdict::Alive),
+            // Full, and the last question is half a minute old.
+            (known(true, false, 40), 300, Verdict::Doubtful),
+            (known(true, false, 5), 300, Verdict::Alive),
+        ] {
+            assert_eq!(judge(known, sent * SECOND), verdict, "{known:?} {sent}");
+        }
+    }
+
+    #[test]
+    fn sleep_is_a_clock_that_stood_still() {
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let after = |passed: u32, shown: u32| {
+            has_slept((now, wall), (now + passed * SECOND, wall + shown * SECOND))
+        };
+        assert!(after(1, 3600) && after(3600, 3600));
+        assert!(!after(10, 10) && !after(10, 11) && !after(12, 0));
+    }
+
+    #[test]
+    fn question_tells_whether_a_server_is_there() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(smol::block_on(question(address)));
+        drop(listener);
+        assert!(!smol::block_on(question(address)));
+    }
+}

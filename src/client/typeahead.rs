@@ -1,0 +1,53 @@
+//! What was typed for a program that has ended meanwhile. A shell that reads it would
+//! take it for commands.
+
+use std::time::Duration;
+
+/// A person who sees no end yet types on. Nothing more comes after a pause of this time.
+#[cfg(unix)]
+const PAUSE: Duration = Duration::from_millis(400);
+/// How long a person is waited for at most.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Forgets what is typed and not read, up to the first pause.
+#[cfg(unix)]
+pub fn forget() {
+    use std::io;
+    use std::time::Instant;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::getpgrp;
+    use rustix::termios::{
+        LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
+    };
+
+    let stdin = io::stdin();
+    // The terminal of another job is left alone.
+    let Ok(found) = tcgetattr(&stdin) else { return };
+    if tcgetpgrp(&stdin).ok() != Some(getpgrp()) {
+        return;
+    }
+    let mut quiet = found.clone();
+    quiet.local_modes &= !(LocalModes::ECHO | LocalModes::ICANON);
+    if tcsetattr(&stdin, OptionalActions::Now, &quiet).is_err() {
+        return;
+    }
+    let end = Instant::now() + PATIENCE;
+    let mut pause = Duration::ZERO;
+    while Instant::now() < end {
+        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
+        let limit = Timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() };
+        let typed = poll(&mut waiting, Some(&limit)).is_ok_and(|ready| ready > 0)
+            && waiting[0].revents() == PollFlags::IN;
+        if !typed || tcflush(&stdin, QueueSelector::IFlush).is_err() {
+            break;
+        }
+        pause = PAUSE;
+    }
+    tcsetattr(&stdin, OptionalActions::Now, &found).ok(); // It may be gone.
+}
+
+/// The console of Windows is left as it is.
+#[cfg(not(unix))]
+pub fn forget() {}

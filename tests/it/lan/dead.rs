@@ -1,0 +1,231 @@
+//! Connections that die without a word, as the client sees them.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Lan, on_a_lan};
+use crate::harness::{GREETING, Peer, Running, minichat, run};
+use crate::tty::{Tty, last};
+
+/// A client notices in this time that nobody acknowledges what it says.
+const WITH_TRAFFIC: Duration = Duration::from_secs(40);
+/// It notices in this time that nobody is there, though nothing is said.
+const WITHOUT: Duration = Duration::from_secs(130);
+/// It is back in this time when the network is.
+const BACK: Duration = Duration::from_secs(3);
+
+/// How a client is started, where the server is, and what its person or program sees.
+struct Case<'a> {
+    options: &'a [&'a str],
+    address: &'a str,
+    /// The client has a terminal.
+    terminal: bool,
+    /// Something is said when the cable is out.
+    says: bool,
+}
+
+/// Something that prints lines, on a terminal or not.
+enum Client {
+    Terminal(Box<Tty>),
+    Pipe(Box<Running>),
+}
+
+impl Client {
+    fn start(lan: &Lan, case: &Case<'_>) -> Client {
+        let mut command = minichat();
+        command.args(["connect", case.address, "--nick", "ana"]).args(case.options);
+        let here = lan.host(2);
+        let mut client = here.inside(|| match case.terminal {
+            true => Client::Terminal(Box::new(Tty::launch(80, 24, &mut command))),
+            false => Client::Pipe(Box::new(Running::start(command.stdin(Stdio::piped())))),
+        });
+        match &mut client {
+            Client::Terminal(tty) => tty.wait("the prompt", |screen| last(screen) == "ana>"),
+            Client::Pipe(process) => _ = process.stdout.find("welcome"),
+        }
+        client
+    }
+
+    fn says(&mut self, text: &str) {
+        match self {
+            Client::Terminal(tty) => tty.send(format!("{text}\r")),
+            Client::Pipe(process) => process.type_in(format!("{text}\n")),
+        }
+    }
+
+    #[track_caller]
+    fn shows(&mut self, text: &str, event: &str, limit: Duration) {
+        let end = Instant::now() + limit;
+        match self {
+            Client::Terminal(tty) => {
+                tty.wait_within(limit, text, |screen| screen.contains(text));
+            }
+            Client::Pipe(process) => loop {
+                let left = end.saturating_duration_since(Instant::now());
+                let line = process.stdout.next_within(left).expect("it goes on");
+                if line.contains(event) {
+                    break;
+                }
+            },
+        }
+    }
+
+    #[track_caller]
+    fn names_unheard(&mut self, text: &str) {
+        let expected = format!("perhaps nobody heard: {text}");
+        match self {
+            Client::Terminal(tty) => tty.wait("the line", |screen| screen.contains(&expected)),
+            Client::Pipe(process) => _ = process.stderr.find(&expected),
+        }
+    }
+}
+
+/// Pulls the cable of the server, waits until every client has noticed, puts it back in
+/// and waits until every client is back.
+#[track_caller]
+fn pull_the_cable(lan: &Lan, cases: &[Case<'_>], limit: Duration) {
+    let server = lan.host(1).server(&["--no-mdns"]);
+    let mut clients: Vec<Client> = cases.iter().map(|case| Client::start(lan, case)).collect();
+    lan.cable(1, "down");
+    let pulled = Instant::now();
+    for (client, case) in clients.iter_mut().zip(cases) {
+        if case.says {
+            client.says("anybody there?");
+        }
+    }
+    thread::scope(|scope| {
+        for (client, case) in clients.iter_mut().zip(cases) {
+            scope.spawn(move || {
+                client.shows("connection lost", "lost", limit.saturating_sub(pulled.elapsed()));
+                if case.says {
+                    client.names_unheard("anybody there?");
+                }
+            });
+        }
+    });
+    // The old connections may have the nick until the server has noticed, too.
+    drop(server);
+    let _server = lan.host(1).server(&["--no-mdns"]);
+    // The client is between two attempts, or in the middle of one.
+    thread::sleep(Duration::from_millis(1700));
+    lan.cable(1, "up");
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope
+                .spawn(move || client.shows("back, as ana", "back", BACK + Duration::from_secs(2)));
+        }
+    });
+}
+
+#[test]
+fn client_notices_that_nobody_acknowledges_what_it_says() {
+    on_a_lan(2, |lan| {
+        for address in ["10.77.0.1", "fd77::1"] {
+            let cases = [Case { options: &[], address, terminal: true, says: true }];
+            pull_the_cable(lan, &cases, WITH_TRAFFIC);
+            let options = &["--stay", "--json"];
+            let cases = [Case { options, address, terminal: false, says: true }];
+            pull_the_cable(lan, &cases, WITH_TRAFFIC);
+        }
+    });
+}
+
+#[test]
+fn client_notices_the_same_without_the_help_of_the_kernel() {
+    on_a_lan(2, |lan| {
+        let server = lan.host(1).server(&["--no-mdns"]);
+        let ana = lan.host(2).inside(|| {
+            let mut command = minichat();
+            command
+                .args(["connect", "10.77.0.1", "--nick", "ana"])
+                .env("MINICHAT_NO_TCP_INFO", "1");
+            Tty::launch(80, 24, &mut command)
+        });
+        ana.wait("the prompt", |screen| last(screen) == "ana>");
+        lan.cable(1, "down");
+        ana.send("anybody there?\r");
+        ana.wait_within(WITH_TRAFFIC, "the notice", |screen| {
+            screen.contains("connection lost")
+                && screen.contains("perhaps nobody heard: anybody there?")
+        });
+        drop(server);
+    });
+}
+
+/// It takes more than two minutes: run it with `--ignored`.
+#[test]
+#[ignore = "takes more than two minutes"]
+fn client_notices_that_nobody_is_there_though_nothing_is_said() {
+    on_a_lan(2, |lan| {
+        for address in ["10.77.0.1", "fd77::1"] {
+            let cases = [Case { options: &["--stay"], address, terminal: false, says: false }];
+            pull_the_cable(lan, &cases, WITHOUT);
+        }
+        let cases = [Case { options: &[], address: "10.77.0.1", terminal: true, says: false }];
+        pull_the_cable(lan, &cases, WITHOUT);
+    });
+}
+
+#[test]
+fn kernel_asks_a_silent_server_whether_it_is_there() {
+    on_a_lan(2, |lan| {
+        let _server = lan.host(1).server(&["--no-mdns"]);
+        for options in [&["--nick", "a"][..], &["--raw"], &["--nick", "b", "--stay", "--json"]] {
+            let here = lan.host(2);
+            let arguments = [&["connect", "10.77.0.1"], options].concat();
+            let mut client = here.minichat(&arguments);
+            if options[0] == "--raw" {
+                client.stdout.find(GREETING);
+            } else {
+                client.stdout.find("welcome");
+            }
+            let output = here.inside(|| run(std::process::Command::new("ss").arg("-Htno"), ""));
+            assert!(output.stdout.contains("timer:(keepalive,"), "{output:?}");
+        }
+    });
+}
+
+/// It takes a minute: run it with `--ignored`.
+#[test]
+#[ignore = "takes a minute"]
+fn server_that_reads_nothing_for_a_while_is_not_taken_for_dead() {
+    on_a_lan(2, |lan| {
+        let listener = lan.host(1).inside(|| TcpListener::bind("10.77.0.1:9000"));
+        let listener = listener.expect("the port is free");
+        let here = lan.host(2);
+        let mut clients = ["", "1"].map(|blind| {
+            here.inside(|| {
+                let mut command = minichat();
+                command.args(["connect", "10.77.0.1", "--nick", "ana"]).stdin(Stdio::piped());
+                if !blind.is_empty() {
+                    command.env("MINICHAT_NO_TCP_INFO", blind);
+                }
+                Running::start(&mut command)
+            })
+        });
+        let mut peers = Vec::new();
+        for client in &mut clients {
+            let mut peer = Peer::over(listener.accept().expect("it comes").0);
+            peer.says("OK welcome ana");
+            client.stdout.find("welcome");
+            peers.push(peer);
+        }
+        // The client reads on only when it can send: its input is a pipe that fills.
+        let lines = 6000;
+        let text = "x".repeat(1000);
+        thread::scope(|scope| {
+            for client in &mut clients {
+                let text = &text;
+                scope.spawn(move || (0..lines).for_each(|_| client.type_in(format!("{text}\n"))));
+            }
+            // Longer than a dead connection would live.
+            thread::sleep(WITH_TRAFFIC + Duration::from_secs(5));
+            for peer in &mut peers {
+                peer.reads("NICK ana");
+                (0..lines).for_each(|_| peer.reads(format!("MSG {text}")));
+            }
+        });
+    });
+}
