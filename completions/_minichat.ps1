@@ -28,6 +28,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '-l, --log|append the public conversation to FILE'
             '--history|tell newcomers the last N messages (default: 0)'
             '--max-users|people at once, 0 for no limit (default: 1000)'
+            '--per-address|connections from one address, 0 for no limit (default: 64)'
             '--rate|lines a second per user, 0 for no limit (default: 50)'
             '--no-mdns|do not announce the server on the network'
             '--interface|announce on interface NAME only (default: all)'
@@ -67,7 +68,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
     }
     $takesValue = @(
         '-p', '--port', '-b', '--bind', '-n', '--name', '--nick', '-m', '--motd', '-l', '--log'
-        '--history', '--max-users', '--rate', '-t', '--timeout', '--bell', '--color', '--interface'
+        '--history', '--max-users', '--per-address', '--rate', '-t', '--timeout', '--bell', '--color', '--interface'
     )
 
     # What stands before the word that is typed.

@@ -10,7 +10,7 @@ function __minichat_at -a command count
         if test -n "$option"
             set option
         else if contains -- $word -p --port -b --bind -n --name --nick -m --motd -l --log \
-                --history --max-users --rate -t --timeout --bell --color --interface
+                --history --max-users --per-address --rate -t --timeout --bell --color --interface
             set option $word
         else if not string match -q -- '-*' $word
             set -a free $word
@@ -52,6 +52,7 @@ complete -c minichat -n '__minichat_at server' -s m -l motd -x -d 'greet everyon
 complete -c minichat -n '__minichat_at server' -s l -l log -r -F -d 'append the public conversation to FILE'
 complete -c minichat -n '__minichat_at server' -l history -x -d 'tell newcomers the last N messages (default: 0)'
 complete -c minichat -n '__minichat_at server' -l max-users -x -d 'people at once, 0 for no limit (default: 1000)'
+complete -c minichat -n '__minichat_at server' -l per-address -x -d 'connections from one address, 0 for no limit (default: 64)'
 complete -c minichat -n '__minichat_at server' -l rate -x -d 'lines a second per user, 0 for no limit (default: 50)'
 complete -c minichat -n '__minichat_at server' -l no-mdns -d 'do not announce the server on the network'
 complete -c minichat -n '__minichat_at server' -l interface -x -a '(__minichat_interfaces)' -d 'announce on interface NAME only (default: all)'

@@ -104,6 +104,13 @@ struct Server {
     max_users: Option<u32>,
     #[options(
         no_short,
+        meta = "N",
+        parse(try_from_str = "number"),
+        help = "connections from one address, 0 for no limit (default: 64)"
+    )]
+    per_address: Option<u32>,
+    #[options(
+        no_short,
         meta = "LINES",
         parse(try_from_str = "number"),
         help = "lines a second per user, 0 for no limit (default: 50)"
@@ -297,6 +304,7 @@ fn server(options: Server, texts: &CommandLine) -> Result<Asked, String> {
         log: options.log,
         history: options.history.map_or(default.history, |lines| lines as usize),
         max_users: options.max_users.map_or(default.max_users, |users| users as usize),
+        max_per_address: options.per_address.map_or(default.max_per_address, |n| n as usize),
         rate: options.rate.unwrap_or(default.rate),
         quiet: options.quiet,
     }))

@@ -31,6 +31,8 @@ pub struct Server {
     pub history: usize,
     /// How many people may be here at once; 0 is no limit.
     pub max_users: usize,
+    /// How many connections may come from one address; 0 is no limit.
+    pub max_per_address: usize,
     /// How many lines a second one user may say; 0 is no limit.
     pub rate: u32,
     /// Print errors only.
@@ -49,6 +51,8 @@ impl Default for Server {
             log: None,
             history: 0,
             max_users: 1000,
+            // A lab behind one terminal server fits, and nobody takes all that there are.
+            max_per_address: 64,
             rate: 50,
             quiet: false,
         }

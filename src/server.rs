@@ -7,9 +7,11 @@ mod budget;
 mod connection;
 mod console;
 mod delivery;
+mod handovers;
 mod hub;
 mod inbox;
 mod log;
+mod mutes;
 mod operator;
 mod origin;
 mod reactor;
@@ -42,7 +44,7 @@ use crate::room::Rules;
 use crate::texts::Texts;
 use crate::wire::{LAST_LINE, sanitize};
 use console::{CommandSource, Console};
-use hub::{Hub, Report};
+use hub::{Capacities, Hub, Report};
 use log::Log;
 use origin::OriginFinder;
 use reactor::{Listener, Reactor};
@@ -130,13 +132,15 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         // Whoever waits for the first line must not wait for the others.
         console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
         let title = advert.as_ref().map(|advert| advert.title.as_str());
+        console.set_invitation(&addresses, title);
         let taken = !matches!(orders, CommandSource::None);
         console.print(&console::invitation(&addresses, title, taken, &texts.server));
     }
 
     let (report_to, reports) = async_channel::bounded(MAX_REPORTS);
     let (crowd, count) = async_channel::bounded(1);
-    let hub = Arc::new(Hub::new(rules(config), capacity, report_to.clone(), crowd));
+    let capacities = Capacities { all: capacity, each_origin: config.max_per_address };
+    let hub = Arc::new(Hub::new(rules(config), capacities, report_to.clone(), crowd));
     let (shown, open) = (console.clone(), Arc::downgrade(&hub));
     let mut threads = vec![spawn(move || shown.show(reports, &open))?];
     if let Some(log) = log {

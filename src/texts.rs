@@ -380,8 +380,8 @@ pub struct Operator {
     /// What Ctrl-D does not do.
     pub ends: &'static str,
     /// The arguments of each command and what it does, in the order in which the
-    /// server knows them: who, say, kick, mute, ban, help.
-    pub commands: [(&'static str, &'static str); 6],
+    /// server knows them: who, say, kick, mute, unmute, ban, listen, invite, help.
+    pub commands: [(&'static str, &'static str); 9],
     /// The command is not known: its word, with the slash, and perhaps the one
     /// that was meant.
     pub unknown: fn(&str, Option<&str>) -> String,
@@ -400,10 +400,26 @@ pub struct Operator {
     pub said: fn(usize) -> String,
     /// Somebody was removed.
     pub kicked: fn(&str) -> String,
-    /// These may not talk now.
-    pub muted: fn(&str) -> String,
-    /// These may talk again.
+    /// Somebody may not talk now; others from the same address, if any, may.
+    pub muted: fn(&str, &str) -> String,
+    /// Somebody could not talk before.
+    pub already_muted: fn(&str) -> String,
+    /// Somebody may talk again.
     pub unmuted: fn(&str) -> String,
+    /// Somebody could talk before.
+    pub not_muted: fn(&str) -> String,
+    /// A muted person who has left: their nick, their address, and how long ago.
+    pub muted_absent: fn(&str, &str, &str) -> String,
+    /// Nobody is muted.
+    pub no_mutes: &'static str,
+    /// A nick has had a new owner for so long: the nick, their address, the time.
+    pub new_owner: fn(&str, &str, &str) -> String,
+    /// Nobody has this nick; its last owner has that one.
+    pub now_called: fn(&str, &str) -> String,
+    /// What is said is shown from now on.
+    pub listens: &'static str,
+    /// What is said is not shown any more.
+    pub listens_no_more: &'static str,
     /// Nobody gets in from this place; these people were removed, or nobody was.
     pub banned: fn(&str, &str) -> String,
     /// Somebody on this machine was removed, but nothing was banned.
@@ -437,6 +453,14 @@ pub struct Server {
     pub renamed: fn(&str, &str) -> String,
     /// Somebody was cut off: who, where from, and why.
     pub cut: fn(&str, &str, &str) -> String,
+    /// Under the command lines with `nc`: what to type there.
+    pub then_type: &'static str,
+    /// People came or went at once: `+` or `-`, their nicks, and how many are left out.
+    pub several: fn(&str, &str, usize) -> String,
+    /// A newcomer is muted, because a muted person came from there: both nicks.
+    pub muted_again: fn(&str, &str) -> String,
+    /// A newcomer comes from where a muted person is or was: both nicks.
+    pub perhaps_muted: fn(&str, &str) -> String,
     /// Who has no nick.
     pub guest: &'static str,
     /// Why: how many bytes behind somebody is.

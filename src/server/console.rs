@@ -2,11 +2,13 @@
 //! there.
 
 use std::fmt::Write as _;
+use std::future::poll_fn;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,16 +18,17 @@ use chrono::Local;
 use crate::config::Color;
 use crate::error;
 use crate::interrupt::Trigger;
-use crate::room::{Change, EvictReason, Eviction, MemberChange};
+use crate::room::{Change, EvictReason, Eviction, Followed, FollowerId, MemberChange};
 use crate::screen::{self, Stream};
 use crate::server::hub::{Hub, Report};
-use crate::server::operator;
+use crate::server::mutes::Suspect;
+use crate::server::operator::{self, OperatorCommand};
 use crate::server::origin::own_addresses;
 use crate::stdio::{self, Stderr};
 use crate::terminal::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::texts::{self, Texts};
 use crate::wire::sanitize::visible;
-use crate::wire::{DEFAULT_PORT, Nick};
+use crate::wire::{DEFAULT_PORT, Event, Nick, Scope};
 
 /// How long nobody sees that something was not shown at once.
 const BLINK: Duration = Duration::from_millis(10);
@@ -38,6 +41,10 @@ pub struct Console {
     /// Nothing but errors is wanted.
     quiet: bool,
     texts: &'static Texts,
+    /// Where the server listens and under which title, for `/invite`.
+    invitation: Arc<OnceLock<(Vec<SocketAddr>, Option<String>)>>,
+    /// Whether what is said is shown; none before anybody asked for it.
+    listening: Arc<Mutex<Option<Arc<AtomicBool>>>>,
 }
 
 /// Where orders come from.
@@ -57,7 +64,8 @@ impl Console {
         interrupt: Trigger,
         texts: &'static Texts,
     ) -> (Console, CommandSource) {
-        let plain = Console { editor: None, quiet, texts };
+        let (invitation, listening) = Default::default();
+        let plain = Console { editor: None, quiet, texts, invitation, listening };
         if quiet || !io::stdin().is_terminal() || !terminal::is_ours() {
             return (plain, CommandSource::None);
         }
@@ -134,10 +142,10 @@ impl Console {
     /// one alone.
     pub fn show(&self, reports: Receiver<Report>, hub: &Weak<Hub>) {
         let texts = &self.texts.server;
-        let mut brake = Brake::default();
+        let (mut brake, mut crowd) = (Brake::default(), Crowd::default());
         let more = |kept| format!("! {}", (texts.more_cut)(kept));
         loop {
-            let first = match brake.is_on() {
+            let first = match brake.is_on() || crowd.is_waiting() {
                 // Even if nothing happens any more, it is told how many there were.
                 true => reports.try_recv(),
                 false => reports.recv_blocking().map_err(|_| TryRecvError::Closed),
@@ -149,20 +157,33 @@ impl Console {
             if let Some(kept) = brake.kept() {
                 self.complain(&mut news, &more(kept));
             }
+            if let Some(gathered) = crowd.take_late(texts) {
+                news += &gathered;
+            }
             let others = iter::from_fn(|| reports.try_recv().ok()).take(reports.len());
             for report in first.into_iter().chain(others) {
                 let time = Local::now().format("%H:%M:%S");
                 match report {
                     Report::Change(change, address) if !self.quiet => {
-                        writeln!(news, "{time} {}", tell(&change, address, texts))
-                            .expect("a string takes all it is given");
+                        if !crowd.holds(&change) {
+                            news += &crowd.take(texts);
+                            writeln!(news, "{time} {}", tell(&change, address, texts))
+                                .expect("a string takes all it is given");
+                        }
                     }
                     Report::Change(..) => (),
+                    Report::Suspected(Suspect { nick, muted, certain }) => {
+                        let say = if certain { texts.muted_again } else { texts.perhaps_muted };
+                        let what = say(nick.as_str(), muted.as_str());
+                        news += &crowd.take(texts);
+                        self.complain(&mut news, &format!("{time} ! {what}"));
+                    }
                     Report::Stopped(members, deadline) => {
                         if let Some(kept) = brake.release() {
                             self.complain(&mut news, &more(kept));
                         }
                         if !self.quiet {
+                            news += &crowd.take(texts);
                             self.print(&mem::take(&mut news));
                             self.finish(&((texts.stopped)(members) + "\n"), deadline);
                         }
@@ -235,10 +256,62 @@ impl Console {
         }
     }
 
+    /// What `/invite` shows: where the server listens, and its title if it is announced.
+    pub fn set_invitation(&self, listening: &[SocketAddr], title: Option<&str>) {
+        self.invitation.set((listening.to_vec(), title.map(Into::into))).ok(); // Once.
+    }
+
+    fn invite(&self) -> String {
+        let Some((listening, title)) = self.invitation.get() else { return String::new() };
+        invitation(listening, title.as_deref(), true, &self.texts.server)
+    }
+
+    /// Shows what is said from now on, or no longer. Returns which.
+    fn toggle_listening(&self, hub: &Arc<Hub>) -> &'static str {
+        let texts = &self.texts.operator;
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = match &*listening {
+            Some(shown) => !shown.fetch_not(Ordering::SeqCst),
+            None => {
+                let shown = Arc::new(AtomicBool::new(true));
+                let (console, hub, follows) = (self.clone(), hub.clone(), shown.clone());
+                let id = hub.follow();
+                let follow = move || console.follow_talk(&hub, id, &follows);
+                let started = thread::Builder::new().spawn(follow).is_ok();
+                *listening = started.then_some(shown);
+                started
+            }
+        };
+        if shown { texts.listens } else { texts.listens_no_more }
+    }
+
+    /// Shows what is said to all, while that is wanted, until the room is closed.
+    fn follow_talk(&self, hub: &Hub, id: FollowerId, shown: &AtomicBool) {
+        let mut heard = Vec::new();
+        loop {
+            let followed = smol::block_on(poll_fn(|cx| hub.poll_follow(id, &mut heard, cx)));
+            let end = heard.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            if shown.load(Ordering::SeqCst) {
+                self.print(&talk(&String::from_utf8_lossy(&heard[..end])));
+            }
+            heard.drain(..end);
+            match followed {
+                Followed::Closed => return,
+                // The terminal was so slow that the talk has gone on without it.
+                Followed::Gap => heard.clear(),
+                Followed::Some | Followed::Nothing => (),
+            }
+        }
+    }
+
     /// Gives one order. `false` when there is nobody any more who could obey.
     fn give(&self, hub: &Weak<Hub>, line: &str) -> bool {
         let Some(hub) = hub.upgrade() else { return false };
-        let replies = operator::give(&hub, &self.texts.operator, line);
+        let replies = match OperatorCommand::parse(line) {
+            Ok(OperatorCommand::Listen) => vec![self.toggle_listening(&hub).to_string()],
+            Ok(OperatorCommand::Invite) => self.invite().lines().map(String::from).collect(),
+            _ => operator::give(&hub, &self.texts.operator, line),
+        };
         drop(hub);
         if replies.is_empty() {
             return true;
@@ -248,6 +321,70 @@ impl Console {
         let lines = order.into_iter().chain(replies);
         self.print(&lines.map(|line| line + "\n").collect::<String>());
         true
+    }
+}
+
+/// How many people who come or go are shown one by one within [`BURST`].
+const ONE_BY_ONE: usize = 10;
+/// People who come or go within this time of each other are shown together.
+const BURST: Duration = Duration::from_secs(1);
+/// How many nicks are shown together; more are counted.
+const TOGETHER: usize = 12;
+
+/// Keeps many who come or go at once from scrolling away how to join.
+#[derive(Default)]
+struct Crowd {
+    /// When the present burst began, and how many of it were shown one by one.
+    since: Option<Instant>,
+    shown: usize,
+    joined: Vec<String>,
+    left: Vec<String>,
+    members: usize,
+}
+
+impl Crowd {
+    /// Whether this one is shown later, with others.
+    fn holds(&mut self, change: &MemberChange) -> bool {
+        let (nicks, nick) = match &change.what {
+            Change::Joined(nick) => (&mut self.joined, nick),
+            Change::Left(nick) => (&mut self.left, nick),
+            Change::Renamed(..) => return false,
+        };
+        if !self.since.is_some_and(|since| since.elapsed() < BURST) {
+            (self.since, self.shown) = (Some(Instant::now()), 0);
+        }
+        if self.shown < ONE_BY_ONE {
+            self.shown += 1;
+            return false;
+        }
+        nicks.push(nick.to_string());
+        self.members = change.members;
+        true
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.joined.is_empty() || !self.left.is_empty()
+    }
+
+    /// Those who wait, once the burst is over.
+    fn take_late(&mut self, texts: &texts::Server) -> Option<String> {
+        let late = self.since.is_some_and(|since| since.elapsed() >= BURST);
+        (late && self.is_waiting()).then(|| self.take(texts))
+    }
+
+    /// Those who wait, in a line for who came and one for who went.
+    fn take(&mut self, texts: &texts::Server) -> String {
+        let mut lines = String::new();
+        let time = Local::now().format("%H:%M:%S");
+        for (sign, nicks) in [("+", mem::take(&mut self.joined)), ("-", mem::take(&mut self.left))]
+        {
+            if !nicks.is_empty() {
+                let named = &nicks[..nicks.len().min(TOGETHER)];
+                let text = (texts.several)(sign, &named.join(", "), nicks.len() - named.len());
+                lines += &format!("{time} {text} ({})\n", self.members);
+            }
+        }
+        lines
     }
 }
 
@@ -302,6 +439,18 @@ fn explain(eviction: &Eviction, address: SocketAddr, texts: &texts::Server) -> S
     (texts.cut)(who, &address.ip().to_string(), &what)
 }
 
+/// What was said to all, in lines for the operator: the time, who, and the text.
+fn talk(lines: &str) -> String {
+    let time = Local::now().format("%H:%M:%S");
+    let said = lines.lines().filter_map(|line| match Event::parse(line) {
+        Event::Message { from, scope: Scope::All, text } => {
+            Some(format!("{time} {}: {}\n", visible(from), visible(text)))
+        }
+        _ => None,
+    });
+    said.collect()
+}
+
 fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> String {
     let (ip, members) = (address.ip(), change.members);
     match &change.what {
@@ -342,6 +491,7 @@ pub fn invitation(
         };
         text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
     }
+    text += &format!("  {}\n", texts.then_type);
     text + if orders { texts.notes_and_orders } else { texts.notes } + "\n"
 }
 

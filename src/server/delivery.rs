@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::room::{EvictReason, FollowerId, Reading, Room, SessionId, Wakeups};
+use crate::server::origin::Origin;
 use crate::server::transport::Transport;
 
 /// How many clients are sent something at a time, and how many bytes that is: the lock is
@@ -25,6 +26,8 @@ pub struct Peer {
     pub id: SessionId,
     /// Where it comes from.
     pub address: SocketAddr,
+    /// Its origin; none is this machine.
+    pub origin: Option<Origin>,
     /// When it came.
     pub since: Instant,
     /// Its connection.
@@ -53,11 +56,17 @@ pub struct Peers {
 
 impl Peers {
     /// Adds the connection of a session.
-    pub fn insert(&mut self, id: SessionId, transport: Arc<Transport>, address: SocketAddr) {
+    pub fn insert(
+        &mut self,
+        id: SessionId,
+        transport: Arc<Transport>,
+        address: SocketAddr,
+        origin: Option<Origin>,
+    ) {
         let length = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(length, || None);
         let (since, delivery) = (Instant::now(), Delivery::Busy);
-        self.peers[id.index()] = Some(Peer { id, address, since, transport, delivery });
+        self.peers[id.index()] = Some(Peer { id, address, origin, since, transport, delivery });
     }
 
     /// Removes a peer. To drop it may close its socket, so do that without the lock.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::{IpAddr, SocketAddr};
+use std::mem;
+use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -11,17 +12,16 @@ use std::time::{Duration, Instant};
 use async_channel::Sender;
 
 use crate::room::{
-    EvictReason, Eviction, Followed, FollowerId, MemberChange, Room, Rules, SessionId,
+    Change, EvictReason, Eviction, Followed, FollowerId, MemberChange, Room, Rules, SessionId,
 };
 use crate::server::budget::{ByteBucket, Talkers};
 use crate::server::delivery::{Batch, Peer, Peers, Pending, Sends};
+use crate::server::handovers::Handovers;
+use crate::server::mutes::{Mutes, Suspect};
 use crate::server::origin::{Origin, Origins};
 use crate::server::transport::Transport;
-use crate::wire::{Nick, Refusal};
+use crate::wire::{Nick, Refusal, TooLong};
 
-/// How many connections one origin may have. A lab behind one terminal server fits, and
-/// nobody takes all that there are.
-const MAX_FROM_ORIGIN: usize = 64;
 /// How many connections there may be for a moment beyond the capacity: those that are
 /// refused, or about to be gone.
 const SPARE: usize = 16;
@@ -49,17 +49,30 @@ pub struct State {
     pub room: Room,
     /// The origins that may not connect.
     pub banned: Origins,
-    /// The origins that may say nothing. Each session knows that as well; this is for
-    /// clients that come back.
-    muted: Origins,
+    /// Persons who may say nothing. Each session knows that as well; this is for persons
+    /// who come back.
+    pub mutes: Mutes,
+    /// Nicks that have changed hands of late.
+    pub handovers: Handovers,
+    /// Newcomers from where a muted person is or was, to be reported.
+    suspects: Vec<Suspect>,
     /// The connections from each origin; none is this machine.
     counts: BTreeMap<Option<Origin>, OriginCount>,
     /// How many members have talked of late.
     talkers: Talkers,
     /// How many connections there are, and how many there may be.
     connections: usize,
-    capacity: usize,
+    capacities: Capacities,
     peers: Peers,
+}
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacities {
+    /// In all, which is what the system allows.
+    pub all: usize,
+    /// From each origin but this machine; 0 is no limit.
+    pub each_origin: usize,
 }
 
 /// The connections from one origin.
@@ -77,6 +90,8 @@ pub enum Report {
     Change(MemberChange, SocketAddr),
     /// A session was evicted.
     Evicted(Eviction, SocketAddr),
+    /// Somebody comes from where a muted person is or was.
+    Suspected(Suspect),
     /// Something is not as it should be, though the chat goes on.
     Warning(String),
     /// The server has stopped with so many members. The report may take until that time to
@@ -132,8 +147,12 @@ impl Access<'_> {
     /// Drains the room's effects. Reports go out before the next change, because the last
     /// number of members is the one that counts.
     fn settle(&mut self) {
+        let effects = self.state.room.take_effects();
+        effects.changes.iter().for_each(|change| self.state.note(change));
+        for suspect in mem::take(&mut self.state.suspects) {
+            self.hub.report(Report::Suspected(suspect));
+        }
         let State { room, peers, .. } = &mut *self.state;
-        let effects = room.take_effects();
         for eviction in effects.evicted {
             if let Some(peer) = peers.get(eviction.id) {
                 self.after.evicted.push(peer.transport.clone());
@@ -171,18 +190,20 @@ impl Hub {
     /// An empty room with these rules, and with room for so many connections.
     pub fn new(
         rules: Rules,
-        capacity: usize,
+        capacities: Capacities,
         reports: Sender<Report>,
         users: Sender<usize>,
     ) -> Hub {
         let state = State {
             room: Room::new(rules),
             banned: Origins::default(),
-            muted: Origins::default(),
+            mutes: Mutes::default(),
+            handovers: Handovers::default(),
+            suspects: Vec::new(),
             counts: BTreeMap::new(),
             talkers: Talkers::default(),
             connections: 0,
-            capacity,
+            capacities,
             peers: Peers::default(),
         };
         Hub { state: Mutex::new(state), opened: Instant::now(), reports, users }
@@ -205,12 +226,14 @@ impl Hub {
         let count =
             count.or_insert_with(|| OriginCount { connections: 0, bucket: ByteBucket::new(now) });
         count.connections += 1;
-        let crowded = origin.is_some() && count.connections > MAX_FROM_ORIGIN;
+        let connections = count.connections;
+        let most = access.capacities.each_origin;
+        let crowded = origin.is_some() && most > 0 && connections > most;
         let mut refusal = crowded.then_some(Refusal::Crowded);
         let banned = access.banned.hold(address.ip());
-        if !banned && !crowded && access.connections > access.capacity {
+        if !banned && !crowded && access.connections > access.capacities.all {
             access.displace_guest();
-            let most = access.capacity.saturating_add(SPARE);
+            let most = access.capacities.all.saturating_add(SPARE);
             refusal = (access.connections > most).then_some(Refusal::RoomFull);
         }
         ConnectionGuard { hub: self, address, origin, refusal }
@@ -225,14 +248,11 @@ impl Hub {
         let mut access = self.lock();
         let ip = connection.address.ip();
         let id = access.room.enter();
-        access.peers.insert(id, transport.clone(), connection.address);
+        access.peers.insert(id, transport.clone(), connection.address, connection.origin);
         if access.banned.hold(ip) {
             access.room.ban(id);
         } else if let Some(refusal) = connection.refusal {
             access.room.refuse(id, refusal);
-        }
-        if access.muted.hold(ip) {
-            access.room.mute(id, true);
         }
         SessionGuard { hub: self, id }
     }
@@ -344,14 +364,47 @@ impl Drop for SessionGuard<'_> {
     }
 }
 
+/// What has to know of newcomers from one origin.
+pub struct Newcomers<'a> {
+    mutes: &'a mut Mutes,
+    suspects: &'a mut Vec<Suspect>,
+    origin: Option<Origin>,
+}
+
+impl Newcomers<'_> {
+    /// Lets the room hear a line. A muted person who comes back with it is muted before the
+    /// next line.
+    pub fn hear(
+        &mut self,
+        room: &mut Room,
+        id: SessionId,
+        line: Result<&[u8], TooLong>,
+        now: Duration,
+    ) {
+        let was_member = room.is_member(id);
+        room.hear(id, line, now);
+        if !was_member
+            && let Some(nick) = room.nick(id)
+            && let Some(suspect) = self.mutes.joined(id, nick, self.origin)
+        {
+            if suspect.certain {
+                room.mute(id, true);
+            }
+            self.suspects.push(suspect);
+        }
+    }
+}
+
 impl State {
-    /// The room, the bucket of an origin's guests, and the number of talkers.
+    /// The room, the bucket of an origin's guests, the number of talkers, and what has to
+    /// know of newcomers.
     pub fn for_input(
         &mut self,
         origin: Option<Origin>,
-    ) -> (&mut Room, &mut ByteBucket, &mut Talkers) {
+    ) -> (&mut Room, &mut ByteBucket, &mut Talkers, Newcomers<'_>) {
         let count = self.counts.get_mut(&origin).expect("a connection is counted");
-        (&mut self.room, &mut count.bucket, &mut self.talkers)
+        let newcomers = Newcomers { mutes: &mut self.mutes, suspects: &mut self.suspects, origin };
+        (&mut self.room, &mut count.bucket, &mut self.talkers, newcomers)
     }
 
     /// The address of a session.
@@ -373,27 +426,44 @@ impl State {
         nicks
     }
 
-    /// Mutes a session, or lets it talk again if it was muted. All sessions from the same
-    /// origin, now or later, are taken for the same person. On this machine, whose addresses
-    /// are `own`, it is the session alone.
-    ///
-    /// Returns whether they are muted now, and their nicks.
-    pub fn mute(&mut self, id: SessionId, own: &[IpAddr]) -> (bool, Vec<Nick>) {
-        let muted = !self.room.is_muted(id);
-        let origins = match self.address(id).map(|address| address.ip()) {
-            Some(ip) if muted => Origin::of(ip, own).into_iter().collect(),
-            Some(ip) => self.muted.lift(ip),
-            None => Vec::new(),
-        };
-        if muted {
-            origins.iter().for_each(|&origin| self.muted.add(origin));
+    /// Mutes one person. Returns the others who come from the same origin, and may go on
+    /// talking; none are named on this machine.
+    pub fn mute(&mut self, id: SessionId, nick: Nick) -> Vec<Nick> {
+        self.room.mute(id, true);
+        let origin = self.peers.get(id).and_then(|peer| peer.origin);
+        let others = self.members_beside(id, origin);
+        self.mutes.add(id, nick, origin, !others.is_empty());
+        if origin.is_some() { others } else { Vec::new() }
+    }
+
+    /// Lets a person talk again. Returns whether they were muted.
+    pub fn unmute(&mut self, id: SessionId) -> bool {
+        let muted = self.room.is_muted(id);
+        self.room.mute(id, false);
+        self.mutes.lift(id);
+        muted
+    }
+
+    /// Keeps what is known of people up to date.
+    fn note(&mut self, change: &MemberChange) {
+        self.handovers.note(change);
+        match &change.what {
+            Change::Renamed(_, nick) => self.mutes.renamed(change.id, nick),
+            Change::Left(_) if self.mutes.hold(change.id) => {
+                let origin = self.peers.get(change.id).and_then(|peer| peer.origin);
+                let shared = !self.members_beside(change.id, origin).is_empty();
+                self.mutes.left(change.id, shared);
+            }
+            Change::Left(_) | Change::Joined(_) => (),
         }
-        let mut meant = self.sessions_from(&origins);
-        if !meant.contains(&id) {
-            meant.push(id);
-        }
-        meant.iter().for_each(|&id| self.room.mute(id, muted));
-        (muted, self.nicks(&meant))
+    }
+
+    /// The other members who come from an origin.
+    fn members_beside(&self, id: SessionId, origin: Option<Origin>) -> Vec<Nick> {
+        let others = self.room.members().filter(|(other, _)| {
+            *other != id && self.peers.get(*other).is_some_and(|peer| peer.origin == origin)
+        });
+        others.map(|(_, nick)| nick.clone()).collect()
     }
 
     fn sessions_from(&self, origins: &[Origin]) -> Vec<SessionId> {

@@ -183,7 +183,7 @@ impl<'a> Inbox<'a> {
         let mut access = hub.lock();
         let now = access.now;
         let moment = Instant::now();
-        let (room, guests, talkers) = access.for_input(self.origin);
+        let (room, guests, talkers, mut newcomers) = access.for_input(self.origin);
         while heard < MAX_LINES {
             self.full = !room.accepts_input(id);
             self.wait = self.rate.wait(moment).map(|time| reactor.sleep_until(time));
@@ -226,7 +226,7 @@ impl<'a> Inbox<'a> {
                 panic!("as the test wants");
             }
             let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.spoken());
-            room.hear(id, line, now);
+            newcomers.hear(room, id, line, now);
             let told = (room.spoken() - before) as usize;
             let said = if nick.is_some() { length.max(told) } else { 2 * told };
             bucket.spend(said, talkers.number(), moment);

@@ -17,7 +17,8 @@ use crate::wire::Nick;
 use crate::wire::sanitize::{is_blank, visible};
 
 /// The commands, in the order of `/help`. [`Operator::commands`] follows it.
-const COMMANDS: [&str; 6] = ["/who", "/say", "/kick", "/mute", "/ban", "/help"];
+const COMMANDS: [&str; 9] =
+    ["/who", "/say", "/kick", "/mute", "/unmute", "/ban", "/listen", "/invite", "/help"];
 
 /// What the operator may say: one line, one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +34,22 @@ pub enum OperatorCommand<'a> {
         /// What to tell them; may be empty.
         reason: &'a str,
     },
-    /// `/mute NICK`: let somebody say nothing, or talk again.
+    /// `/mute NICK`: let somebody say nothing.
     Mute(&'a str),
+    /// `/unmute NICK`: let somebody talk again.
+    Unmute(&'a str),
+    /// `/mute` or `/unmute`: who is muted.
+    Mutes,
     /// `/ban`: what is banned.
     Bans,
     /// `/ban NICK`: remove somebody, and let nobody in from where they are.
     Ban(&'a str),
     /// `/ban ADDRESS`: let nobody in from there, or let them in again.
     BanAddress(IpAddr),
+    /// `/listen`: show what is said, or no longer.
+    Listen,
+    /// `/invite`: show how to join.
+    Invite,
     /// `/help`: the commands.
     Help,
 }
@@ -90,6 +99,10 @@ impl<'a> OperatorCommand<'a> {
             "/say" if !rest.is_empty() => Ok(OperatorCommand::Say(rest)),
             "/kick" if named => Ok(OperatorCommand::Kick { nick, reason }),
             "/mute" if alone => Ok(OperatorCommand::Mute(nick)),
+            "/unmute" if alone => Ok(OperatorCommand::Unmute(nick)),
+            "/mute" | "/unmute" if rest.is_empty() => Ok(OperatorCommand::Mutes),
+            "/listen" => Ok(OperatorCommand::Listen),
+            "/invite" => Ok(OperatorCommand::Invite),
             "/ban" if rest.is_empty() => Ok(OperatorCommand::Bans),
             "/ban" if alone => {
                 Ok(address(whom).map_or(OperatorCommand::Ban(nick), OperatorCommand::BanAddress))
@@ -121,10 +134,10 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// The commands, with what comes behind them in the words of the reader.
-pub fn commands(texts: &Operator) -> [Command; 6] {
+pub fn commands(texts: &Operator) -> [Command; 9] {
     std::array::from_fn(|n| {
         let word = COMMANDS[n];
-        let whom = ["/kick", "/mute", "/ban"].contains(&word);
+        let whom = ["/kick", "/mute", "/unmute", "/ban"].contains(&word);
         let first = if whom { Argument::Nick } else { Argument::Text };
         Command { word, arguments: texts.commands[n].0, first }
     })
@@ -167,11 +180,26 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
             state.room.kick(id, reason);
             (texts.kicked)(nick.as_str())
         }),
-        OperatorCommand::Mute(nick) => on(state, texts, nick, |state, id, _| {
-            let (muted, nicks) = state.mute(id, own);
-            let say = if muted { texts.muted } else { texts.unmuted };
-            say(&list(&nicks))
+        OperatorCommand::Mute(nick) => on(state, texts, nick, |state, id, nick| {
+            if state.room.is_muted(id) {
+                return (texts.already_muted)(nick.as_str());
+            }
+            let others = state.mute(id, nick.clone());
+            (texts.muted)(nick.as_str(), &list(&others))
         }),
+        OperatorCommand::Unmute(name) => match state.room.find(name) {
+            Some(_) => on(state, texts, name, |state, id, nick| match state.unmute(id) {
+                true => (texts.unmuted)(nick.as_str()),
+                false => (texts.not_muted)(nick.as_str()),
+            }),
+            None => match state.mutes.lift_absent(&Nick::key_of(name)) {
+                Some(nick) => vec![(texts.unmuted)(nick.as_str())],
+                None => vec![nobody(state, texts, name)],
+            },
+        },
+        OperatorCommand::Mutes => mutes(state, texts),
+        // The console does these.
+        OperatorCommand::Listen | OperatorCommand::Invite => Vec::new(),
         OperatorCommand::Bans => {
             match state.banned.iter().map(|place| place.to_string()).collect::<Vec<_>>() {
                 none if none.is_empty() => vec![texts.no_bans.into()],
@@ -201,7 +229,8 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
     }
 }
 
-/// Does something to the member of this name, or asks whether another is meant.
+/// Does something to the member of this name, or asks whether another is meant: also if
+/// the nick has passed to somebody else while the operator typed.
 fn on(
     state: &mut State,
     texts: &Operator,
@@ -210,13 +239,41 @@ fn on(
 ) -> Vec<String> {
     let found = state.room.find(name).and_then(|id| Some((id, state.room.nick(id)?.clone())));
     vec![match found {
-        Some((id, nick)) => act(state, id, nick),
-        None => {
-            let keys = state.room.members().map(|(_, nick)| (nick.key(), nick));
-            let guess = guess::nearest(&Nick::key_of(name), keys, |(key, _)| key);
-            (texts.nobody)(name, guess.map(|(_, nick)| nick.as_str()))
-        }
+        Some((id, nick)) => match state.handovers.question(&nick, id) {
+            Some(since) => {
+                let address = state.address(id).map_or_else(String::new, |at| at.ip().to_string());
+                (texts.new_owner)(nick.as_str(), &address, &span(since))
+            }
+            None => act(state, id, nick),
+        },
+        None => nobody(state, texts, name),
     }]
+}
+
+/// Nobody has this nick; perhaps its last owner has another one, or it is misspelt.
+fn nobody(state: &State, texts: &Operator, name: &str) -> String {
+    let key = Nick::key_of(name);
+    let here = |nick: &&Nick| state.room.find(nick.as_str()).is_some();
+    if let Some(now) = state.handovers.now_called(&key).filter(here) {
+        return (texts.now_called)(name, now.as_str());
+    }
+    let keys = state.room.members().map(|(_, nick)| (nick.key(), nick));
+    let guess = guess::nearest(&key, keys, |(key, _)| key);
+    (texts.nobody)(name, guess.map(|(_, nick)| nick.as_str()))
+}
+
+fn mutes(state: &mut State, texts: &Operator) -> Vec<String> {
+    let here = state.room.members().filter(|(id, _)| state.room.is_muted(*id));
+    let here = here.filter_map(|(id, nick)| Some(format!("{nick} {}", state.address(id)?)));
+    let mut lines: Vec<String> = here.collect();
+    lines.extend(state.mutes.absent().map(|(nick, origin, since)| {
+        let origin = origin.map_or_else(String::new, |origin| origin.to_string());
+        (texts.muted_absent)(nick.as_str(), &origin, &span(since))
+    }));
+    if lines.is_empty() {
+        lines.push(texts.no_mutes.into());
+    }
+    lines
 }
 
 fn ban(state: &mut State, texts: &Operator, place: Origin) -> String {
@@ -268,6 +325,9 @@ mod tests {
     use crate::server::hub::tests::TestHub;
     use crate::texts::{ENGLISH, PORTUGUESE};
 
+    /// The addresses of the machine in these tests.
+    const OWN: [&str; 3] = ["192.168.1.2", "fd77::2", "127.0.0.1"];
+
     #[track_caller]
     fn check(line: &str, expected: Result<OperatorCommand<'_>, InputError<'_>>) {
         assert_eq!(OperatorCommand::parse(line), expected, "{line:?}");
@@ -284,6 +344,11 @@ mod tests {
         );
         check("/mute ana", Ok(OperatorCommand::Mute("ana")));
         check("/mute @ana", Ok(OperatorCommand::Mute("ana")));
+        check("/unmute @ana", Ok(OperatorCommand::Unmute("ana")));
+        check("/mute", Ok(OperatorCommand::Mutes));
+        check("/unmute ", Ok(OperatorCommand::Mutes));
+        check("/listen", Ok(OperatorCommand::Listen));
+        check("/invite", Ok(OperatorCommand::Invite));
         check("/ban", Ok(OperatorCommand::Bans));
         check("/ban ana", Ok(OperatorCommand::Ban("ana")));
         check("/help", Ok(OperatorCommand::Help));
@@ -339,9 +404,8 @@ mod tests {
         for line in ["/kick", "/kick @", "/kick @ ana"] {
             check(line, Err(InputError::Usage("/kick")));
         }
-        for line in ["/mute", "/mute ana rui"] {
-            check(line, Err(InputError::Usage("/mute")));
-        }
+        check("/mute ana rui", Err(InputError::Usage("/mute")));
+        check("/unmute ana rui", Err(InputError::Usage("/unmute")));
         for line in ["/ban ana rui", "/ban @"] {
             check(line, Err(InputError::Usage("/ban")));
         }
@@ -389,7 +453,7 @@ mod tests {
         /// What one order is answered, on a machine at 192.168.1.2 and fd77::2.
         #[track_caller]
         fn order(&self, line: &str, expected: &[&str]) {
-            let own = ["192.168.1.2", "fd77::2", "127.0.0.1"].map(|ip| ip.parse().unwrap());
+            let own = OWN.map(|ip| ip.parse().unwrap());
             let order =
                 OperatorCommand::parse(line).unwrap_or_else(|slip| panic!("{line:?}: {slip:?}"));
             assert_eq!(obey(order, &self.0.hub, &ENGLISH.operator, &own), expected, "{line:?}");
@@ -404,7 +468,7 @@ mod tests {
         for (nick, address) in [("rui", "192.168.1.23"), ("Ana", "2001:db8::1")] {
             desk.joins(nick, address);
         }
-        desk.order("/mute rui", &["muted: rui"]);
+        desk.order("/mute rui", &["muted: rui; /unmute rui ends it"]);
         desk.order(
             "/who",
             &["Ana [2001:db8::1]:50412, for 0 s", "rui 192.168.1.23:50412, for 0 s, muted"],
@@ -496,38 +560,99 @@ mod tests {
         assert_eq!(desk.reads(ana).last().unwrap(), "BYE");
         desk.order("/ban ::1", &[&format!("::1 was {not}")]);
         desk.joins("ana", "192.168.1.2");
+        give(&desk.0.hub, &ENGLISH.operator, "/ban ana"); // The nick has another owner now.
         desk.order("/ban ana", &[&format!("removed: ana; {not}")]);
         desk.order("/ban", &["nobody is banned"]);
         desk.joins("ana", "127.0.0.1");
     }
 
+    #[track_caller]
+    fn is_muted(desk: &Server, id: SessionId, muted: bool) {
+        desk.says(id, "MSG hi");
+        let last = desk.reads(id).pop().unwrap();
+        assert_eq!(last == "ERR muted", muted, "{last}");
+    }
+
     #[test]
-    fn who_is_muted_cannot_get_rid_of_it_by_coming_back() {
+    fn mute_is_of_one_person_and_touches_nobody_beside() {
+        let desk = Server::open();
+        let [ana, caio] = ["ana", "caio"].map(|nick| desk.joins(nick, "192.168.1.23"));
+        desk.order("/mute", &["nobody is muted"]);
+        desk.order(
+            "/mute ana",
+            &["muted: ana; from the same address, and not muted: caio; /unmute ana ends it"],
+        );
+        is_muted(&desk, ana, true);
+        is_muted(&desk, caio, false);
+        desk.order("/mute ana", &["ana is muted already; /unmute ana ends it"]);
+        desk.order("/unmute caio", &["caio was not muted"]);
+        is_muted(&desk, ana, true);
+        // Under another nick, too.
+        desk.says(ana, "NICK bia");
+        is_muted(&desk, ana, true);
+        desk.order("/unmute", &["bia 192.168.1.23:50412"]);
+        // Where others come from, only a nick of the person is a sign.
+        desk.0.leaves(ana);
+        let dora = desk.joins("dora", "192.168.1.23");
+        is_muted(&desk, dora, false);
+        desk.order("/mute", &["bia, who left 192.168.1.23 0 s ago"]);
+        let back = desk.joins("Ana", "192.168.1.23");
+        is_muted(&desk, back, true);
+        is_muted(&desk, caio, false);
+        desk.order("/unmute", &["Ana 192.168.1.23:50412"]);
+        desk.0.leaves(back);
+        desk.order("/unmute bia", &["may talk again: Ana"]);
+        let back = desk.joins("bia", "192.168.1.23");
+        is_muted(&desk, back, false);
+        desk.order("/unmute", &["nobody is muted"]);
+    }
+
+    #[test]
+    fn mute_passes_to_one_newcomer_from_an_address_that_nobody_shares() {
         let desk = Server::open();
         let rui = desk.joins("rui", "192.168.1.24");
         let ana = desk.joins("ana", "192.168.1.23");
-        desk.order("/mute ana", &["muted: ana"]);
-        desk.says(ana, "NICK bia");
+        desk.order("/mute ana", &["muted: ana; /unmute ana ends it"]);
         desk.0.leaves(ana);
         let back = desk.joins("carla", "192.168.1.23");
         let more = desk.joins("dora", "192.168.1.23");
         desk.reads(rui);
-        for (id, line) in [(back, "MSG hi"), (more, "MSG @rui hi")] {
-            desk.says(id, line);
-            assert_eq!(desk.reads(id).last().unwrap(), "ERR muted");
-        }
-        assert_eq!(desk.reads(rui), [""; 0]);
-        desk.order("/mute carla", &["may talk again: carla, dora"]);
-        desk.says(more, "MSG hi");
-        assert_eq!(desk.reads(rui), ["FROM dora [all]: hi"]);
+        is_muted(&desk, back, true);
+        is_muted(&desk, more, false);
+        is_muted(&desk, rui, false);
+        desk.order("/unmute carla", &["may talk again: carla"]);
+        is_muted(&desk, back, false);
 
-        // On this machine nobody else is meant, and there is nothing to remember.
+        // On this machine anybody may be anybody, so the nick alone counts.
         let [one, other] = ["one", "other"].map(|nick| desk.joins(nick, "127.0.0.1"));
-        desk.order("/mute one", &["muted: one"]);
-        for (id, expected) in [(one, "ERR muted"), (other, "FROM other [all]: hi")] {
-            desk.says(id, "MSG hi");
-            assert_eq!(desk.reads(id).last().unwrap(), expected);
-        }
+        desk.order("/mute one", &["muted: one; /unmute one ends it"]);
+        is_muted(&desk, one, true);
+        is_muted(&desk, other, false);
+        desk.0.leaves(one);
+        let [new, back] = ["new", "one"].map(|nick| desk.joins(nick, "127.0.0.1"));
+        is_muted(&desk, new, false);
+        is_muted(&desk, back, true);
+    }
+
+    #[test]
+    fn order_for_a_nick_that_changed_hands_asks_first() {
+        let desk = Server::open();
+        let bia = desk.joins("bia", "192.168.1.23");
+        desk.says(bia, "NICK bea");
+        desk.order("/kick bia", &["nobody here is called bia now; bia is now bea"]);
+        let eve = desk.joins("eve", "192.168.1.24");
+        desk.says(eve, "NICK bia");
+        let asks = ["bia is somebody else since 0 s ago, from 192.168.1.24: nothing is done; \
+             give the order again if that person is meant"];
+        desk.order("/kick bia", &asks);
+        desk.order("/kick bea", &["removed: bea"]);
+        desk.order("/mute bia", &["muted: bia; /unmute bia ends it"]);
+        // A nick that is free again may be taken by somebody else, too.
+        desk.0.leaves(eve);
+        desk.joins("bia", "192.168.1.25");
+        let asks = asks.map(|ask| ask.replace("1.24", "1.25"));
+        desk.order("/ban bia", &asks.each_ref().map(String::as_str));
+        desk.order("/ban bia", &["banned: 192.168.1.25; removed: bia"]);
     }
 
     #[test]
@@ -547,7 +672,10 @@ mod tests {
         assert_eq!(give("/whi"), ["no command /whi; did you mean /who?"]);
         let dance = "no command /dance: see /help; to say it to all: /say /dance";
         assert_eq!(give("/dance"), [dance]);
-        assert_eq!(give("/"), ["/ may be any of /who, /say, /kick, /mute, /ban, /help"]);
+        assert_eq!(
+            give("/"),
+            ["/ may be any of /who, /say, /kick, /mute, /unmute, /ban, /listen, /invite, /help"]
+        );
     }
 
     #[test]

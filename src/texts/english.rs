@@ -363,8 +363,11 @@ All else is said to all; //TEXT says /TEXT",
             ("", "who is here, and from where"),
             ("TEXT", "say something to all, as the server"),
             ("NICK [REASON]", "remove somebody, who may come back"),
-            ("NICK", "let somebody say nothing; once more, let them talk"),
-            ("[NICK|ADDRESS]", "remove, and keep out; an address again: let in"),
+            ("[NICK]", "let somebody say nothing; alone: list"),
+            ("[NICK]", "let somebody talk again; alone: list"),
+            ("[NICK|ADDRESS]", "keep out; an address again: let in"),
+            ("", "show here what is said, or no longer"),
+            ("", "show again how to join"),
             ("", "this help"),
         ],
         unknown: |word, meant| match meant {
@@ -388,8 +391,30 @@ All else is said to all; //TEXT says /TEXT",
             _ => format!("said to {people} people"),
         },
         kicked: |nick| format!("removed: {nick}"),
-        muted: |nicks| format!("muted: {nicks}"),
-        unmuted: |nicks| format!("may talk again: {nicks}"),
+        muted: |nick, others| match others {
+            "" => format!("muted: {nick}; /unmute {nick} ends it"),
+            _ => format!(
+                "muted: {nick}; from the same address, and not muted: {others}; \
+                 /unmute {nick} ends it"
+            ),
+        },
+        already_muted: |nick| format!("{nick} is muted already; /unmute {nick} ends it"),
+        unmuted: |nick| format!("may talk again: {nick}"),
+        not_muted: |nick| format!("{nick} was not muted"),
+        muted_absent: |nick, address, time| match address {
+            "" => format!("{nick}, who left this machine {time} ago"),
+            _ => format!("{nick}, who left {address} {time} ago"),
+        },
+        no_mutes: "nobody is muted",
+        new_owner: |nick, address, time| {
+            format!(
+                "{nick} is somebody else since {time} ago, from {address}: nothing is done; \
+                 give the order again if that person is meant"
+            )
+        },
+        now_called: |nick, now| format!("nobody here is called {nick} now; {nick} is now {now}"),
+        listens: "what is said to all is shown here; /listen again ends it",
+        listens_no_more: "what is said is no longer shown here",
         banned: |place, removed| match removed {
             "" => format!("banned: {place}; nobody from there was here"),
             _ => format!("banned: {place}; removed: {removed}"),
@@ -409,12 +434,23 @@ All else is said to all; //TEXT says /TEXT",
         join_from_network: "To join from this network:",
         join_from_machine: "To join from this machine:",
         notes: "Messages are not encrypted. Ctrl-C stops.",
-        notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /help; Ctrl-C stops.",
+        notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /invite /help; Ctrl-C stops.",
         no_orders: |why| {
             format!("cannot read standard input: {why}; no more commands are taken here")
         },
         renamed: |old, new| format!("{old} is now {new}"),
         cut: |who, ip, what| format!("cut off {who} {ip}: {what}"),
+        then_type: "then: NICK you, MSG text",
+        several: |sign, nicks, more| match more {
+            0 => format!("{sign} {nicks}"),
+            _ => format!("{sign} {nicks} and {more} more"),
+        },
+        muted_again: |nick, muted| {
+            format!("{nick} is muted: {muted}, who was, came from there; /unmute {nick} ends it")
+        },
+        perhaps_muted: |nick, muted| {
+            format!("{nick} comes from the same address as {muted}, who is muted; {nick} is not")
+        },
         guest: "a guest",
         behind: |bytes| format!("reads too slowly, {bytes} bytes behind"),
         stalled: |bytes| format!("took nothing in 10 s, {bytes} bytes wait"),

@@ -235,6 +235,10 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                 "máximo de pessoas, 0 é sem limite (padrão: 1000)",
             ),
             (
+                "connections from one address, 0 for no limit (default: 64)",
+                "conexões de um endereço, 0 é sem limite (padrão: 64)",
+            ),
+            (
                 "lines a second per user, 0 for no limit (default: 50)",
                 "linhas por segundo de cada um, 0: sem limite (padrão: 50)",
             ),
@@ -525,8 +529,11 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             ("", "quem está aqui, e de onde"),
             ("TEXTO", "diz algo a todos, em nome do servidor"),
             ("APELIDO [MOTIVO]", "remove alguém, que pode voltar"),
-            ("APELIDO", "silencia alguém; de novo: devolve a voz"),
+            ("[APELIDO]", "silencia alguém; sozinho: lista"),
+            ("[APELIDO]", "devolve a voz; sozinho: lista"),
             ("[APELIDO|ENDEREÇO]", "expulsa e bloqueia o endereço; repetido, desbloqueia"),
+            ("", "mostra aqui o que se diz, ou deixa de mostrar"),
+            ("", "mostra de novo como entrar"),
             ("", "esta ajuda"),
         ],
         unknown: |word, meant| match meant {
@@ -550,8 +557,30 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             _ => format!("dito a {people} pessoas"),
         },
         kicked: |nick| format!("removido: {nick}"),
-        muted: |nicks| format!("silenciado: {nicks}"),
-        unmuted: |nicks| format!("pode falar de novo: {nicks}"),
+        muted: |nick, others| match others {
+            "" => format!("silenciado: {nick}; /unmute {nick} devolve a voz"),
+            _ => format!(
+                "silenciado: {nick}; do mesmo endereço, e não silenciado: {others}; \
+                 /unmute {nick} devolve a voz"
+            ),
+        },
+        already_muted: |nick| format!("{nick} já está silenciado; /unmute {nick} devolve a voz"),
+        unmuted: |nick| format!("pode falar de novo: {nick}"),
+        not_muted: |nick| format!("{nick} não estava silenciado"),
+        muted_absent: |nick, address, time| match address {
+            "" => format!("{nick}, que saiu desta máquina há {time}"),
+            _ => format!("{nick}, que saiu de {address} há {time}"),
+        },
+        no_mutes: "ninguém está silenciado",
+        new_owner: |nick, address, time| {
+            format!(
+                "{nick} é outra pessoa há {time}, de {address}: nada foi feito; \
+                 repita o comando se é essa pessoa"
+            )
+        },
+        now_called: |nick, now| format!("ninguém aqui se chama mais {nick}; {nick} agora é {now}"),
+        listens: "o que se diz a todos aparece aqui; /listen de novo para de mostrar",
+        listens_no_more: "o que se diz não aparece mais aqui",
         banned: |place, removed| match removed {
             "" => format!("banido: {place}; não havia ninguém de lá"),
             _ => format!("banido: {place}; removido: {removed}"),
@@ -571,12 +600,27 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         join_from_network: "Para entrar a partir desta rede:",
         join_from_machine: "Para entrar a partir desta máquina:",
         notes: "As mensagens não são criptografadas. Ctrl-C encerra.",
-        notes_and_orders: "As mensagens não são criptografadas. Comandos aqui: /who /say /kick /mute /ban /help; Ctrl-C encerra.",
+        notes_and_orders: "As mensagens não são criptografadas. Comandos aqui: /who /say /kick /mute /ban /invite /help; Ctrl-C encerra.",
         no_orders: |why| {
             format!("não foi possível ler a entrada padrão: {why}; aqui não há mais comandos")
         },
         renamed: |old, new| format!("{old} agora é {new}"),
         cut: |who, ip, what| format!("cortada a conexão de {who} {ip}: {what}"),
+        then_type: "depois: NICK voce, MSG texto",
+        several: |sign, nicks, more| match more {
+            0 => format!("{sign} {nicks}"),
+            _ => format!("{sign} {nicks} e mais {more}"),
+        },
+        muted_again: |nick, muted| {
+            format!(
+                "{nick} está silenciado: de lá veio {muted}, que estava; /unmute {nick} devolve a voz"
+            )
+        },
+        perhaps_muted: |nick, muted| {
+            format!(
+                "{nick} vem do mesmo endereço que {muted}, que está silenciado; {nick} não está"
+            )
+        },
         guest: "um visitante",
         behind: |bytes| format!("lê devagar demais, {bytes} bytes de atraso"),
         stalled: |bytes| format!("não aceitou nada em 10 s, {bytes} bytes esperam"),

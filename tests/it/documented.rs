@@ -229,7 +229,8 @@ fn man_pages_tell_of_every_option_and_command_in_the_words_of_the_help() {
 #[test]
 fn man_pages_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
     for (folder, _, texts) in LANGUAGES {
-        let words = ["/who", "/say", "/kick", "/mute", "/ban", "/help"];
+        let words =
+            ["/who", "/say", "/kick", "/mute", "/unmute", "/ban", "/listen", "/invite", "/help"];
         let orders = words.into_iter().zip(texts.operator.commands).map(|(word, (what, text))| {
             (format!("{word} {what}").trim_end().to_string(), capital(text))
         });
@@ -380,7 +381,7 @@ const LIMITS: [Limit; 21] = [
         &[("server", "REGISTRATION_TIMEOUT: Duration = Duration::from_secs(30);")],
     ),
     ("users", "1,000 (", &[("config", "max_users: 1000,")]),
-    ("connections", "64 from", &[("server/hub", "MAX_FROM_ORIGIN: usize = 64;")]),
+    ("connections", "64 from", &[("config", "max_per_address: 64,")]),
     (
         "sockets",
         "but 48 and 3 for each core",
@@ -608,7 +609,9 @@ fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
         }
         let (_, orders) = readme.split_once("`/who`, `/say ").expect("there is a list of orders");
         let (orders, _) = orders.split_once("\n\n").expect("it ends");
-        for order in ["`/kick ", "`/mute ", "`/ban ", "`/help`"] {
+        for order in
+            ["`/kick ", "`/mute ", "`/unmute ", "`/ban ", "`/listen`", "`/invite`", "`/help`"]
+        {
             assert!(orders.contains(order), "{file} does not tell of {order}");
         }
     }

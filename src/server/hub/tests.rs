@@ -10,6 +10,9 @@ use super::*;
 
 pub const GREETING: &str = "New User. Please register with: NICK <your_nick>";
 
+/// How many connections one origin may have in a test.
+const EACH_ORIGIN: usize = 64;
+
 /// A hub with sockets that come from this machine and claim other addresses.
 pub struct TestHub {
     pub hub: Hub,
@@ -38,9 +41,13 @@ impl TestHub {
     }
 
     pub fn with_rules(rules: Rules, capacity: usize) -> TestHub {
+        TestHub::with_capacities(rules, Capacities { all: capacity, each_origin: EACH_ORIGIN })
+    }
+
+    fn with_capacities(rules: Rules, capacities: Capacities) -> TestHub {
         let (report_to, reports) = async_channel::unbounded();
         let (users_to, users) = async_channel::bounded(1);
-        let hub = Hub::new(rules, capacity, report_to, users_to);
+        let hub = Hub::new(rules, capacities, report_to, users_to);
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         TestHub { hub, listener, reports, users }
     }
@@ -53,7 +60,9 @@ impl TestHub {
     /// A session that nobody but [`TestHub::leaves`] ends.
     pub fn enters_and_stays(&self, address: &str) -> SessionId {
         let address = SocketAddr::new(address.parse().unwrap(), 50412);
-        let mut client = self.enters_as(address, None, &self.transport());
+        let own = ["192.168.1.2", "fd77::2"].map(|ip| ip.parse().unwrap());
+        let origin = Origin::of(address.ip(), &own);
+        let mut client = self.enters_as(address, origin, &self.transport());
         std::mem::forget(client.session.take());
         client.id
     }
@@ -92,7 +101,9 @@ impl TestHub {
     pub fn says(&self, id: SessionId, line: &str) {
         let mut access = self.hub.lock();
         let now = access.now;
-        access.room.hear(id, Ok(line.as_bytes()), now);
+        let origin = access.peers.get(id).and_then(|peer| peer.origin);
+        let State { room, mutes, suspects, .. } = &mut *access;
+        Newcomers { mutes, suspects, origin }.hear(room, id, Ok(line.as_bytes()), now);
     }
 
     /// Says something, and leaves it to the caller to deliver it.
@@ -151,10 +162,9 @@ fn one_origin_has_limited_connections_and_this_machine_any() {
         [("10.0.0.5", "10.0.0.5", "10.0.0.6"), ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1")]
     {
         let server = TestHub::open(usize::MAX);
-        let mut first: Vec<Client<'_>> =
-            (0..MAX_FROM_ORIGIN).map(|_| server.enters(address)).collect();
+        let mut first: Vec<Client<'_>> = (0..EACH_ORIGIN).map(|_| server.enters(address)).collect();
         let mut surplus = server.enters(neighbour);
-        assert_eq!(server.last_line(first[MAX_FROM_ORIGIN - 1].id), GREETING);
+        assert_eq!(server.last_line(first[EACH_ORIGIN - 1].id), GREETING);
         assert_eq!(server.last_line(surplus.id), "ERR too_many_connections");
         assert_eq!(server.last_line(server.enters(other).id), GREETING);
         // A session that is over still has its socket.
@@ -167,7 +177,7 @@ fn one_origin_has_limited_connections_and_this_machine_any() {
     }
     let server = TestHub::open(usize::MAX);
     let clients: Vec<Client<'_>> =
-        (0..2 * MAX_FROM_ORIGIN).map(|_| server.enters("127.0.0.1")).collect();
+        (0..2 * EACH_ORIGIN).map(|_| server.enters("127.0.0.1")).collect();
     assert!(clients.iter().all(|client| server.last_line(client.id) == GREETING));
 }
 

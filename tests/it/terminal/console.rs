@@ -213,3 +213,35 @@ fn a_server_without_a_terminal_obeys_no_words() {
     let output = server.output();
     assert!(!output.stdout.contains('\x1b') && !output.stdout.contains("/say "), "{output:?}");
 }
+
+#[test]
+fn operator_listens_and_sees_again_how_to_join() {
+    let (tty, address) = open(&[], &[]);
+    let mut ana = member(address, "ana");
+    ana.says("MSG before");
+    ana.skips_to("FROM ana [all]: before");
+    tty.enters("/listen");
+    tty.wait("that it listens", |screen| screen.contains("is shown here"));
+    ana.says("MSG olá");
+    ana.says("MSG @ana private");
+    ana.says("MSG tchau");
+    tty.wait("the talk", |screen| screen.contains("ana: olá") && screen.contains("ana: tchau"));
+    tty.enters("/listen");
+    tty.wait("that it does not", |screen| {
+        assert!(!screen.contains("before") && !screen.contains("private"), "{screen}");
+        screen.contains("no longer shown")
+    });
+    tty.enters("/invite");
+    tty.wait("the way in", |screen| {
+        screen.contains(&format!("minichat connect {address}")) && screen.contains("MSG text")
+    });
+}
+
+#[test]
+fn crowd_that_comes_at_once_is_shown_together() {
+    let (tty, address) = open(&[], &[]);
+    let people: Vec<Peer> = (0..25).map(|n| member(address, &format!("p{n:02}"))).collect();
+    tty.wait("the last of them", |screen| screen.contains("p24") && screen.contains("(25)"));
+    drop(people);
+    tty.wait("that they left", |screen| screen.contains("(0)"));
+}
