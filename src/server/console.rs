@@ -350,7 +350,7 @@ impl Crowd {
             Change::Left(nick) => (&mut self.left, nick),
             Change::Renamed(..) => return false,
         };
-        if !self.since.is_some_and(|since| since.elapsed() < BURST) {
+        if self.since.is_none_or(|since| since.elapsed() >= BURST) {
             (self.since, self.shown) = (Some(Instant::now()), 0);
         }
         if self.shown < ONE_BY_ONE {

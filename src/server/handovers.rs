@@ -16,11 +16,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How many nicks are remembered.
 const MAX_NICKS: usize = 1024;
 
+/// A session that goes on, and its next nick.
+type Successor = (SessionId, Nick);
+
 /// Who has lost and taken which nick.
 #[derive(Debug, Default)]
 pub struct Handovers {
     /// When a nick was given up, by which session if that goes on under another nick.
-    given_up: BTreeMap<Box<str>, (Instant, Option<(SessionId, Nick)>)>,
+    given_up: BTreeMap<Box<str>, (Instant, Option<Successor>)>,
     /// When a nick passed to another session.
     taken: BTreeMap<Box<str>, Instant>,
     /// The last question: about which nick and session.
@@ -84,7 +87,7 @@ impl Handovers {
         }
     }
 
-    fn give_up(&mut self, nick: &Nick, session: Option<(SessionId, Nick)>, now: Instant) {
+    fn give_up(&mut self, nick: &Nick, session: Option<Successor>, now: Instant) {
         let key = nick.key();
         self.taken.remove(&*key);
         if self.given_up.len() >= MAX_NICKS {

@@ -241,7 +241,7 @@ fn operator_listens_and_sees_again_how_to_join() {
 fn crowd_that_comes_at_once_is_shown_together() {
     let (tty, address) = open(&[], &[]);
     let people: Vec<Peer> = (0..25).map(|n| member(address, &format!("p{n:02}"))).collect();
-    tty.wait("the last of them", |screen| screen.contains("p24") && screen.contains("(25)"));
+    tty.wait("the last of them", |screen| screen.contains("and 3 more (25)"));
     drop(people);
     tty.wait("that they left", |screen| screen.contains("(0)"));
 }
