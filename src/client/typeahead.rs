@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// A person who sees no end yet types on. Nothing more comes after a pause of this time.
+/// A person who sees no end yet types on. Nothing more comes after a pause this long.
 #[cfg(unix)]
 const PAUSE: Duration = Duration::from_millis(400);
 /// How long a person is waited for at most.
@@ -34,16 +34,14 @@ pub fn forget() {
         return;
     }
     let end = Instant::now() + PATIENCE;
-    let mut pause = Duration::ZERO;
     while Instant::now() < end {
         let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
-        let limit = Timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() };
+        let limit = Timespec { tv_sec: 0, tv_nsec: PAUSE.subsec_nanos().into() };
         let typed = poll(&mut waiting, Some(&limit)).is_ok_and(|ready| ready > 0)
             && waiting[0].revents() == PollFlags::IN;
         if !typed || tcflush(&stdin, QueueSelector::IFlush).is_err() {
             break;
         }
-        pause = PAUSE;
     }
     tcsetattr(&stdin, OptionalActions::Now, &found).ok(); // It may be gone.
 }

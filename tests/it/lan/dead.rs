@@ -229,3 +229,36 @@ fn server_that_reads_nothing_for_a_while_is_not_taken_for_dead() {
         });
     });
 }
+
+#[test]
+fn search_for_servers_ends_when_its_reader_goes() {
+    on_a_lan(1, |lan| {
+        for options in [&["--watch"][..], &["--watch", "--json"], &["--timeout", "3600"]] {
+            let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+            let mut command = minichat();
+            command.arg("discover").args(options).stdin(Stdio::null());
+            let mut search =
+                lan.host(1).inside(|| Running::start_into(&mut command, writer, Stdio::piped()));
+            drop((command, reader));
+            assert_eq!(search.wait().code(), Some(0), "with {options:?}");
+        }
+    });
+}
+
+#[test]
+fn client_looks_for_a_server_as_long_as_it_was_told() {
+    on_a_lan(2, |lan| {
+        let timeout = Duration::from_millis(4500);
+        for target in [&[][..], &["Sala 3"]] {
+            let begin = Instant::now();
+            let output = lan.host(2).tries(&[&["--timeout", "4.5"], target].concat());
+            assert_eq!(output.status, Some(3), "{output:?}");
+            assert!(begin.elapsed() >= timeout, "{:?}", begin.elapsed());
+        }
+        let here = lan.host(2);
+        let mut bot = here.minichat(&["connect", "--timeout", "60", "--nick", "bot"]);
+        thread::sleep(timeout);
+        let _server = lan.host(1).server(&[]);
+        bot.stdout.find("welcome");
+    });
+}

@@ -31,11 +31,13 @@ fn whoever_is_cut_off_finds_the_server_by_its_name_wherever_it_is_then() {
 
         // Another port of the same host, and then another host.
         let other = first.server(&["--name", "Sala 3", "--port", "9007"]);
-        ana.wait("the way back", |screen| screen.contains("back, as ana"));
+        ana.wait("the way back", |screen| screen.contains("back, as ana, at 10.77.0.1:9007"));
         drop(other);
         ana.wait("the notice", |screen| screen.matches("connection lost").count() == 2);
         let mut third = second.server(&["--name", "Sala 3", "--port", "9008"]);
         ana.wait("the way back", |screen| screen.matches("back, as ana").count() == 2);
+        let elsewhere = "back, as ana, at 10.77.0.2:9008";
+        ana.wait("where it is", |screen| screen.contains(elsewhere));
         ana.wait("the draft", |screen| draft(screen, "ana>").as_deref() == Some("a draft"));
         third.stdout.find(" + ana 10.77.0.3 ");
         // The same client is there, and what it was typing is said there.

@@ -159,9 +159,9 @@ fn server_that_goes_while_a_person_thinks_is_waited_for() {
     tty.wait("the notice", |screen| screen.contains("connection lost"));
     let server = Server::start(&["--port", &port]);
     tty.wait("the prompt", |screen| screen.contains("You are ana.") && last(screen) == "ana>");
-    drop(server);
     tty.send("\x04");
     assert_eq!(tty.wait_exit(), Some(0));
+    server.still_serves();
 }
 
 #[test]
@@ -201,8 +201,9 @@ fn what_is_typed_when_the_chat_ends_is_not_for_the_shell() {
         server.reads("WHO");
         server.says("Connected users: ana");
         tty.wait("the end of joining", |screen| screen.contains("Nobody else"));
-        // Keys that come as the chat ends and just after it.
+        // The chat ends in the middle of a line, and keys come just after it.
         tty.send("echo for-the-");
+        tty.wait("the draft", |screen| screen.contains("echo for-the-"));
         match way {
             "kick" => server.says("BYE"),
             _ => server.resets(),
