@@ -6,7 +6,7 @@
 //! says what to do.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::config::{self, Bell, Color, Format, Target};
 use crate::guess::nearest;
+use crate::target;
 use crate::texts::{CommandLine, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
@@ -373,46 +374,38 @@ fn completions(options: Completions, texts: &CommandLine) -> Result<Asked, Strin
 }
 
 /// Reads `HOST`, `HOST:PORT`, `HOST PORT` or the name of a server, where an IPv6
-/// address stands in brackets if a port follows it after a colon.
+/// address stands in brackets if a port follows it after a colon. A word that is no full
+/// address may be a name, and is looked up as one.
 fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
-    let (first, second) = match words {
-        [] => return Ok(Target::Any),
-        [first] => (first.as_str(), None),
-        [first, second] => (first.as_str(), Some(second.as_str())),
-        [_, _, third, ..] => return Err((texts.after_port)(third)),
-    };
-    let is_ipv6 =
-        |host: &str| host.split('%').next().is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
-    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let (host, attached) = match first.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) if is_ipv6(host) => (host, None),
-        Some((host, rest)) if is_ipv6(host) && rest.starts_with(':') => (host, Some(&rest[1..])),
-        _ if is_ipv6(first) => (first, None),
-        // What follows a colon in the name of a server is no number.
-        _ => match first.rsplit_once(':').filter(|(_, port)| is_number(port)) {
-            Some((host, port)) => (host, Some(port)),
-            None => (first, None),
-        },
-    };
-    if host.trim().is_empty() {
+    let Some(first) = words.first() else { return Ok(Target::Any) };
+    let address = target::address(first);
+    let (host, attached) = address.unwrap_or((first, None));
+    let nameless = first.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    if host.trim().is_empty() || nameless {
         return Err(texts.no_name.into());
     }
-    // No server has such a title, and no machine such a name.
-    if host.contains(char::is_control) {
-        return Err((texts.no_address)(host));
+    if address.is_none() && first.strip_prefix('[').is_some_and(target::is_ipv6) {
+        return Err((texts.no_address)(first));
     }
-    let port = match (attached, second) {
-        (None, None) if is_ipv6(host) || host.parse::<IpAddr>().is_ok() => DEFAULT_PORT,
-        (None, None) => return Ok(Target::Named(host.into())),
-        (Some(port), None) | (None, Some(port)) => match port.parse() {
-            Ok(port) if port > 0 => port,
-            _ => return Err((texts.no_port)(port, 1)),
-        },
-        (Some(_), Some(second)) => return Err((texts.two_ports)(first, second)),
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let (port, after) = match (attached, &words[1..]) {
+        (None, []) if address.is_some() => return Ok(Target::Host(host.into(), DEFAULT_PORT)),
+        (None, []) => return Ok(Target::Named(host.into())),
+        (Some(port), []) => (port, None),
+        (Some(_), [second, ..]) => return Err((texts.two_ports)(first, second)),
+        (None, [port, after @ ..]) => (port.as_str(), after.first()),
     };
-    if host.contains(':') && !is_ipv6(host) || host.starts_with('[') {
-        return Err((texts.no_address)(host));
+    // A name with blanks that the shell took for several words.
+    if address.is_none() && (after.is_some() || !is_number(port) || host.contains(':')) {
+        return Err((texts.unquoted)(&words.join(" ")));
     }
+    if let Some(after) = after {
+        return Err((texts.after_port)(after));
+    }
+    let port = port.parse().ok().filter(|port| *port > 0);
+    let port = port.ok_or_else(|| {
+        (texts.no_port)(words.get(1).map_or(attached.unwrap_or(""), String::as_str), 1)
+    })?;
     Ok(Target::Host(host.into(), port))
 }
 
@@ -648,7 +641,6 @@ mod tests {
         check_target("connect 192.168.1.100:9001", "192.168.1.100", 9001);
         check_target("connect 127.0.0.1 9001", "127.0.0.1", 9001);
         check_target("connect sala3.local 9000", "sala3.local", 9000);
-        check_target("connect sala3.local:9000", "sala3.local", 9000);
         check_target("connect ::1", "::1", 9000);
         check_target("connect [::1]", "::1", 9000);
         check_target("connect [::1]:9001", "::1", 9001);
@@ -665,6 +657,11 @@ mod tests {
             ("connect --auto", Target::Any),
             ("connect sala3", Target::Named("sala3".into())),
             ("connect Redes:turma-B", Target::Named("Redes:turma-B".into())),
+            ("connect sala3.local:9000", Target::Named("sala3.local:9000".into())),
+            ("connect Turma:1", Target::Named("Turma:1".into())),
+            ("connect a:70000", Target::Named("a:70000".into())),
+            ("connect [a]:1", Target::Named("[a]:1".into())),
+            ("connect 101", Target::Named("101".into())),
         ] {
             let Asked::Connect(config) = parse(line) else { panic!("{:?}", parse(line)) };
             assert_eq!(config.target, target, "{line}");
@@ -678,12 +675,13 @@ mod tests {
             ("connect --auto a", "--auto finds a server by itself; leave the address out"),
             ("connect :9000", "which server? Its name is empty"),
             ("connect a 0", "`0` is not a port: a number from 1 to 65535"),
-            ("connect a:70000", "`70000` is not a port: a number from 1 to 65535"),
-            ("connect a b", "`b` is not a port: a number from 1 to 65535"),
-            ("connect a:1 2", "a port is given twice: `a:1` and `2`"),
-            ("connect a 1 2", "unexpected `2` after the port"),
-            ("connect [a]:1", "`[a]` is not an address"),
-            ("connect [::1:9000", "`[::1` is not an address"),
+            ("connect 10.0.0.1:70000", "`70000` is not a port: a number from 1 to 65535"),
+            ("connect a b", "a name with blanks stands in quotes: minichat connect \"a b\""),
+            ("connect a:1 2", "a name with blanks stands in quotes: minichat connect \"a:1 2\""),
+            ("connect a 1 2", "a name with blanks stands in quotes: minichat connect \"a 1 2\""),
+            ("connect 10.0.0.1:1 2", "a port is given twice: `10.0.0.1:1` and `2`"),
+            ("connect 10.0.0.1 1 2", "unexpected `2` after the port"),
+            ("connect [::1:9000", "`[::1:9000` is not an address"),
             ("connect --raw -n ana a", "--raw sends nothing but what is typed; leave --nick out"),
             ("connect --raw --json a", "--raw and --json exclude each other"),
             (

@@ -114,6 +114,9 @@ async fn look(
     match servers.is_empty() {
         true => {
             let (asked, cause) = browser.explain(texts);
+            if config.scan && !asked.is_empty() {
+                return Err(Error::NotScanned(asked));
+            }
             Err(Error::NotFound(asked, begin.elapsed(), cause))
         }
         false => Ok(servers),

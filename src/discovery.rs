@@ -9,19 +9,22 @@
 
 mod advert;
 mod browser;
+mod links;
 mod probe;
 mod scan;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-pub use advert::{Advert, Hidden, advertise, cause};
+pub use advert::{Advert, Hidden, News, advertise, cause};
 pub use browser::{Browser, Change};
 #[doc(hidden)] // For the tests and the fuzzer: strangers write these packets.
 pub use probe::read as read_answer;
 pub use scan::{SCAN_TIME, scan};
 
 use crate::wire::sanitize::visible;
+use links::Links;
 
 /// The service type, as DNS-SD writes it.
 const SERVICE: &str = "_minichat._tcp.local.";
@@ -128,6 +131,8 @@ pub struct Interface {
     pub index: u32,
     /// The address.
     pub ip: IpAddr,
+    /// Whether it leads only to containers or virtual machines of this machine.
+    pub inner: bool,
 }
 
 /// An IP address as people write it, with its link where it needs one.
@@ -160,12 +165,29 @@ pub fn interfaces(only: Option<&str>) -> io::Result<Vec<Interface>> {
     let all = if_addrs::get_if_addrs()?.into_iter();
     let useful = all.filter(|interface| interface.is_oper_up() && !interface.is_p2p());
     let wanted = useful.filter(|interface| only.is_none_or(|name| interface.name == name));
+    let links = Links::look();
     let named = wanted.map(|interface| Interface {
         index: interface.index.unwrap_or(0),
         ip: interface.ip(),
+        inner: links.is_inner(interface.index.unwrap_or(0), &interface.name),
         name: interface.name,
     });
-    Ok(named.collect())
+    let mut named: Vec<Interface> = named.collect();
+    // A port of a bridge carries nothing of its own, unless it has an address of its own.
+    let whole = |index| {
+        named.iter().any(|other| other.index == index && !is_link_local(other.ip))
+            || !links.is_port(index)
+    };
+    let kept: BTreeSet<u32> = named.iter().map(|i| i.index).filter(|i| whole(*i)).collect();
+    named.retain(|interface| kept.contains(&interface.index));
+    // Links to other machines come first.
+    named.sort_by_key(|interface| interface.inner);
+    Ok(named)
+}
+
+/// Whether an address is valid on one link only, of which IPv6 needs the number.
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 #[cfg(test)]

@@ -32,10 +32,17 @@ pub enum Error {
     /// No server is on the network: where was looked, for how long, and why that
     /// may be, in the language of the user.
     NotFound(Vec<String>, Duration, &'static str),
+    /// No server is on the network, and all addresses were tried: where.
+    NotScanned(Vec<String>),
     /// No server has this title; those that there are.
     Unknown(String, Vec<String>),
     /// Several servers could be meant, and nobody can be asked.
     Several(Vec<String>),
+    /// Several servers have the title that was asked for; the address of the first, as it is
+    /// typed.
+    SameTitle(Vec<String>, String),
+    /// There is no such host, and perhaps this title was meant, as it is typed.
+    Meant(String, String),
     /// The server of this title speaks this other version of the protocol, or does
     /// not say which one.
     Incompatible(String, Option<u32>),
@@ -108,6 +115,17 @@ impl Error {
                 (texts.log)(&visible(&path.display().to_string()), &plain(err, texts))
             }
             Error::Resolve(host, err) => (texts.resolve)(host, &plain(err, texts)),
+            Error::Connect(server, port, err) if err.kind() == io::ErrorKind::TimedOut => {
+                (texts.unanswered)(server, *port, &plain(err, texts))
+            }
+            Error::Connect(server, _, err) if is_unreachable(err) => {
+                (texts.unreachable)(server, &plain(err, texts))
+            }
+            Error::Connect(server, _, err)
+                if err.kind() == io::ErrorKind::InvalidInput && server.contains("fe80") =>
+            {
+                (texts.no_link)(server, &plain(err, texts))
+            }
             Error::Connect(server, port, err) => {
                 let line = match *port {
                     DEFAULT_PORT => "minichat server".to_string(),
@@ -120,6 +138,9 @@ impl Error {
             Error::NotFound(asked, time, cause) => {
                 (texts.not_found)(&asked.join(", "), time.as_secs_f64(), cause)
             }
+            Error::NotScanned(asked) => (texts.not_scanned)(&asked.join(", "), DEFAULT_PORT),
+            Error::SameTitle(titles, address) => (texts.same_title)(&titles.join(", "), address),
+            Error::Meant(host, name) => (texts.meant)(host, name),
             Error::Unknown(title, others) if others.is_empty() => (texts.unknown)(title),
             Error::Unknown(title, others) => (texts.unknown_among)(title, &others.join(", ")),
             Error::Several(titles) => (texts.several)(&titles.join(", ")),
@@ -144,11 +165,19 @@ impl Error {
     /// for what was asked wrongly, 3 for what was not found.
     pub fn status(&self) -> u8 {
         match self {
-            Error::NoNick | Error::Several(_) | Error::NoInterface(..) => 2,
-            Error::NotFound(..) | Error::Unknown(..) => 3,
+            Error::NoNick | Error::Several(_) | Error::SameTitle(..) | Error::NoInterface(..) => 2,
+            Error::NotFound(..) | Error::NotScanned(..) | Error::Meant(..) | Error::Unknown(..) => {
+                3
+            }
             _ => 1,
         }
     }
+}
+
+/// Whether there is no way to that network or machine.
+fn is_unreachable(err: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(err.kind(), HostUnreachable | NetworkDown | NetworkUnreachable)
 }
 
 /// How to start a server where another one has this port.
@@ -199,6 +228,12 @@ mod tests {
                 "nobody answered",
             ),
             Error::NotFound(vec![], Duration::from_secs(2), "nobody answered"),
+            Error::Connect("x:9001".into(), 9001, io::ErrorKind::TimedOut.into()),
+            Error::Connect("x:9001".into(), 9001, io::ErrorKind::HostUnreachable.into()),
+            Error::Connect("[fe80::1]:9".into(), 9, io::ErrorKind::InvalidInput.into()),
+            Error::NotScanned(vec!["eth0 (10.77.0.2)".into()]),
+            Error::SameTitle(vec!["Sala 3".into()], "10.0.0.1:9001".into()),
+            Error::Meant("Redes".into(), "\"Redes 1\"".into()),
             Error::Unknown("Sala 3".into(), vec!["Sala 4".into()]),
             Error::Unknown("Sala 3".into(), vec![]),
             Error::Several(vec!["Sala 3".into(), "Sala 4".into()]),

@@ -34,6 +34,7 @@ pub mod room;
 pub mod screen;
 pub mod server;
 pub mod stdio;
+pub mod target;
 pub mod terminal;
 pub mod texts;
 pub mod wire;

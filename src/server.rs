@@ -36,7 +36,7 @@ use smol::future::{or, yield_now};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::config;
-use crate::discovery::{self, Advert, Hidden};
+use crate::discovery::{self, Advert, News};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
@@ -133,8 +133,9 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
         let title = advert.as_ref().map(|advert| advert.title.as_str());
         console.set_invitation(&addresses, title);
+        // The name follows as soon as it is announced.
         let taken = !matches!(orders, CommandSource::None);
-        console.print(&console::invitation(&addresses, title, taken, &texts.server));
+        console.print(&console::invitation(&addresses, None, taken, &texts.server));
     }
 
     let (report_to, reports) = async_channel::bounded(MAX_REPORTS);
@@ -159,11 +160,19 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let limits = Limits { rate: config.rate, registration: registration() };
     let presence = async {
         if let Some(advert) = advert {
-            let warn = |why: Hidden| {
-                let what = (texts.server.hidden)(why.tell(texts));
-                report_to.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
+            let name = console::by_name(&advert.title, &texts.server);
+            let tell = |news: News| {
+                if !matches!(news, News::NotOn(_)) {
+                    console.set_announced(news == News::Announced);
+                }
+                let report = match news {
+                    News::Announced => Report::Notice(name.clone()),
+                    News::Hidden(why) => Report::Warning((texts.server.hidden)(why.tell(texts))),
+                    News::NotOn(links) => Report::Warning((texts.server.not_on)(&links.join(", "))),
+                };
+                report_to.try_send(report).ok(); // Nobody may be looking.
             };
-            discovery::advertise(advert, count, warn).await;
+            discovery::advertise(advert, count, tell).await;
         }
     };
     let end = on_all_cores(&reactors, |workers| {

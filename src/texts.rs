@@ -98,6 +98,8 @@ pub struct CommandLine {
     pub no_name: &'static str,
     /// Something more than a host and a port is given.
     pub after_port: fn(&str) -> String,
+    /// Several words are given, which may be one name.
+    pub unquoted: fn(&str) -> String,
     /// A port is given twice: in one word with the host, and in one of its own.
     pub two_ports: fn(&str, &str) -> String,
     /// A line of the greeting is too long: how many bytes it may have.
@@ -163,6 +165,12 @@ pub struct Errors {
     pub resolve: fn(&str, &str) -> String,
     /// Nobody answers: the server, how one is started there.
     pub connect: fn(&str, &str, &str) -> String,
+    /// Nobody answers in time: the server, its port.
+    pub unanswered: fn(&str, u16, &str) -> String,
+    /// There is no way to that network, or to that machine: the server.
+    pub unreachable: fn(&str, &str) -> String,
+    /// An IPv6 address needs its link: the server.
+    pub no_link: fn(&str, &str) -> String,
     /// It does not talk like a chat: the server, seconds.
     pub silent: fn(&str, f64) -> String,
     /// The connection broke: the server, a command line to join again.
@@ -170,12 +178,20 @@ pub struct Errors {
     /// No server is there: on which interfaces, if any, in how many seconds, and
     /// why that may be.
     pub not_found: fn(&str, f64, &str) -> String,
+    /// No server is there, and this port was tried at all addresses: on which
+    /// interfaces.
+    pub not_scanned: fn(&str, u16) -> String,
     /// No server at all was found, nor one of this title.
     pub unknown: fn(&str) -> String,
     /// No server of this title was found, but these.
     pub unknown_among: fn(&str, &str) -> String,
     /// These servers could be meant.
     pub several: fn(&str) -> String,
+    /// These servers have one title: the servers, the first one's address.
+    pub same_title: fn(&str, &str) -> String,
+    /// The host name leads nowhere: the name, the title that may be meant, as it is
+    /// typed.
+    pub meant: fn(&str, &str) -> String,
     /// The server of this title speaks this version of the protocol.
     pub incompatible: fn(&str, u32) -> String,
     /// The server of this title does not say what it speaks.
@@ -443,6 +459,10 @@ pub struct Server {
     pub join_from_network: &'static str,
     /// Before the command lines for this machine alone.
     pub join_from_machine: &'static str,
+    /// There is no address at which somebody could join.
+    pub unreachable: &'static str,
+    /// The command line below joins by name.
+    pub join_by_name: &'static str,
     /// What else there is to know at the beginning.
     pub notes: &'static str,
     /// The same where orders are taken.
@@ -481,6 +501,8 @@ pub struct Server {
     pub warning: fn(&str) -> String,
     /// The server is not announced: why.
     pub hidden: fn(&str) -> String,
+    /// The server is not announced on these interfaces.
+    pub not_on: fn(&str) -> String,
     /// Lines are missing in the log: its path.
     pub log_gap: fn(&str) -> String,
     /// The log cannot be written: its path, and why.

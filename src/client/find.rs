@@ -10,8 +10,9 @@ use smol::future::or;
 
 use crate::client::desk::Desk;
 use crate::config::{Connect, Target};
-use crate::discovery::{self, Browser, Server};
+use crate::discovery::{self, Browser, Hidden, Server, cause, shown, shown_ip};
 use crate::error::Error;
+use crate::target;
 use crate::texts::Texts;
 use crate::wire::DEFAULT_PORT;
 use crate::wire::sanitize::visible;
@@ -44,7 +45,10 @@ pub struct Place {
 /// Finds the server that is meant. Whoever can be asked is asked if several are.
 pub async fn find(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
     match &config.target {
-        Target::Host(host, port) => resolve(host, *port, config.timeout).await,
+        Target::Host(host, port) => match resolve(host, *port, config.timeout).await {
+            Err(err) => Err(meant(config, host, *port).await.unwrap_or(err)),
+            found => found,
+        },
         Target::Named(name) => find_named(config, texts, name, desk).await,
         Target::Any => {
             if desk.editor.is_some() {
@@ -61,7 +65,10 @@ pub async fn find_again(config: &Connect, place: &Place) -> Option<Place> {
     match (&place.title, &config.target) {
         (Some(title), _) => look_for(config, title).await,
         (None, Target::Host(host, port)) => resolve(host, *port, config.timeout).await.ok(),
-        (None, Target::Named(host)) => resolve(host, DEFAULT_PORT, config.timeout).await.ok(),
+        (None, Target::Named(name)) => match target::host(name) {
+            Some((host, port)) => resolve(host, port, config.timeout).await.ok(),
+            None => None,
+        },
         (None, Target::Any) => None,
     }
 }
@@ -80,6 +87,17 @@ async fn look_for(config: &Connect, title: &str) -> Option<Place> {
             return None;
         }
     }
+}
+
+/// What is to be said if no such host is found, and a title with a blank was typed
+/// without quotes: `connect Redes 1`.
+async fn meant(config: &Connect, host: &str, port: u16) -> Option<Error> {
+    let end = Instant::now() + COMPLETE * PATIENCE;
+    let mut browser = browse(config).ok()?;
+    while browser.changes_before(end).await {}
+    let servers = matching(&browser.servers(), &format!("{host} {port}"));
+    let name = target::quoted(&servers.first()?.title)?;
+    Some(Error::Meant(host.into(), name))
 }
 
 async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Error> {
@@ -113,8 +131,8 @@ fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// A word that is no address may be the name of a machine or the title of a
-/// server. Both are asked for at once, and the machine counts more, unless the
-/// name server has nothing to say.
+/// server. Both are asked for at once. The title counts more; the machine counts more
+/// than a title that only begins like this.
 async fn find_named(
     config: &Connect,
     texts: &Texts,
@@ -124,7 +142,10 @@ async fn find_named(
     let begin = Instant::now();
     let (complete, quiet) = until_complete(config, desk);
     let mut browser = browse(config)?;
-    let mut resolving = Some(Box::pin(resolve(name, DEFAULT_PORT, config.timeout)));
+    let host = target::host(name);
+    let resolve = host.map(|(host, port)| Box::pin(resolve(host, port, config.timeout)));
+    let mut resolving = resolve;
+    let mut machine = None;
     let mut last = begin;
     loop {
         enum Happening {
@@ -134,18 +155,31 @@ async fn find_named(
         }
         let servers = browser.servers();
         let close = matching(&servers, name);
+        let exact = close.iter().any(|server| target::key(&server.title) == target::key(name));
         // When the next thing is to be decided, if nothing happens before.
         let decision = match (&close[..], &resolving) {
+            // A machine of this name, unless a server shows soon that has it as its title.
+            _ if machine.is_some() => (last + quiet).max(begin + complete),
             ([], _) => begin + config.timeout,
+            _ if exact => (last + quiet).max(begin + complete),
             (_, None) => (last + quiet).max(begin + complete),
             (_, Some(_)) => begin + NAME_SERVER,
         };
         if Instant::now() >= decision {
+            if let Some(place) = machine.filter(|_| !exact) {
+                return Ok(place);
+            }
             return match &close[..] {
+                [] if servers.is_empty()
+                    && cause(config.interface.as_deref()) == Hidden::NoNetwork =>
+                {
+                    let (asked, cause) = browser.explain(texts);
+                    Err(Error::NotFound(asked, begin.elapsed(), cause))
+                }
                 [] => Err(Error::Unknown(name.into(), titles(&servers))),
                 [server] => join(server, texts, desk),
                 several if desk.asks => join(choose(several, texts, desk).await?, texts, desk),
-                several => Err(Error::Several(titles(several))),
+                several => Err(choice(several)),
             };
         }
         let resolved = async {
@@ -163,8 +197,7 @@ async fn find_named(
             Happening::Time
         };
         match or(resolved, or(changed, time)).await {
-            Happening::Resolved(Ok(place)) => return Ok(place),
-            Happening::Resolved(Err(_)) => resolving = None,
+            Happening::Resolved(found) => (resolving, machine) = (None, found.ok()),
             Happening::Changed => last = Instant::now(),
             Happening::Time => (),
         }
@@ -181,11 +214,16 @@ fn until_complete(config: &Connect, desk: &Desk) -> (Duration, Duration) {
 /// The servers whose title is `name`, or else is that but for the case, or else
 /// begins with it.
 fn matching(servers: &[Server], name: &str) -> Vec<Server> {
-    let folded = name.to_lowercase();
-    let tests: [&dyn Fn(&str) -> bool; 3] =
-        [&|title| title == name, &|title| title.to_lowercase() == folded, &|title| {
-            title.to_lowercase().starts_with(&folded)
-        }];
+    let whole = shown(name); // A title is cut to this length.
+    let (folded, whole) = (target::key(name), target::key(&whole));
+    if folded.is_empty() {
+        return Vec::new();
+    }
+    let tests: [&dyn Fn(&str) -> bool; 3] = [
+        &|title| title == name,
+        &|title| target::key(title) == folded || target::key(title) == whole,
+        &|title| target::key(title).starts_with(&folded),
+    ];
     let mut found = tests.iter().map(|test| {
         servers.iter().filter(|server| test(&server.title)).cloned().collect::<Vec<_>>()
     });
@@ -224,7 +262,7 @@ async fn find_any(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place,
         [only] => only,
         [first, ..] if config.auto => first,
         several if desk.asks => choose(several, texts, desk).await?,
-        several => return Err(Error::Several(titles(several))),
+        several => return Err(choice(several)),
     };
     join(chosen, texts, desk)
 }
@@ -286,6 +324,25 @@ fn chosen<'a>(servers: &'a [Server], answer: &str) -> Choice<'a> {
             None => Choice::None(shown),
         },
         several => Choice::Several(shown, titles(several)),
+    }
+}
+
+/// Several servers could be meant: by their titles, or by their addresses if they have
+/// the same title.
+fn choice(servers: &[Server]) -> Error {
+    let first = &servers[0];
+    match servers.iter().all(|server| target::key(&server.title) == target::key(&first.title)) {
+        true => Error::SameTitle(titles(servers), typed(&first.address())),
+        false => Error::Several(titles(servers)),
+    }
+}
+
+/// An address as it is typed: with its port, unless that is the usual one.
+fn typed(address: &SocketAddr) -> String {
+    match (shown_ip(address), address.port()) {
+        (ip, DEFAULT_PORT) => ip,
+        (ip, port) if address.is_ipv6() => format!("[{ip}]:{port}"),
+        (ip, port) => format!("{ip}:{port}"),
     }
 }
 

@@ -1,8 +1,12 @@
 //! A server's advertisement on the network.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -11,7 +15,8 @@ use smol::Timer;
 use smol::future::or;
 use socket2::{Domain, Socket, Type};
 
-use crate::discovery::{MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown};
+use crate::discovery::probe::Answer;
+use crate::discovery::{Interface, MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown};
 use crate::texts::Texts;
 
 /// The most bytes of the title in the instance label. With the suffix, and the
@@ -25,6 +30,16 @@ const UPDATE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(1050);
 /// How long until an advertisement that nobody can see is worth a word.
 const SEEN: Duration = Duration::from_secs(3);
+/// How often the links of this machine are looked at.
+const POLL: Duration = Duration::from_secs(1);
+/// How long after an announcement others are asked whether they have the name, too.
+const CHECK: Duration = Duration::from_millis(400);
+/// How many links one responder serves. Linux lets a socket join 20 multicast groups.
+const LINKS: usize = 16;
+/// How many responders there are at most, each of which is a thread.
+const MAX_SLOTS: usize = 16;
+/// How many responders there may be when one for a link without IPv4 is added.
+const MAX_SINGLE: usize = 8;
 /// The second goodbye goes out 120 ms after the first.
 const GOODBYE: Duration = Duration::from_millis(200);
 /// The UDP port of multicast DNS.
@@ -105,24 +120,40 @@ pub fn cause(interface: Option<&str>) -> Hidden {
     if bind().is_err() { Hidden::PortTaken } else { Hidden::NoMulticast }
 }
 
+/// What is known of an advertisement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It has been sent where others may be.
+    Announced,
+    /// Nobody can see it.
+    Hidden(Hidden),
+    /// It is not sent on these interfaces, which are too many.
+    NotOn(Vec<String>),
+}
+
 /// Advertises a server until `users` is closed, which also tells how many are
-/// there; then says goodbye. `hidden` is called if nobody can see it, once.
-pub async fn advertise(advert: Advert, users: Receiver<usize>, hidden: impl FnOnce(Hidden)) {
-    let Ok(daemon) = ServiceDaemon::new() else { return hidden(Hidden::NoMulticast) };
-    let mut hidden = Some(hidden);
-    let mut count = 0;
+/// there; then says goodbye. `tell` is told whether it can be seen, when that changes.
+pub async fn advertise(advert: Advert, users: Receiver<usize>, mut tell: impl FnMut(News)) {
+    let mut presence = Presence {
+        links: Arc::default(),
+        slots: Vec::new(),
+        count: 0,
+        seen: None,
+        left_out: BTreeSet::new(),
+    };
     let mut attempt = 0;
     loop {
         let name = Name::choose(&advert, &mut attempt).await;
-        match stay(&daemon, &advert, &name, &users, &mut count, &mut hidden).await {
+        match presence.stay(&advert, &name, &users, &mut tell).await {
             End::Closed => break,
-            // Somebody else has this name after all. mDNS has its own way out of
-            // that, but then clients would be told wrong addresses for a while.
+            // Somebody else has this name after all.
             End::Conflict => attempt = attempt.wrapping_add(1),
         }
     }
-    if let Ok(status) = daemon.shutdown() {
-        status.recv_async().await.ok();
+    for slot in presence.slots {
+        if let Ok(status) = slot.daemon.shutdown() {
+            status.recv_async().await.ok();
+        }
     }
 }
 
@@ -131,104 +162,278 @@ enum End {
     Conflict,
 }
 
-/// Is there under one name, until the server stops or the name turns out to be
-/// somebody else's.
-async fn stay(
-    daemon: &ServiceDaemon,
-    advert: &Advert,
-    name: &Name,
-    users: &Receiver<usize>,
-    count: &mut usize,
-    hidden: &mut Option<impl FnOnce(Hidden)>,
-) -> End {
-    let Ok(events) = daemon.monitor() else { return End::Closed };
-    daemon.set_ip_check_interval(1).ok(); // Else a new network is noticed in 5 s.
-    let info = |count, probe| {
-        let mut info = name.info(advert, count);
-        info.set_requires_probe(probe);
-        info
-    };
-    let first = info(*count, true);
-    let fullname = first.get_fullname().to_string();
-    daemon.register(first).ok(); // It is only queued; what comes of it is an event.
+/// The number of the responder that answers on each link, by the link's index.
+///
+/// One responder does not do for all: Linux lets a socket join 20 multicast groups, and
+/// a responder names the link-local addresses of all its links on each of them.
+type Assigned = Arc<Mutex<BTreeMap<u32, usize>>>;
 
-    let local = advert.is_local();
-    let alone = || only_loopback(advert) && !local;
-    let seen_somewhere = || {
-        interfaces(None)
-            .unwrap_or_default()
-            .iter()
-            .any(|network| advert.is_seen_on(&network.name, network.ip))
-    };
-    let wanted = hidden.is_some() && !(local && seen_somewhere());
-    let mut unseen = wanted.then(|| Timer::after(SEEN));
-    let mut changed = false;
-    let mut next_update = Instant::now();
-    let end = loop {
-        enum Happening {
-            Users(Option<usize>),
-            Update,
-            Event(DaemonEvent),
-            Unseen,
+/// One responder, for some of the links.
+struct Slot {
+    daemon: ServiceDaemon,
+    events: mdns_sd::Receiver<DaemonEvent>,
+    /// Whether it is for one link without IPv4, whose link-local address it names.
+    single: bool,
+}
+
+/// A server's presence on the network.
+struct Presence {
+    links: Assigned,
+    slots: Vec<Slot>,
+    count: usize,
+    /// What was told last: whether others can see it.
+    seen: Option<bool>,
+    /// The interfaces that were named as left out.
+    left_out: BTreeSet<String>,
+}
+
+impl Presence {
+    /// Gives each new link to a responder, and starts those that are missing. Returns
+    /// the numbers of the new ones, and the names of the links for which there is none.
+    fn assign(&mut self, advert: &Advert) -> (Vec<usize>, BTreeSet<String>) {
+        let networks = interfaces(None).unwrap_or_default();
+        let mut links: BTreeMap<u32, Link> = BTreeMap::new();
+        for (place, network) in networks.iter().enumerate() {
+            if advert.is_seen_on(&network.name, network.ip) {
+                let link = links.entry(network.index).or_insert(Link {
+                    place,
+                    ipv4: false,
+                    name: &network.name,
+                });
+                link.ipv4 |= network.ip.is_ipv4() || network.ip.is_loopback();
+            }
         }
-        let counted = async { Happening::Users(users.recv().await.ok()) };
-        let due = async {
-            match changed {
-                true => Timer::at(next_update).await,
-                false => future::pending().await,
+        let mut new = Vec::new();
+        let mut left_out = BTreeSet::new();
+        let mut assigned = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        assigned.retain(|index, slot| {
+            links.get(index).is_some_and(|link| link.ipv4 || self.slots[*slot].single)
+        });
+        let mut waiting: Vec<(&u32, &Link)> =
+            links.iter().filter(|(index, _)| !assigned.contains_key(index)).collect();
+        // Links with IPv4 first, and among them those to other machines.
+        waiting.sort_by_key(|(_, link)| (!link.ipv4, link.place));
+        for (&index, link) in waiting {
+            let taken = |slot: usize| assigned.values().filter(|&&other| other == slot).count();
+            let most = |single| if single { 1 } else { LINKS };
+            let free = self.slots.iter().enumerate().find(|(number, slot)| {
+                slot.single != link.ipv4 && taken(*number) < most(slot.single)
+            });
+            let limit = if link.ipv4 { MAX_SLOTS } else { MAX_SINGLE };
+            let slot = match free {
+                Some((number, _)) => Some(number),
+                None if self.slots.len() < limit => {
+                    let number = self.slots.len();
+                    let slot = Slot::start(number, !link.ipv4, &self.links).ok();
+                    slot.map(|slot| {
+                        self.slots.push(slot);
+                        new.push(number);
+                        number
+                    })
+                }
+                None => None,
             };
-            Happening::Update
-        };
-        let event = async {
-            match events.recv_async().await {
-                Ok(event) => Happening::Event(event),
-                Err(_) => future::pending().await,
+            match slot {
+                Some(slot) => _ = assigned.insert(index, slot),
+                None => _ = left_out.insert(link.name.to_string()),
             }
+        }
+        (new, left_out)
+    }
+
+    /// Is there under one name, until the server stops or the name turns out to be
+    /// somebody else's.
+    async fn stay(
+        &mut self,
+        advert: &Advert,
+        name: &Name,
+        users: &Receiver<usize>,
+        tell: &mut impl FnMut(News),
+    ) -> End {
+        let fullname = name.info(advert, 0).get_fullname().to_string();
+        let local = advert.is_local();
+        let alone = || only_loopback(advert) && !local;
+        let seen_somewhere = || {
+            let networks = interfaces(None).unwrap_or_default();
+            networks.iter().any(|network| advert.is_seen_on(&network.name, network.ip))
         };
-        let too_long = async {
-            match &mut unseen {
-                Some(timer) => timer.await,
-                None => future::pending().await,
+        let register = |slot: &Slot, count| slot.daemon.register(name.info(advert, count)).ok();
+        self.assign(advert);
+        // It is only queued; what comes of it is an event.
+        self.slots.iter().for_each(|slot| _ = register(slot, self.count));
+
+        let (answering, answers) = async_channel::bounded(100);
+        let mut asking = Vec::new();
+        let mut check = Some(Instant::now() + CHECK);
+        let patience = if alone() { Duration::ZERO } else { SEEN };
+        let mut unseen = self.seen.is_none().then(|| Instant::now() + patience);
+        let mut poll = Timer::interval(POLL);
+        let mut update = None;
+        let mut changed_before = Instant::now();
+        loop {
+            enum Happening {
+                Users(Option<usize>),
+                Update,
+                Event(DaemonEvent),
+                Answer(Answer),
+                Check,
+                Poll,
+                Unseen,
+            }
+            let at = |moment: Option<Instant>| async move {
+                match moment {
+                    Some(moment) => _ = Timer::at(moment).await,
+                    None => future::pending().await,
+                }
             };
-            Happening::Unseen
-        };
-        match or(or(counted, due), or(event, too_long)).await {
-            Happening::Users(None) => break End::Closed,
-            Happening::Users(Some(now)) => {
-                changed |= now != *count;
-                *count = now;
-            }
-            Happening::Update => {
-                changed = false;
-                next_update = Instant::now() + UPDATE;
-                daemon.register(info(*count, false)).ok();
-            }
-            Happening::Event(DaemonEvent::Announce(..)) if !alone() => unseen = None,
-            Happening::Event(DaemonEvent::NameChange(_)) => break End::Conflict,
-            // Others forget an address that they have just heard only if the new
-            // one is announced again, a second later.
-            Happening::Event(DaemonEvent::IpAdd(_)) => {
-                changed = true;
-                next_update = next_update.max(Instant::now() + AGAIN);
-            }
-            Happening::Event(_) => (),
-            Happening::Unseen => {
-                unseen = None;
-                if let Some(hidden) = hidden.take() {
+            let counted = async { Happening::Users(users.recv().await.ok()) };
+            let due = async {
+                at(update).await;
+                Happening::Update
+            };
+            let event = async {
+                let events = self.slots.iter().map(|slot| Box::pin(slot.events.recv_async()));
+                let events: Vec<_> = events.collect();
+                match first(events).await {
+                    Ok(event) => Happening::Event(event),
+                    Err(_) => future::pending().await,
+                }
+            };
+            let answer =
+                async { Happening::Answer(answers.recv().await.expect("we can answer ourselves")) };
+            let checked = async {
+                at(check).await;
+                Happening::Check
+            };
+            let polled = async {
+                smol::stream::StreamExt::next(&mut poll).await;
+                Happening::Poll
+            };
+            let too_long = async {
+                at(unseen).await;
+                Happening::Unseen
+            };
+            let ours = or(or(counted, due), or(event, too_long));
+            match or(ours, or(answer, or(checked, polled))).await {
+                Happening::Users(None) => break self.leave(&fullname, End::Closed).await,
+                Happening::Users(Some(now)) => {
+                    if now != self.count {
+                        update.get_or_insert((changed_before + UPDATE).max(Instant::now()));
+                    }
+                    self.count = now;
+                }
+                Happening::Update => {
+                    update = None;
+                    changed_before = Instant::now();
+                    self.slots.iter().for_each(|slot| _ = register(slot, self.count));
+                }
+                Happening::Event(DaemonEvent::Announce(..)) if !alone() => {
+                    unseen = None;
+                    if self.seen.replace(true) != Some(true) {
+                        tell(News::Announced);
+                    }
+                }
+                // Others forget an address that they have just heard only if the new
+                // one is announced again, a second later.
+                Happening::Event(DaemonEvent::IpAdd(_)) => {
+                    let again = Instant::now() + AGAIN;
+                    update = Some(update.map_or(again, |due: Instant| due.max(again)));
+                    check = Some(again + CHECK);
+                }
+                Happening::Event(_) => (),
+                // Another server may have taken the name in the same moment, or on a
+                // network that this machine was not on. The one of the lesser host
+                // name keeps it.
+                Happening::Answer(answer) => {
+                    let host = answer.server.host.unwrap_or_default();
+                    if answer.instance.to_lowercase() == name.label && host < name.host() {
+                        break self.leave(&fullname, End::Conflict).await;
+                    }
+                }
+                Happening::Check => {
+                    check = None;
+                    let networks = interfaces(advert.interface.as_deref()).unwrap_or_default();
+                    asking.clear();
+                    asking.extend(probe::ask(&networks, probe::CASUAL, &answering));
+                }
+                Happening::Poll => {
+                    let (new, left_out) = self.assign(advert);
+                    for &number in &new {
+                        register(&self.slots[number], self.count);
+                    }
+                    let unnamed: Vec<String> =
+                        left_out.difference(&self.left_out).cloned().collect();
+                    self.left_out = left_out;
+                    if !unnamed.is_empty() {
+                        tell(News::NotOn(unnamed));
+                    }
+                    match alone() {
+                        true if self.seen == Some(true) => {
+                            unseen.get_or_insert(Instant::now() + SEEN);
+                        }
+                        false if self.seen == Some(true) => unseen = None,
+                        _ => (),
+                    }
+                }
+                Happening::Unseen => {
+                    unseen = None;
                     let cause = match alone() || seen_somewhere() {
                         true => cause(advert.interface.as_deref()),
                         false => Hidden::Elsewhere,
                     };
-                    hidden(cause);
+                    if self.seen.replace(false) != Some(false) {
+                        tell(News::Hidden(cause));
+                    }
                 }
             }
         }
-    };
-    if let Ok(status) = daemon.unregister(&fullname) {
-        status.recv_async().await.ok();
-        Timer::after(GOODBYE).await;
     }
-    end
+
+    /// Says goodbye under one name.
+    async fn leave(&self, fullname: &str, end: End) -> End {
+        let goodbyes: Vec<_> =
+            self.slots.iter().filter_map(|slot| slot.daemon.unregister(fullname).ok()).collect();
+        for status in goodbyes {
+            status.recv_async().await.ok();
+        }
+        Timer::after(GOODBYE).await;
+        end
+    }
+}
+
+/// A link on which the server may be seen.
+struct Link<'a> {
+    /// Its place among all of them; links to other machines come first.
+    place: usize,
+    ipv4: bool,
+    name: &'a str,
+}
+
+impl Slot {
+    /// Starts the responder of this number. It answers on the links that are assigned
+    /// to it, also when they come later.
+    fn start(number: usize, single: bool, links: &Assigned) -> mdns_sd::Result<Slot> {
+        let daemon = ServiceDaemon::new()?;
+        let events = daemon.monitor()?;
+        let links = links.clone();
+        let is_ours = move |interface: &if_addrs::Interface| {
+            let links = links.lock().unwrap_or_else(PoisonError::into_inner);
+            interface.index.and_then(|index| links.get(&index).copied()) == Some(number)
+        };
+        daemon.disable_interface(IfKind::All)?;
+        daemon.enable_interface(IfKind::Predicate(IfPredicate::new(is_ours)))?;
+        daemon.set_ip_check_interval(1)?; // Else a new network is noticed in 5 s.
+        Ok(Slot { daemon, events, single })
+    }
+}
+
+/// What the first of several futures gives.
+async fn first<T>(mut futures: Vec<Pin<Box<impl Future<Output = T>>>>) -> T {
+    future::poll_fn(|context| {
+        let ready = futures.iter_mut().map(|future| future.as_mut().poll(context));
+        ready.into_iter().find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// Whether this machine has nothing but itself at the moment.
@@ -240,11 +445,14 @@ fn only_loopback(advert: &Advert) -> bool {
 /// What a server is called on the network: names that nobody else has, made of
 /// what stays the same when it is started again. So its next self takes the place
 /// of one that could not say goodbye.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Name {
     /// The label of the instance; lower-case, which is what mDNS compares.
     label: String,
     id: String,
+    /// The host name without its domain, unique to this run: the packets of another
+    /// server, or of a former run, are told from our own by it.
+    host: String,
 }
 
 impl Name {
@@ -267,7 +475,9 @@ impl Name {
 
         // No two machines on one network have the same addresses; copies of one
         // machine, as in many a lab, have the same everything else.
-        let mut ips: Vec<IpAddr> = networks.iter().map(|network| network.ip).collect();
+        let outer = |network: &&Interface| !network.inner;
+        let mut ips: Vec<IpAddr> =
+            networks.iter().filter(outer).map(|network| network.ip).collect();
         ips.retain(|ip| !ip.is_loopback());
         if ips.iter().any(IpAddr::is_ipv4) {
             ips.retain(IpAddr::is_ipv4);
@@ -292,7 +502,14 @@ impl Name {
         let id = format!("{:08x}", hasher.finish() as u32);
         let title = shown(title).to_lowercase();
         let title = title[..title.floor_char_boundary(MAX_LABEL)].trim();
-        Name { label: format!("{title} {}", &id[..4]), id }
+        // A last letter, because a number there could be counted up.
+        let host = format!("mc-{:08x}x", fastrand::u32(..));
+        Name { label: format!("{title} {}", &id[..4]), id, host }
+    }
+
+    /// The host name as others tell it.
+    fn host(&self) -> String {
+        format!("{}.local", self.host)
     }
 
     /// The records of the service.
@@ -310,7 +527,7 @@ impl Name {
         ];
         // Never the machine's own host name: whoever else publishes that one, as
         // Avahi and Bonjour do, would rename the machine.
-        let host = format!("mc-x{}.local.", self.id);
+        let host = format!("{}.", self.host());
         let port = advert.listening[0].port();
         let mut info = ServiceInfo::new(SERVICE, &self.label, &host, (), port, &txt[..])
             .expect("no address has to be parsed")
@@ -320,6 +537,9 @@ impl Name {
             advert.is_seen_on(&interface.name, interface.ip()) && is_helpful(interface)
         };
         info.set_interfaces(vec![IfKind::Predicate(IfPredicate::new(seen_on))]);
+        // Probing would rename the host when our own packets come back on another link.
+        // Names are unique instead, and are checked by asking.
+        info.set_requires_probe(false);
         info
     }
 }
@@ -346,9 +566,13 @@ mod tests {
     fn a_name_is_the_same_after_a_restart_and_another_on_another_machine() {
         let one: [IpAddr; 1] = ["10.0.0.1".parse().unwrap()];
         let other: [IpAddr; 1] = ["10.0.0.2".parse().unwrap()];
-        assert_eq!(Name::new("Sala 3", &one, 0), Name::new("Sala 3", &one, 0));
-        assert_ne!(Name::new("Sala 3", &one, 0), Name::new("Sala 3", &other, 0));
-        assert_ne!(Name::new("Sala 3", &one, 0), Name::new("Sala 3", &one, 1));
+        let name = |ips: &[IpAddr], attempt| {
+            let name = Name::new("Sala 3", ips, attempt);
+            (name.label, name.id)
+        };
+        assert_eq!(name(&one, 0), name(&one, 0));
+        assert_ne!(name(&one, 0), name(&other, 0));
+        assert_ne!(name(&one, 0), name(&one, 1));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, TYPE};
 use smol::future::or;
 use smol::{Async, Task, Timer};
 
-use crate::discovery::{Interface, SERVICE, Server};
+use crate::discovery::{Interface, SERVICE, Server, is_link_local};
 
 /// The port and the groups of multicast DNS.
 const PORT: u16 = 5353;
@@ -74,11 +74,6 @@ fn open(interface: &Interface) -> std::io::Result<Option<(Async<UdpSocket>, Sock
         IpAddr::V6(_) => return Ok(None),
     };
     Ok(Some((Async::<UdpSocket>::bind(source)?, group)))
-}
-
-/// Whether an address is valid on one link only.
-fn is_link_local(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// Asks and listens on one link. Who is `alone` there has no address that is

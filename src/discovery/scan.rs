@@ -1,6 +1,7 @@
 //! Looking for servers where multicast does not get through: by trying the
 //! addresses of the local networks one by one.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -19,9 +20,12 @@ const MAX_NETWORKS: usize = 4;
 const GREETING: &[u8] = b"New User.";
 
 /// Connects to `port` of every address of the /24 networks that these interfaces
-/// are in, at most four of them, and returns who greets like a chat server.
+/// are in, the first four of them, and returns who greets like a chat server.
 pub async fn scan(interfaces: &[Interface], port: u16) -> Vec<Server> {
     let mut networks: Vec<[u8; 3]> = Vec::new();
+    // Those of the usual home and office come before those that containers take.
+    let mut interfaces: Vec<&Interface> = interfaces.iter().collect();
+    interfaces.sort_by_key(|interface| (interface.inner, is_172(interface.ip)));
     for interface in interfaces {
         if let IpAddr::V4(ip) = interface.ip
             && !ip.is_loopback()
@@ -30,8 +34,8 @@ pub async fn scan(interfaces: &[Interface], port: u16) -> Vec<Server> {
             networks.push([a, b, c]);
         }
     }
-    networks.sort_unstable();
-    networks.dedup();
+    let mut known = BTreeSet::new();
+    networks.retain(|network| known.insert(*network));
     networks.truncate(MAX_NETWORKS);
 
     let hosts =
@@ -42,6 +46,11 @@ pub async fn scan(interfaces: &[Interface], port: u16) -> Vec<Server> {
         found.extend(attempt.await);
     }
     found
+}
+
+/// Whether an address is of the private networks that container programs take first.
+fn is_172(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 172 && v4.is_private())
 }
 
 /// Tries one address.

@@ -16,6 +16,7 @@ use async_channel::{Receiver, TryRecvError};
 use chrono::Local;
 
 use crate::config::Color;
+use crate::discovery::interfaces;
 use crate::error;
 use crate::interrupt::Trigger;
 use crate::room::{Change, EvictReason, Eviction, Followed, FollowerId, MemberChange};
@@ -23,8 +24,8 @@ use crate::screen::{self, Stream};
 use crate::server::hub::{Hub, Report};
 use crate::server::mutes::Suspect;
 use crate::server::operator::{self, OperatorCommand};
-use crate::server::origin::own_addresses;
 use crate::stdio::{self, Stderr};
+use crate::target;
 use crate::terminal::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::texts::{self, Texts};
 use crate::wire::sanitize::visible;
@@ -43,6 +44,8 @@ pub struct Console {
     texts: &'static Texts,
     /// Where the server listens and under which title, for `/invite`.
     invitation: Arc<OnceLock<(Vec<SocketAddr>, Option<String>)>>,
+    /// Whether the name is announced now.
+    announced: Arc<AtomicBool>,
     /// Whether what is said is shown; none before anybody asked for it.
     listening: Arc<Mutex<Option<Arc<AtomicBool>>>>,
 }
@@ -64,8 +67,8 @@ impl Console {
         interrupt: Trigger,
         texts: &'static Texts,
     ) -> (Console, CommandSource) {
-        let (invitation, listening) = Default::default();
-        let plain = Console { editor: None, quiet, texts, invitation, listening };
+        let (invitation, listening, announced) = Default::default();
+        let plain = Console { editor: None, quiet, texts, invitation, announced, listening };
         if quiet || !io::stdin().is_terminal() || !terminal::is_ours() {
             return (plain, CommandSource::None);
         }
@@ -188,6 +191,8 @@ impl Console {
                             self.finish(&((texts.stopped)(members) + "\n"), deadline);
                         }
                     }
+                    Report::Notice(what) if !self.quiet => news += &what,
+                    Report::Notice(_) => (),
                     Report::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),
                     Report::Evicted(..) if brake.holds() => (),
                     Report::Evicted(eviction, address) => {
@@ -256,14 +261,20 @@ impl Console {
         }
     }
 
-    /// What `/invite` shows: where the server listens, and its title if it is announced.
+    /// Whether `/invite` shows the title: only while it is announced.
+    pub fn set_announced(&self, announced: bool) {
+        self.announced.store(announced, Ordering::Relaxed);
+    }
+
+    /// What `/invite` shows: where the server listens, and its title if it may be announced.
     pub fn set_invitation(&self, listening: &[SocketAddr], title: Option<&str>) {
         self.invitation.set((listening.to_vec(), title.map(Into::into))).ok(); // Once.
     }
 
     fn invite(&self) -> String {
         let Some((listening, title)) = self.invitation.get() else { return String::new() };
-        invitation(listening, title.as_deref(), true, &self.texts.server)
+        let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
+        invitation(listening, title, true, &self.texts.server)
     }
 
     /// Shows what is said from now on, or no longer. Returns which.
@@ -471,18 +482,14 @@ pub fn invitation(
     texts: &texts::Server,
 ) -> String {
     let port = listening[0].port();
-    let mut addresses = reachable(listening, &own_addresses());
+    let addresses = reachable(listening, &addresses_for_others());
     let join = match addresses.iter().all(IpAddr::is_loopback) {
         true => texts.join_from_machine,
         false => texts.join_from_network,
     };
-    if addresses.is_empty() {
-        addresses.push(listening[0].ip());
-    }
-    let mut text = match title {
-        Some(title) => format!("{} {join}\n  minichat connect --auto\n", (texts.announced)(title)),
-        None => format!("{join}\n"),
-    };
+    let mut text = title.map(|title| by_name(title, texts)).unwrap_or_default();
+    text += if addresses.is_empty() { texts.unreachable } else { join };
+    text += "\n";
     for address in addresses {
         let target = match (address, port) {
             (address, DEFAULT_PORT) => address.to_string(),
@@ -493,6 +500,23 @@ pub fn invitation(
     }
     text += &format!("  {}\n", texts.then_type);
     text + if orders { texts.notes_and_orders } else { texts.notes } + "\n"
+}
+
+/// How to join by the name under which the server is announced.
+pub fn by_name(title: &str, texts: &texts::Server) -> String {
+    let announced = (texts.announced)(title);
+    match target::quoted(title) {
+        Some(name) => format!("{announced} {}\n  minichat connect {name}\n", texts.join_by_name),
+        None => format!("{announced}\n"),
+    }
+}
+
+/// The addresses of this machine that others may reach, best first. Those of its
+/// containers' networks are left out, unless there are no others.
+fn addresses_for_others() -> Vec<IpAddr> {
+    let all = interfaces(None).unwrap_or_default();
+    let outer = all.iter().any(|link| !link.inner && !link.ip.is_loopback());
+    all.into_iter().filter(|link| !outer || !link.inner).map(|link| link.ip).collect()
 }
 
 /// The addresses that others can type: IPv4 where there is any, since IPv6 is a

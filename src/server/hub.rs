@@ -94,6 +94,8 @@ pub enum Report {
     Suspected(Suspect),
     /// Something is not as it should be, though the chat goes on.
     Warning(String),
+    /// Something that the operator may want to tell others; lines that end.
+    Notice(String),
     /// The server has stopped with so many members. The report may take until that time to
     /// be shown.
     Stopped(usize, Instant),

@@ -204,6 +204,9 @@ All else is said to all; //TEXT says /TEXT",
         no_address: |host| format!("`{host}` is not an address"),
         no_name: "which server? Its name is empty",
         after_port: |word| format!("unexpected `{word}` after the port"),
+        unquoted: |name| {
+            format!("a name with blanks stands in quotes: minichat connect \"{name}\"")
+        },
         two_ports: |first, second| format!("a port is given twice: `{first}` and `{second}`"),
         long_motd: |bytes| format!("the lines of --motd may have {bytes} bytes, not more"),
         exclusive: |one, other| format!("{one} and {other} exclude each other"),
@@ -225,7 +228,7 @@ All else is said to all; //TEXT says /TEXT",
         elsewhere: "the server does not listen on any interface to announce it on",
         port_taken: "another program holds UDP port 5353",
         no_multicast: "the network does not carry multicast",
-        blocked: "multicast may be blocked (guest Wi-Fi, VPN, firewall)",
+        blocked: "nobody serves here yet, or multicast may be blocked (guest Wi-Fi, VPN, firewall)",
     },
     error: Errors {
         address_in_use: |at, line| {
@@ -271,6 +274,25 @@ All else is said to all; //TEXT says /TEXT",
                  Is the server running there? Start it: {line}"
             )
         },
+        unanswered: |server, port, why| {
+            format!(
+                "cannot connect to {server}: {why}\n\
+                 Is that machine on? Does its firewall let in TCP port {port}?"
+            )
+        },
+        unreachable: |server, why| {
+            format!(
+                "cannot connect to {server}: {why}\n\
+                 That address is in another network, or no machine there has it. \
+                 Join the server's network, or look who serves here: minichat discover"
+            )
+        },
+        no_link: |server, why| {
+            format!(
+                "cannot connect to {server}: {why}\n\
+                 An address that begins with fe80 needs the interface behind it: fe80::1%eth0"
+            )
+        },
         silent: |server, seconds| {
             format!(
                 "no answer from {server} in {seconds} s, though it accepts connections\n\
@@ -288,10 +310,19 @@ All else is said to all; //TEXT says /TEXT",
                  or give its address: minichat connect 192.168.1.100"
             )
         },
+        not_scanned: |interfaces, port| {
+            let on =
+                if interfaces.is_empty() { String::new() } else { format!(" on {interfaces}") };
+            format!(
+                "no server found{on}, nor at any address there on TCP port {port}\n\
+                 Start one: minichat server; or let in TCP port {port} on the server's machine; \
+                 another port needs its address: minichat connect 192.168.1.100:9001"
+            )
+        },
         unknown: |title| {
             format!(
                 "no server {title:?} found, and no host of that name\n\
-                 Look which there are: minichat discover; \
+                 Is it running? Multicast may be blocked: try minichat discover --scan; \
                  or give its address: minichat connect 192.168.1.100"
             )
         },
@@ -303,6 +334,18 @@ All else is said to all; //TEXT says /TEXT",
                 "several servers found: {titles}\n\
                  Say which one: minichat connect NAME; \
                  or take the first: minichat connect --auto"
+            )
+        },
+        same_title: |titles, address| {
+            format!(
+                "several servers have that name: {titles}\n\
+                 Say which one by its address: minichat connect {address}"
+            )
+        },
+        meant: |host, name| {
+            format!(
+                "there is no host {host:?}, but a server of a longer name\n\
+                 Did you mean that? minichat connect {name}"
             )
         },
         incompatible: |title, version| {
@@ -433,6 +476,8 @@ All else is said to all; //TEXT says /TEXT",
         announced: |title| format!("Announced as \"{title}\"."),
         join_from_network: "To join from this network:",
         join_from_machine: "To join from this machine:",
+        unreachable: "No network interface is up: nobody can join yet.",
+        join_by_name: "To join by name:",
         notes: "Messages are not encrypted. Ctrl-C stops.",
         notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /invite /help; Ctrl-C stops.",
         no_orders: |why| {
@@ -465,6 +510,11 @@ All else is said to all; //TEXT says /TEXT",
         },
         warning: |what| format!("minichat: warning: {what}"),
         hidden: |why| format!("not announced ({why}); people can join by address"),
+        not_on: |links| {
+            format!(
+                "not announced on {links}: there are too many networks; people there can join by address"
+            )
+        },
         log_gap: |path| format!("the log {path} has a gap: the disk was too slow"),
         log_failed: |path, why| {
             format!("the log {path} cannot be written: {why}; the chat goes on")

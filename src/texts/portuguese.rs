@@ -327,6 +327,9 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         no_address: |host| format!("`{host}` não é um endereço"),
         no_name: "qual servidor? O nome está vazio",
         after_port: |word| format!("`{word}` inesperado depois da porta"),
+        unquoted: |name| {
+            format!("um nome com espaços fica entre aspas: minichat connect \"{name}\"")
+        },
         two_ports: |first, second| format!("há duas portas: `{first}` e `{second}`"),
         long_motd: |bytes| format!("cada linha de --motd pode ter {bytes} bytes, não mais"),
         exclusive: |one, other| format!("use {one} ou {other}, não os dois"),
@@ -348,7 +351,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         elsewhere: "o servidor não escuta em nenhuma interface de rede onde possa ser anunciado",
         port_taken: "outro programa ocupa a porta UDP 5353",
         no_multicast: "a rede não transporta multicast",
-        blocked: "o multicast pode estar bloqueado (Wi-Fi de visitantes, VPN, firewall)",
+        blocked: "ainda não há servidor aqui, ou o multicast pode estar bloqueado (Wi-Fi de visitantes, VPN, firewall)",
     },
     error: Errors {
         address_in_use: |at, line| {
@@ -397,6 +400,25 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                  O servidor está rodando lá? Inicie-o: {line}"
             )
         },
+        unanswered: |server, port, why| {
+            format!(
+                "não foi possível conectar a {server}: {why}\n\
+                 Aquela máquina está ligada? O firewall dela deixa entrar a porta TCP {port}?"
+            )
+        },
+        unreachable: |server, why| {
+            format!(
+                "não foi possível conectar a {server}: {why}\n\
+                 Esse endereço fica em outra rede, ou nenhuma máquina o tem. \
+                 Entre na rede do servidor, ou veja quem atende aqui: minichat discover"
+            )
+        },
+        no_link: |server, why| {
+            format!(
+                "não foi possível conectar a {server}: {why}\n\
+                 Um endereço que começa com fe80 precisa da interface no fim: fe80::1%eth0"
+            )
+        },
         silent: |server, seconds| {
             let seconds = comma(&seconds.to_string());
             format!(
@@ -416,10 +438,19 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                  ou dê o endereço: minichat connect 192.168.1.100"
             )
         },
+        not_scanned: |interfaces, port| {
+            let via =
+                if interfaces.is_empty() { String::new() } else { format!(" via {interfaces}") };
+            format!(
+                "nenhum servidor encontrado{via}, nem em algum endereço de lá na porta TCP {port}\n\
+                 Inicie um: minichat server; ou libere a porta TCP {port} na máquina do servidor; \
+                 outra porta precisa do endereço: minichat connect 192.168.1.100:9001"
+            )
+        },
         unknown: |title| {
             format!(
                 "nenhum servidor {title:?} encontrado, nem máquina com esse nome\n\
-                 Veja quais há: minichat discover; \
+                 Ele está rodando? O multicast pode estar bloqueado: tente minichat discover --scan; \
                  ou dê o endereço: minichat connect 192.168.1.100"
             )
         },
@@ -433,6 +464,18 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                 "há vários servidores: {titles}\n\
                  Diga qual: minichat connect NOME; \
                  ou entre no primeiro: minichat connect --auto"
+            )
+        },
+        same_title: |titles, address| {
+            format!(
+                "há vários servidores com esse nome: {titles}\n\
+                 Diga qual pelo endereço: minichat connect {address}"
+            )
+        },
+        meant: |host, name| {
+            format!(
+                "não há máquina {host:?}, mas há um servidor de nome mais longo\n\
+                 Era esse? minichat connect {name}"
             )
         },
         incompatible: |title, version| {
@@ -599,6 +642,8 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         announced: |title| format!("Anunciado como \"{title}\"."),
         join_from_network: "Para entrar a partir desta rede:",
         join_from_machine: "Para entrar a partir desta máquina:",
+        unreachable: "Nenhuma interface de rede está ativa: ninguém pode entrar ainda.",
+        join_by_name: "Para entrar pelo nome:",
         notes: "As mensagens não são criptografadas. Ctrl-C encerra.",
         notes_and_orders: "As mensagens não são criptografadas. Comandos aqui: /who /say /kick /mute /ban /invite /help; Ctrl-C encerra.",
         no_orders: |why| {
@@ -635,6 +680,11 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         },
         warning: |what| format!("minichat: aviso: {what}"),
         hidden: |why| format!("não anunciado ({why}); é possível entrar pelo endereço"),
+        not_on: |links| {
+            format!(
+                "não anunciado em {links}: há redes demais; de lá é possível entrar pelo endereço"
+            )
+        },
         log_gap: |path| format!("o log {path} tem uma lacuna: o disco foi lento demais"),
         log_failed: |path, why| {
             format!("não foi possível gravar o log {path}: {why}; o chat continua")

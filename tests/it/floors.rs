@@ -7,7 +7,7 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 4] = [
     &["wire", "texts", "guess", "interrupt", "stdio"],
-    &["room", "discovery", "config", "error", "logfile", "screen", "terminal"],
+    &["room", "discovery", "config", "error", "logfile", "screen", "target", "terminal"],
     &["server", "client", "discover", "cli"],
     &["main"],
 ];

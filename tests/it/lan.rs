@@ -15,6 +15,8 @@ mod completed;
 mod connections;
 mod dead;
 mod found;
+mod links;
+mod names;
 mod person;
 mod picture;
 mod strangers;
@@ -242,6 +244,11 @@ impl Host {
     /// Runs the program there to its end.
     fn run(&self, arguments: &[&str], input: &str) -> Output {
         self.inside(|| run(minichat().args(arguments), input))
+    }
+
+    /// The same, in this language.
+    fn run_in(&self, language: &str, arguments: &[&str]) -> Output {
+        self.inside(|| run(minichat().env("LC_ALL", language).args(arguments), ""))
     }
 
     /// Starts a server there, which listens but need not be announced yet.

@@ -23,7 +23,7 @@ fn a_server_is_found_and_joined_without_its_address() {
         let mut server: Value = serde_json::from_str(&output.stdout).expect("one object");
         let [id, host, addresses] = ["id", "host", "addresses"].map(|key| server[key].take());
         assert_eq!(id.as_str().map(str::len), Some(8));
-        assert_eq!(host, format!("mc-x{}.local", id.as_str().unwrap()));
+        assert!(host.as_str().is_some_and(|host| host.starts_with("mc-")), "{host}");
         assert_eq!(addresses[0], "10.77.0.1");
         let expected = json!({
             "name": "Sala 3", "id": null, "host": null, "port": 9000, "addresses": null,
@@ -226,14 +226,15 @@ fn a_host_with_two_networks_is_joined_in_either() {
         // That it is not seen takes its time to be known.
         assert_eq!(lan.host(3).discover(&["--timeout", "1"]).status, Some(3));
 
-        for arguments in [
-            &["discover", "--interface", "eth7"][..],
-            &["connect", "--auto", "--interface", "eth7"],
-            &["server", "--interface", "eth7"],
+        // The interface of a server may come later, and whatever starts it tries again.
+        for (arguments, status) in [
+            (&["discover", "--interface", "eth7"][..], 2),
+            (&["connect", "--auto", "--interface", "eth7"], 2),
+            (&["server", "--interface", "eth7"], 1),
         ] {
             let output = lan.host(2).run(arguments, "");
             let (cause, way_out) = output.complaint();
-            assert_eq!(output.status, Some(2));
+            assert_eq!(output.status, Some(status));
             assert_eq!(cause, "there is no network interface \"eth7\" that is up");
             assert_eq!(way_out, "There are: eth0, eth1, lo");
         }
