@@ -1,21 +1,23 @@
 //! Chat for the people in the same room.
 //!
-//! The house has four floors, and each knows only the ones below it:
+//! The house has five floors, and each knows only the ones below it:
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
-//!    [`texts`], the words for people; [`guess`], what was meant by a word;
-//!    [`interrupt`], being asked to stop; [`stdio`], the standard streams;
-//! 2. [`room`], who is here and what has been said, as a pure state machine;
+//!    [`texts`], the words for people; [`guess`], what a misspelt word means;
+//!    [`interrupt`], requests to stop; [`stdio`], the standard streams;
+//! 2. [`room`], the members and what they say, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`terminal`], the line at
-//!    the bottom of the terminal; [`screen`], how wide that is; [`logfile`], a file that
-//!    lines are appended to;
-//! 3. [`server`], the sockets, the tasks and the one lock; [`client`], a line
-//!    client; [`discover`], the list of servers; [`cli`], the command line. They
-//!    do not know each other;
-//! 4. `main`, which puts them together.
+//!    the bottom of the terminal; [`screen`], how wide that is; [`logfile`], a file
+//!    that lines are appended to;
+//! 3. [`server`], a running server: the sockets, the tasks and the one lock;
+//! 4. [`host`], the program `minichat server`; [`client`], the program
+//!    `minichat connect`; [`discover`], the list of servers; [`cli`], the command
+//!    line. They do not know each other;
+//! 5. `main`, which puts them together.
 //!
-//! `wire` and `room` do no I/O, read no clock and know no runtime.
+//! `wire` and `room` do no I/O, read no clock and know no runtime. `server` knows no
+//! signals, standard streams, texts or environment.
 
 // But for what `interrupt` has to ask the system.
 #![deny(unsafe_code)]
@@ -28,6 +30,7 @@ pub mod discover;
 pub mod discovery;
 pub mod error;
 pub mod guess;
+pub mod host;
 pub mod interrupt;
 pub mod logfile;
 pub mod room;

@@ -8,14 +8,14 @@ use minichat::error::{Error, find_threads};
 use minichat::interrupt;
 use minichat::screen::{self, Stream};
 use minichat::stdio::{Stderr, Stdout};
-use minichat::{client, discover, server, texts};
+use minichat::{client, discover, host, texts};
 
 fn main() -> ExitCode {
     interrupt::outlive_file_limit();
     let texts = texts::here();
     let result = match cli::parse(std::env::args_os().skip(1), texts) {
         Asked::Server(config) => {
-            find_threads().and_then(|()| server::run(&config, texts)).map(|()| 0)
+            find_threads().and_then(|()| host::run(&config, texts)).map(|()| 0)
         }
         Asked::Connect(config) => find_threads().and_then(|()| client::run(&config, texts)),
         Asked::Discover(config) => find_threads().and_then(|()| discover::run(&config, texts)),

@@ -1,4 +1,4 @@
-//! Who is here and what has been said.
+//! The members and what they have said.
 //!
 //! A [`Room`] is a pure state machine: lines go in, bytes come out, and it never
 //! waits. It does not know what a socket or a clock is, so a test can put a

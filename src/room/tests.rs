@@ -4,7 +4,7 @@ use super::feed::{CACHE_LIMIT, RECOUNT_AFTER};
 use super::script::{Session, What, sessions, steps};
 use super::*;
 
-/// Whom the room has evicted since this was last asked.
+/// The evictions since this was last asked.
 fn evicted(room: &mut Room) -> Vec<Eviction> {
     room.take_effects().evicted
 }
@@ -882,7 +882,7 @@ fn what_is_taken_back_is_read_next_and_a_last_word_is_the_last() {
         FROM ana [all]: three\n\
         BYE\n";
     assert_eq!(String::from_utf8_lossy(&heard), expected);
-    // Whoever was cut off is told nothing, and is cut off once.
+    // An evicted session reads nothing, and is evicted once.
     while room.read(ana, &mut batch) == Reading::Some {}
     room.evict(ana, EvictReason::Stalled);
     room.return_unsent(ana, &batch, 0, Duration::ZERO);

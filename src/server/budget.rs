@@ -1,13 +1,13 @@
-//! How fast one client may talk, and how much while others are behind.
+//! How fast one client may talk, and how much while a reader lags.
 
 use std::time::{Duration, Instant};
 
-/// How many lines may come at once, after a silence: enough for a paste.
+/// How many lines may come at once after a silence. It is enough for a paste.
 const BURST: u32 = 200;
 
 /// A bucket of [`BURST`] lines that fills again at a steady rate.
 ///
-/// Whoever finds it empty is not refused anything: their next line waits.
+/// A client that finds it empty is refused nothing: its next line waits.
 #[derive(Debug)]
 pub struct LineBucket {
     /// How long one line takes to be allowed again; zero is no limit.
@@ -37,7 +37,7 @@ impl LineBucket {
         (next > now).then_some(next)
     }
 
-    /// Takes note of one line.
+    /// Counts one line.
     pub fn count(&mut self, now: Instant) {
         if self.is_limited() {
             self.full = Some(self.full.map_or(now, |full| full.max(now)) + self.interval);
@@ -45,18 +45,18 @@ impl LineBucket {
     }
 }
 
-/// While somebody who does read is well behind, all together may say so many bytes a
-/// second: little enough for a slow network...
+/// The bytes that all senders together may say in a second while a reader lags. A slow
+/// network takes so much.
 const CALM: u64 = 256 << 10;
-/// ...each who talks the same share of it, as if they were so many at least, and at most:
-/// what is less than that floods nobody...
+/// The least and the greatest number of senders that divide [`CALM`]. Less than such a share
+/// floods nobody.
 const COMPANY: [usize; 2] = [64, 256];
-/// ...and so much of that at once who has said little before. A person does not even
-/// notice that others shout.
+/// For how long a client saves its share. A person who talks does not even notice that
+/// others flood the room.
 const SAVINGS: Duration = Duration::from_secs(1);
 
-/// What one client has said of late, against its share; or those from one place who are
-/// nobody yet.
+/// What one client has said of late, against its share of [`CALM`]. The guests of one origin
+/// have one together.
 #[derive(Debug)]
 pub struct ByteBucket {
     /// When what it has said will be no more than its share.
@@ -64,40 +64,39 @@ pub struct ByteBucket {
 }
 
 impl ByteBucket {
-    /// The share of a newcomer. They have not saved anything, or whoever comes again and
-    /// again would have no end of savings.
+    /// The bucket of a newcomer. It is empty, because a client that comes again and again
+    /// would have endless savings.
     pub fn new(now: Instant) -> ByteBucket {
         ByteBucket { even: now + SAVINGS }
     }
 
-    /// Takes note of so many bytes, said where so many people talk. Nobody has to wait
-    /// longer than this line or their next one is worth, whatever came before.
+    /// Counts so many bytes, said while so many senders talk. A client waits no longer than
+    /// this line or its next one costs, whatever came before.
     pub fn spend(&mut self, bytes: usize, people: usize, now: Instant) {
         let cost = cost(bytes, people);
         self.even = (self.even.max(now) + cost).min(now + cost.max(SAVINGS));
     }
 
-    /// Whether it has said so much that so many bytes more have to wait.
+    /// Whether so many bytes more have to wait.
     pub fn is_spent(&self, bytes: usize, people: usize, now: Instant) -> bool {
         let cost = cost(bytes, people);
         !self.is_even(now) && self.even + cost > now + cost.max(SAVINGS)
     }
 
-    /// Whether it has said nothing of late that it had no share for: it need not wait,
-    /// however much comes.
+    /// Whether all that was said was within the share. Then nothing waits, however long.
     pub fn is_even(&self, now: Instant) -> bool {
         self.even <= now
     }
 }
 
-/// For how long so many bytes use up a share among so many people.
+/// How long so many bytes use up a share among so many senders.
 fn cost(bytes: usize, people: usize) -> Duration {
     let [least, most] = COMPANY;
     let all = (bytes * people.clamp(least, most)) as u64;
     Duration::from_nanos(all * 1_000_000_000 / CALM)
 }
 
-/// How many have talked of late: in this second, or the one before.
+/// Counts the senders of this second and of the one before.
 #[derive(Debug, Default)]
 pub struct Talkers {
     second: u64,
@@ -106,7 +105,7 @@ pub struct Talkers {
 }
 
 impl Talkers {
-    /// Takes note of one who talks in this second, and did so last in another.
+    /// Counts a sender that talks in this second, and talked last in another.
     pub fn count(&mut self, last: &mut Option<u64>, second: u64) {
         if second != self.second {
             self.before = if second == self.second + 1 { self.now } else { 0 };
@@ -115,7 +114,7 @@ impl Talkers {
         self.now += usize::from(last.replace(second) != Some(second));
     }
 
-    /// How many they are.
+    /// How many senders there are.
     pub fn number(&self) -> usize {
         self.now.max(self.before)
     }
@@ -126,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_says_little_need_never_wait_and_who_says_much_as_long_as_it_lasts() {
+    fn slow_sender_never_waits_and_fast_one_until_its_share() {
         let mut now = Instant::now();
         let mut share = ByteBucket::new(now);
         assert!(share.is_spent(80, 2, now), "a newcomer has saved nothing");
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn all_together_say_no_more_than_a_slow_network_takes() {
+    fn all_senders_together_stay_below_the_calm_rate() {
         for (people, length) in [(2, 20), (64, 20), (64, 4096), (128, 4096), (256, 200)] {
             let start = Instant::now();
             let mut shares: Vec<ByteBucket> = (0..people).map(|_| ByteBucket::new(start)).collect();
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn who_talks_is_counted_once_for_each_second_and_forgotten_after_two() {
+    fn sender_counts_once_a_second_for_two_seconds() {
         let mut talkers = Talkers::default();
         let mut people = [None; 5];
         for (second, who, number) in [
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_allowed_and_then_a_steady_rate() {
+    fn bucket_allows_a_burst_and_then_a_steady_rate() {
         let start = Instant::now() + Duration::from_secs(3600);
         let mut pace = LineBucket::new(50);
         assert_eq!(burst(&mut pace, start), BURST);
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_no_limit() {
+    fn rate_zero_is_no_limit() {
         assert_eq!(burst(&mut LineBucket::new(0), Instant::now()), 10_000);
     }
 }

@@ -48,7 +48,7 @@ pub async fn serve(
     socket: TcpStream,
     address: SocketAddr,
     origin: Option<Origin>,
-    limits: Limits,
+    limits: &Limits,
 ) {
     // Counted until its socket is closed, so this is dropped last.
     let connection = hub.admit(address, origin);
@@ -58,7 +58,7 @@ pub async fn serve(
         return; // The system has no place for it, and cannot be asked to wait for it.
     };
     let session = hub.enter(&connection, stream.transport());
-    let inbox = Inbox::new(connection.origin, limits.rate);
+    let inbox = Inbox::new(connection.origin, limits);
     let serving = converse(hub, session.id, &stream, inbox, deadline);
     // However it ends, it ends for this client alone.
     let ended = AssertUnwindSafe(serving).catch_unwind().await;

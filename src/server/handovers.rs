@@ -19,7 +19,7 @@ const MAX_NICKS: usize = 1024;
 /// A session that goes on, and its next nick.
 type Successor = (SessionId, Nick);
 
-/// Who has lost and taken which nick.
+/// The nicks that sessions have lost and taken.
 #[derive(Debug, Default)]
 pub struct Handovers {
     /// When a nick was given up, by which session if that goes on under another nick.

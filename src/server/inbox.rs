@@ -4,7 +4,6 @@
 #![cfg_attr(windows, allow(clippy::missing_const_for_thread_local))]
 
 use std::cell::RefCell;
-use std::env;
 use std::future::Future;
 use std::io;
 use std::mem;
@@ -15,6 +14,7 @@ use std::time::{Duration, Instant};
 use memchr::memchr;
 
 use crate::room::SessionId;
+use crate::server::Limits;
 use crate::server::budget::{ByteBucket, LineBucket};
 use crate::server::delivery::{Pending, Sends};
 use crate::server::hub::Hub;
@@ -48,6 +48,7 @@ thread_local! {
 
 /// The input of one client, line by line, at the rate that it is allowed.
 pub struct Inbox<'a> {
+    limits: &'a Limits,
     /// Where the client comes from.
     origin: Option<Origin>,
     telnet: Telnet,
@@ -77,15 +78,16 @@ pub struct Inbox<'a> {
 }
 
 impl<'a> Inbox<'a> {
-    /// The input of a new client that may send `rate` lines a second.
-    pub fn new(origin: Option<Origin>, rate: u32) -> Inbox<'a> {
+    /// The input of a new client.
+    pub fn new(origin: Option<Origin>, limits: &'a Limits) -> Inbox<'a> {
         Inbox {
+            limits,
             origin,
             telnet: Telnet::default(),
             lines: LineBuffer::new(MAX_COMMAND),
             foreign: Some(Box::default()),
             backlog: Vec::new(),
-            rate: LineBucket::new(rate),
+            rate: LineBucket::new(limits.rate),
             closed: false,
             member: false,
             full: false,
@@ -222,9 +224,9 @@ impl<'a> Inbox<'a> {
                 break;
             }
             let Some(line) = line else { break };
-            if cfg!(debug_assertions) && is_dreaded(line) {
-                panic!("as the test wants");
-            }
+            // In the worst of moments: the room is locked, and the buffers are borrowed.
+            let panics = self.limits.panic_at.as_ref().is_some_and(|at| line == Ok(&**at));
+            assert!(!panics, "the test wants that");
             let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.spoken());
             newcomers.hear(room, id, line, now);
             let told = (room.spoken() - before) as usize;
@@ -250,11 +252,4 @@ impl<'a> Inbox<'a> {
 /// If the connection is gone.
 pub fn discard(stream: &Stream<'_>) -> io::Result<Option<usize>> {
     INBOX.with_borrow_mut(|inbox| stream.receive(inbox))
-}
-
-/// Whether a test wants a panic at this line, in the worst of moments: with the room locked
-/// and the buffers borrowed. A release has no such line.
-fn is_dreaded(line: Result<&[u8], TooLong>) -> bool {
-    let dreaded = env::var_os("MINICHAT_PANIC");
-    dreaded.is_some_and(|dreaded| line == Ok(dreaded.as_encoded_bytes()))
 }

@@ -82,7 +82,7 @@ pub struct OriginFinder {
 
 impl OriginFinder {
     /// The place of an address. The addresses of this machine may change.
-    pub fn place(&mut self, ip: IpAddr) -> Option<Origin> {
+    pub fn find(&mut self, ip: IpAddr) -> Option<Origin> {
         let known = self.looked.is_some_and(|then| then.elapsed() < KNOWN);
         if !known && !ip.to_canonical().is_loopback() {
             self.own = own_addresses();

@@ -36,14 +36,14 @@ pub struct Reactor {
     bell: Arc<Bell>,
 }
 
-/// Who waits for what.
+/// The tasks that wait, and for what.
 #[derive(Default)]
 struct Waiting {
     sockets: Slab<[Side; 2]>,
     /// By the time at which they ring, and a number that makes each one unique.
     timers: BTreeMap<(Instant, u64), Waker>,
     timers_so_far: u64,
-    /// Who lets all others go first.
+    /// The tasks that let all others go first.
     polite: Vec<Waker>,
 }
 
@@ -74,7 +74,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Whoever is awake looks before it sleeps.
+        // A worker that is awake looks before it sleeps.
         if !self.rung.swap(true, Ordering::SeqCst) && self.asleep.load(Ordering::SeqCst) {
             self.waker.wake().expect("a descriptor of our own takes eight bytes");
         }

@@ -388,17 +388,13 @@ const LIMITS: [Limit; 21] = [
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
-    (
-        "registration",
-        "30 s ",
-        &[("server", "REGISTRATION_TIMEOUT: Duration = Duration::from_secs(30);")],
-    ),
+    ("registration", "30 s ", &[("server", "registration: Duration::from_secs(30),")]),
     ("users", "1,000 (", &[("config", "max_users: 1000,")]),
     ("connections", "64 from", &[("config", "max_per_address: 64,")]),
     (
         "sockets",
         "but 48 and 3 for each core",
-        &[("server", "RESERVE: usize = 48;"), ("server", "RESERVE_FOR_WORKER: usize = 3;")],
+        &[("host", "RESERVE: usize = 48;"), ("host", "RESERVE_FOR_WORKER: usize = 3;")],
     ),
     (
         "heard at a time",
@@ -460,16 +456,16 @@ const LIMITS: [Limit; 21] = [
         "no answer",
         "30 s with something on its way, 2 min ",
         &[
-            ("server", "ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(30);"),
-            ("server", "(Duration::from_secs(60), Duration::from_secs(15), 4);"),
+            ("server/listener", "ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(30);"),
+            ("server/listener", "(Duration::from_secs(60), Duration::from_secs(15), 4);"),
         ],
     ),
-    ("sent ahead", "64 KiB", &[("server", "SEND_BUFFER: usize = 64 << 10;")]),
-    ("at the door", "1,024 ", &[("server", "BACKLOG: i32 = 1024;")]),
+    ("sent ahead", "64 KiB", &[("server/listener", "SEND_BUFFER: usize = 64 << 10;")]),
+    ("at the door", "1,024 ", &[("server/listener", "BACKLOG: i32 = 1024;")]),
     (
         "no sockets left",
         "10 ms, then twice as long, up to 1 s",
-        &[("server", "[Duration::from_millis(10), Duration::from_secs(1)];")],
+        &[("server/listener", "[Duration::from_millis(10), Duration::from_secs(1)];")],
     ),
     (
         "last words",

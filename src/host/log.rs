@@ -13,8 +13,7 @@ use chrono::{Local, SecondsFormat};
 
 use crate::error::plain;
 use crate::logfile::LogFile;
-use crate::room::{Followed, FollowerId};
-use crate::server::hub::{Hub, Report};
+use crate::server::{Followed, FollowerId, Hub, Report};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 

@@ -18,12 +18,12 @@ use chrono::Local;
 use crate::config::Color;
 use crate::discovery::interfaces;
 use crate::error;
+use crate::host::operator::{self, OperatorCommand};
 use crate::interrupt::Trigger;
-use crate::room::{Change, EvictReason, Eviction, Followed, FollowerId, MemberChange};
 use crate::screen::{self, Stream};
-use crate::server::hub::{Hub, Report};
-use crate::server::mutes::Suspect;
-use crate::server::operator::{self, OperatorCommand};
+use crate::server::{
+    Change, EvictReason, Eviction, Followed, FollowerId, Hub, MemberChange, Report, Suspect,
+};
 use crate::stdio::{self, Stderr};
 use crate::target;
 use crate::terminal::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
@@ -202,10 +202,10 @@ impl Console {
                 }
             }
             if !news.is_empty() {
-                self.set_nicks(hub); // Whoever is seen to be here can be completed.
+                self.set_nicks(hub); // A nick that is seen can be completed.
                 self.print(&news);
             }
-            // Whoever comes meanwhile wakes nobody, and is shown with the others.
+            // A report that comes meanwhile wakes nobody, and is shown with the others.
             thread::sleep(BLINK);
         }
     }
@@ -437,7 +437,7 @@ impl Brake {
     }
 }
 
-/// Who was cut off, and why.
+/// Says which client was cut off, and why.
 fn explain(eviction: &Eviction, address: SocketAddr, texts: &texts::Server) -> String {
     let who = eviction.nick.as_ref().map_or(texts.guest, Nick::as_str);
     let what = match eviction.reason {

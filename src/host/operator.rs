@@ -8,9 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::guess::{self, Unclear};
-use crate::room::SessionId;
-use crate::server::hub::{Hub, State};
-use crate::server::origin::{Origin, own_addresses};
+use crate::server::{Hub, Origin, SessionId, State, own_addresses};
 use crate::terminal::{Argument, Command};
 use crate::texts::Operator;
 use crate::wire::Nick;
@@ -29,7 +27,7 @@ pub enum OperatorCommand<'a> {
     Say(&'a str),
     /// `/kick NICK [REASON]`: remove somebody, who may come back.
     Kick {
-        /// Whom.
+        /// The member.
         nick: &'a str,
         /// What to tell them; may be empty.
         reason: &'a str,
@@ -321,8 +319,8 @@ fn span(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::Rules;
-    use crate::server::hub::tests::TestHub;
+    use crate::server::Rules;
+    use crate::server::TestHub;
     use crate::texts::{ENGLISH, PORTUGUESE};
 
     /// The addresses of the machine in these tests.

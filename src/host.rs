@@ -1,0 +1,253 @@
+//! The program `minichat server`: a server with its console, its log and its advert.
+
+mod console;
+mod log;
+mod operator;
+
+use std::num::NonZero;
+use std::pin::pin;
+use std::process;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+use smol::LocalExecutor;
+use smol::Timer;
+use smol::future::or;
+
+use crate::config;
+use crate::discovery::{self, Advert, News};
+use crate::error::Error;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::logfile::LogFile;
+use crate::server::{self, Capacities, Hub, Limits, Report, Rules, STOP_TIMEOUT, Server, Setup};
+use crate::texts::Texts;
+use crate::wire::{LAST_LINE, sanitize};
+use console::{CommandSource, Console};
+use log::Log;
+
+/// How many descriptors are for other things than connections: the log, discovery, and
+/// connections that are refused.
+const RESERVE: usize = 48;
+/// How many descriptors each worker needs for itself.
+const RESERVE_FOR_WORKER: usize = 3;
+/// How long the last reports may take to be logged and shown, from the end of the last
+/// lines or from half of [`STOP_TIMEOUT`]. A terminal that is held is given back in another
+/// half second, if it can be.
+const REPORT_TIMEOUT: Duration = Duration::from_millis(450);
+/// How many reports wait for a console that is slow or stopped.
+const MAX_REPORTS: usize = 1024;
+
+/// Runs a server until it is asked to stop.
+///
+/// The first line on standard output is `Listening on ADDR:PORT`, or that in the
+/// language of the texts.
+/// If standard input is a terminal, it takes orders from there.
+///
+/// # Errors
+/// If it cannot listen, open its log or watch for signals. Once it runs, nothing
+/// that a client does ends it.
+pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> {
+    let capacities = capacities(config);
+    let only = config.interface.as_deref();
+    discovery::check(only)
+        .map_err(|others| Error::NoInterfaceYet(only.unwrap_or_default().into(), others))?;
+    let listeners = server::bind(&config.bind, config.port);
+    let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.address).collect();
+    let log = config.log.as_deref();
+    let log = log.map(|path| LogFile::open(path).map_err(|err| Error::Log(path.into(), err)));
+    let log = log.transpose()?;
+    let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
+
+    let advert = config.announce.then(|| advert(config, &addresses));
+    let (console, orders) = Console::open(config.quiet, interrupts.trigger(), texts);
+    let _restored = Restored(console.clone());
+    if !config.quiet {
+        // A program that waits for the first line must not wait for the others.
+        console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
+        let title = advert.as_ref().map(|advert| advert.title.as_str());
+        let taken = !matches!(orders, CommandSource::None);
+        console.print(&console::invitation(&addresses, None, taken, &texts.server));
+        // The name follows as soon as it is announced.
+        console.set_invitation(&addresses, title);
+    }
+
+    let (report_to, reports) = async_channel::bounded(MAX_REPORTS);
+    let (users_to, users) = async_channel::bounded(1);
+    let hub = Hub::new(rules(config), capacities, report_to.clone(), users_to);
+    let hub = Arc::new(hub);
+    let (shown, open) = (console.clone(), Arc::downgrade(&hub));
+    let mut threads = vec![spawn(move || shown.show(reports, &open))?];
+    if let Some(log) = log {
+        // Before anyone enters, so that the log misses nothing.
+        let (hub, id) = (hub.clone(), hub.follow());
+        let log = Log::new(log, report_to.clone(), texts);
+        interrupts.on_hang_up(log.rotation(interrupts.outlive_terminal()));
+        threads.push(spawn(move || log.follow(&hub, id))?);
+    }
+    // The operator is not waited for, and keeps nothing from ending.
+    let (taker, open) = (console.clone(), Arc::downgrade(&hub));
+    let run_commands = move || taker.run_commands(orders, &open);
+    thread::Builder::new().spawn(run_commands).map_err(Error::Threads)?;
+    console.begin();
+
+    let server = Server::start(Setup { listeners, hub, limits: limits(config) });
+    let server = server.map_err(|err| match err.kind() {
+        std::io::ErrorKind::WouldBlock => Error::Threads(err),
+        _ => Error::Listen(addresses[0], err),
+    })?;
+    let presence = announce(advert, users, &console, &report_to, texts);
+    let end = smol::block_on(serve(&server, presence, interrupts));
+    if let Some(interrupt) = end.at_once {
+        console.give_back();
+        process::exit(interrupt.status().into());
+    }
+    drop(server);
+    let deadline = (end.since + STOP_TIMEOUT / 2).max(Instant::now()) + REPORT_TIMEOUT;
+    let stopped = Report::Stopped(end.users, deadline);
+    report_to.force_send(stopped).ok(); // If need be, before others.
+    drop(report_to);
+    for done in threads {
+        // A terminal that is held or a disk that hangs is not waited for.
+        done.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+    }
+    Ok(())
+}
+
+/// How serving ends.
+struct End {
+    /// When the first interrupt came.
+    since: Instant,
+    /// How many members there were.
+    users: usize,
+    /// The second interrupt, if there was one: nothing is waited for any more.
+    at_once: Option<Interrupt>,
+}
+
+/// Lets the server and its advert be until an interrupt, then stops both.
+async fn serve(
+    server: &Server,
+    presence: impl Future<Output = ()>,
+    mut interrupts: Interrupts,
+) -> End {
+    let executor = LocalExecutor::new();
+    let presence = executor.spawn(presence);
+    executor.run(interrupts.next()).await;
+    let since = Instant::now();
+    let deadline = since + STOP_TIMEOUT;
+    let mut users = 0;
+    let at_once = {
+        let goodbyes = pin!(async {
+            users = server.stop(LAST_LINE, deadline).await;
+            or(presence, async {
+                Timer::at(deadline).await;
+            })
+            .await;
+            None
+        });
+        executor.run(or(goodbyes, async { Some(interrupts.next().await) })).await
+    };
+    End { since, users, at_once }
+}
+
+/// Announces the server on the network until it stops.
+async fn announce(
+    advert: Option<Advert>,
+    users: Receiver<usize>,
+    console: &Console,
+    reports: &Sender<Report>,
+    texts: &'static Texts,
+) {
+    if let Some(advert) = advert {
+        let name = console::by_name(&advert.title, &texts.server);
+        let tell = |news: News| {
+            if !matches!(news, News::NotOn(_)) {
+                console.set_announced(news == News::Announced);
+            }
+            let report = match news {
+                News::Announced => Report::Notice(name.clone()),
+                News::Hidden(why) => Report::Warning((texts.server.hidden)(why.tell(texts))),
+                News::NotOn(links) => Report::Warning((texts.server.not_on)(&links.join(", "))),
+            };
+            reports.try_send(report).ok(); // Nobody may be looking.
+        };
+        discovery::advertise(advert, users, tell).await;
+    }
+}
+
+/// Gives the terminal back, however the server ends.
+struct Restored(Console);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+fn advert(config: &config::Server, listening: &[std::net::SocketAddr]) -> Advert {
+    let host = || {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        host.split('.').next().unwrap_or_default().to_string()
+    };
+    let title = config.name.clone().unwrap_or_else(host);
+    Advert {
+        title: if title.is_empty() { "minichat".into() } else { discovery::shown(&title) },
+        listening: listening.to_vec(),
+        interface: config.interface.clone(),
+        max_users: config.max_users,
+    }
+}
+
+fn rules(config: &config::Server) -> Rules {
+    let greeting = config.motd.as_deref().unwrap_or_default().lines().map(sanitize::strip);
+    Rules {
+        greeting: greeting.filter(|line| !line.trim().is_empty()).map(Into::into).collect(),
+        max_users: config.max_users,
+        history: config.history,
+    }
+}
+
+/// How many connections the configuration and this machine allow.
+fn capacities(config: &config::Server) -> Capacities {
+    // Each client is a descriptor. Where their number cannot be known, accepting pauses
+    // when there are no more.
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let all = descriptors.saturating_sub(RESERVE + RESERVE_FOR_WORKER * cores);
+    Capacities { all, each_origin: config.max_per_address }
+}
+
+/// What one client may do.
+fn limits(config: &config::Server) -> Limits {
+    let mut limits = Limits { rate: config.rate, ..Limits::default() };
+    if cfg!(debug_assertions) {
+        shorten(&mut limits);
+    }
+    limits
+}
+
+/// Changes limits as a test of the binary wants. A release does not ask for that.
+fn shorten(limits: &mut Limits) {
+    let wanted = |name| std::env::var(name).ok();
+    if let Some(seconds) = wanted("MINICHAT_REGISTRATION_SECS").and_then(|text| text.parse().ok()) {
+        limits.registration = Duration::from_secs(seconds);
+    }
+    if let Some(filling) = wanted("MINICHAT_CLASS").and_then(|text| text.parse().ok()) {
+        limits.connections_per_worker = NonZero::get(filling);
+    }
+    limits.panic_at = wanted("MINICHAT_PANIC").map(|line| line.into_bytes().into());
+}
+
+/// Runs something on a thread of its own. The channel closes or receives when it ends.
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<mpsc::Receiver<()>, Error> {
+    let (done, waiting) = mpsc::channel();
+    let run = move || {
+        work();
+        done.send(()).ok(); // Nobody may be waiting any more.
+    };
+    thread::Builder::new().spawn(run).map_err(Error::Threads)?;
+    Ok(waiting)
+}
