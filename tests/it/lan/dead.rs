@@ -195,23 +195,22 @@ fn server_that_reads_nothing_for_a_while_is_not_taken_for_dead() {
         let listener = lan.host(1).inside(|| TcpListener::bind("10.77.0.1:9000"));
         let listener = listener.expect("the port is free");
         let here = lan.host(2);
+        let mut peers = Vec::new();
         let mut clients = ["", "1"].map(|blind| {
-            here.inside(|| {
+            let mut client = here.inside(|| {
                 let mut command = minichat();
                 command.args(["connect", "10.77.0.1", "--nick", "ana"]).stdin(Stdio::piped());
                 if !blind.is_empty() {
                     command.env("MINICHAT_NO_TCP_INFO", blind);
                 }
                 Running::start(&mut command)
-            })
-        });
-        let mut peers = Vec::new();
-        for client in &mut clients {
+            });
             let mut peer = Peer::over(listener.accept().expect("it comes").0);
             peer.says("OK welcome ana");
             client.stdout.find("welcome");
             peers.push(peer);
-        }
+            client
+        });
         // The client reads on only when it can send: its input is a pipe that fills.
         let lines = 6000;
         let text = "x".repeat(1000);
