@@ -55,6 +55,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '-l, --log|append what is shown to FILE'
             '--bell|ring for: never, me, all (default: me)'
             '--color|colours: auto, always, never (default: auto)'
+            '--notify|notify of what is for you where the terminal can'
             '--no-reconnect|leave when the connection is lost'
             '--interface|look on interface NAME only (default: all)'
         )

@@ -52,7 +52,7 @@ _minichat() {
             ;;
         connect)
             _minichat_offer -h --help -a --auto -n --nick -t --timeout -r --raw -j --json \
-                --text -s --stay -l --log --bell --color --no-reconnect --interface
+                --text -s --stay -l --log --bell --notify --color --no-reconnect --interface
             ;;
         completions) _minichat_offer -h --help ;;
     esac

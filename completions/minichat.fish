@@ -78,6 +78,7 @@ complete -c minichat -n '__minichat_at connect' -s s -l stay -d 'keep listening 
 complete -c minichat -n '__minichat_at connect' -s l -l log -r -F -d 'append what is shown to FILE'
 complete -c minichat -n '__minichat_at connect' -l bell -x -a 'never me all' -d 'ring for: never, me, all (default: me)'
 complete -c minichat -n '__minichat_at connect' -l color -x -a 'auto always never' -d 'colours: auto, always, never (default: auto)'
+complete -c minichat -n '__minichat_at connect' -l notify -d 'notify of what is for you where the terminal can'
 complete -c minichat -n '__minichat_at connect' -l no-reconnect -d 'leave when the connection is lost'
 complete -c minichat -n '__minichat_at connect' -l interface -x -a '(__minichat_interfaces)' -d 'look on interface NAME only (default: all)'
 

@@ -192,6 +192,8 @@ struct Connect {
         help = "ring for: never, me, all (default: me)"
     )]
     bell: Option<Bell>,
+    #[options(no_short, help = "notify of what is for you where the terminal can")]
+    notify: bool,
     #[options(
         no_short,
         meta = "WHEN",
@@ -360,6 +362,7 @@ fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
         stay: options.stay,
         log: options.log,
         bell: options.bell.unwrap_or_default(),
+        notify: options.notify,
         color: options.color.unwrap_or_default(),
         reconnect: !options.no_reconnect,
     }))

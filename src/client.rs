@@ -840,6 +840,11 @@ impl<'a> Conversation<'a> {
                 Act::Note(text) => self.tell(Painter::paint_note, &text),
                 Act::Refused(text) if !self.desk.asks => self.refuse(&text),
                 Act::Refused(_) => (), // A person has read the answer itself.
+                Act::Call { from, text } => {
+                    if let Some(editor) = &self.desk.editor {
+                        editor.call(&from, &text);
+                    }
+                }
                 Act::Ring => {
                     // Within the last line: behind it would be one more.
                     let end = self.unprinted.len().saturating_sub(1);

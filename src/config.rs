@@ -112,6 +112,8 @@ pub struct Connect {
     pub log: Option<PathBuf>,
     /// When the terminal rings.
     pub bell: Bell,
+    /// Whether the terminal notifies of what is said to the user alone or names them.
+    pub notify: bool,
     /// Whether to print in colour.
     pub color: Color,
     /// Whether somebody at a terminal comes back when the connection is lost.
@@ -219,6 +221,7 @@ impl Default for Connect {
             stay: false,
             log: None,
             bell: Bell::default(),
+            notify: false,
             color: Color::default(),
             reconnect: true,
         }

@@ -53,7 +53,7 @@ impl Desk {
             commands: entry::commands(&texts.client),
             addresses: true,
             colour,
-            notifies: false,
+            notifies: config.notify,
             interrupt,
             garbled: texts.client.garbled,
             texts: &texts.terminal,

@@ -185,6 +185,8 @@ pub enum Act {
     Refused(String),
     /// Ring the bell.
     Ring,
+    /// Call a user who may not be looking: this person has said this.
+    Call { from: String, text: String },
     /// Ask for a nick: what Enter stands for, and what is in the line already.
     AskNick { proposal: String, draft: String },
     /// We have this nick.
@@ -888,6 +890,7 @@ impl Dialogue {
         acts.push(Act::Show(Record { own, loud, ..said(Kind::Message, from, text) }));
         if !own && !old {
             acts.extend(self.ring(loud));
+            acts.extend(loud.then(|| call(from, text)));
         }
         acts
     }
@@ -908,6 +911,7 @@ impl Dialogue {
         let to = Some(self.nick.clone());
         acts.push(Act::Show(Record { to, loud: true, ..said(Kind::Private, from, text) }));
         acts.extend(self.ring(true));
+        acts.push(call(from, text));
         acts
     }
 
@@ -1455,6 +1459,10 @@ fn hint(text: &str) -> Vec<Act> {
 
 fn note(text: &str) -> Vec<Act> {
     vec![Act::Note(text.into())]
+}
+
+fn call(from: &str, text: &str) -> Act {
+    Act::Call { from: from.into(), text: text.into() }
 }
 
 fn crowd((way, nicks): Group) -> Act {

@@ -41,6 +41,7 @@ pub struct Keyboard {
 /// Wakes whoever waits for keys.
 pub struct Waker(Sender<Option<Vec<u8>>>);
 
+/// Whether this process is in the foreground, as all are here.
 pub fn is_ours() -> bool {
     true
 }
@@ -150,8 +151,9 @@ impl Waker {
     }
 }
 
-/// What a signal says about the terminal. There are none here.
+/// What a signal says about the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // There are no signals here.
 pub enum News {
     Resized,
     Stop,

@@ -41,8 +41,8 @@ const CHUNK: usize = 16 << 10;
 const SETTLED: Duration = Duration::from_millis(300);
 /// What follows bytes that are no text within this is left out with them.
 const GARBLED: Duration = Duration::from_millis(50);
-/// A job that goes on is continued by one signal, which may be told a moment later.
-const CONTINUED: Duration = Duration::from_secs(1);
+/// A job that goes on is continued by a signal, which is told within this.
+const CONTINUED: Duration = Duration::from_millis(200);
 
 /// Modes that a dead program may have left on: mouse reports, and the keys of kitty.
 /// Then those that the editor needs: pastes and the focus are told.
@@ -121,8 +121,6 @@ struct State {
     painted: Instant,
     /// What a signal asks for.
     news: Option<News>,
-    /// When the job last went on.
-    continued: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +149,6 @@ impl Editor {
         let words = Words::new(purpose.commands.clone(), purpose.addresses);
         let variable = |name: &str| std::env::var(name).ok();
         let way = purpose.notifies.then(|| calls::way(variable)).flatten();
-        let now = Instant::now();
         let state = State {
             line: Line::new(words, purpose.colour, purpose.texts),
             painting: Painting::default(),
@@ -163,9 +160,8 @@ impl Editor {
             writing: false,
             dirty: false,
             broken: None,
-            painted: now,
+            painted: Instant::now(),
             news: None,
-            continued: now,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -479,13 +475,16 @@ impl Shared {
         drop(state);
         write_out(&out).ok(); // A terminal that is gone is nobody's.
         self.tty.suspend();
+        // This is no other stop.
+        let told = |state: &State| state.news == Some(News::Continued);
+        self.wait_until(Instant::now() + CONTINUED, self.lock(), told).news = None;
         self.reopen();
     }
 
     /// The job was stopped by a signal that nobody hears of, and goes on.
     fn go_on(&self) {
         let mut state = self.lock();
-        if state.phase != Phase::Open || state.continued.elapsed() < CONTINUED {
+        if state.phase != Phase::Open {
             return;
         }
         state.phase = Phase::Stopped;
@@ -503,7 +502,6 @@ impl Shared {
             if state.phase == Phase::Stopped {
                 state.phase = Phase::Open;
             }
-            state.continued = Instant::now();
         });
     }
 }

@@ -125,7 +125,7 @@ impl Decoder {
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_first() {
             match &mut self.paste {
-                Some(paste) => rest = self.sequence.take_paste(paste, rest),
+                Some(paste) => rest = take_paste(paste, rest),
                 None => {
                     self.advance(byte);
                     rest = behind;
@@ -134,7 +134,7 @@ impl Decoder {
             if mem::take(&mut self.sequence.pastes) {
                 self.paste = Some(Vec::new());
             }
-            if self.paste.as_ref().is_some_and(|paste| ends_paste(paste, rest)) {
+            if self.paste.as_ref().is_some_and(|paste| is_over(paste)) {
                 self.end_paste();
             }
         }
@@ -179,10 +179,10 @@ impl Decoder {
 
     fn end_paste(&mut self) {
         let Some(mut paste) = self.paste.take() else { return };
+        let interrupted = paste.last() == Some(&INTERRUPT);
         if paste.ends_with(PASTE_END) {
             paste.truncate(paste.len() - PASTE_END.len());
         }
-        let interrupted = paste.last() == Some(&INTERRUPT);
         let input = match String::from_utf8(paste) {
             Ok(text) => Input::Paste(clean(&text)),
             Err(_) => Input::Garbled,
@@ -227,31 +227,32 @@ impl Decoder {
     }
 }
 
-/// Whether a paste is over: at its mark, or with a Ctrl-C behind which nothing waits.
-fn ends_paste(paste: &[u8], rest: &[u8]) -> bool {
-    paste.ends_with(PASTE_END) || rest.is_empty() && paste.last() == Some(&INTERRUPT)
+/// Whether a paste is over: at its mark, or with a Ctrl-C.
+fn is_over(paste: &[u8]) -> bool {
+    paste.ends_with(PASTE_END) || paste.last() == Some(&INTERRUPT)
+}
+
+/// Takes bytes of a paste up to its end, if that is there; what is behind it. A Ctrl-C in
+/// front of the mark was pasted.
+fn take_paste<'a>(paste: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
+    // The mark may be cut, so that the end of what is there already is looked at, too.
+    let known = paste.len().min(PASTE_END.len() - 1);
+    let mut seam = paste[paste.len() - known..].to_vec();
+    seam.extend_from_slice(bytes);
+    let mark = memchr::memmem::find(&seam, PASTE_END).map(|at| at + PASTE_END.len() - known);
+    let end = mark.or_else(|| memchr::memchr(INTERRUPT, bytes).map(|at| at + 1));
+    let (taken, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+    if paste.len() + taken.len() <= MAX_PASTE {
+        paste.extend_from_slice(taken);
+    } else {
+        let kept = &taken[taken.len().saturating_sub(PASTE_END.len())..];
+        paste.truncate(MAX_PASTE - kept.len());
+        paste.extend_from_slice(kept);
+    }
+    rest
 }
 
 impl Sequence {
-    /// Takes bytes of a paste up to its mark, if that is there; what is behind it.
-    fn take_paste<'a>(&mut self, paste: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
-        // The mark may be cut, so that the end of what is there already is looked at, too.
-        let known = paste.len().min(PASTE_END.len() - 1);
-        let mut seam = paste[paste.len() - known..].to_vec();
-        seam.extend_from_slice(bytes);
-        let end = memchr::memmem::find(&seam, PASTE_END);
-        let length = end.map_or(bytes.len(), |at| at + PASTE_END.len() - known);
-        let (taken, rest) = bytes.split_at(length);
-        if paste.len() + taken.len() <= MAX_PASTE {
-            paste.extend_from_slice(taken);
-        } else {
-            let kept = &taken[taken.len().saturating_sub(PASTE_END.len())..];
-            paste.truncate(MAX_PASTE - kept.len());
-            paste.extend_from_slice(kept);
-        }
-        rest
-    }
-
     fn key(&mut self, code: Code) {
         let alt = mem::take(&mut self.alt);
         self.push(Key { alt, ..Key::plain(code) });

@@ -102,7 +102,7 @@ impl Painting {
             if at >= known {
                 if at > 0 {
                     pen.go_to_row(at - 1, out);
-                    *out += "\r\n";
+                    out.push('\n');
                 }
                 pen.row = at;
                 pen.at = Some((at, 0));
@@ -151,7 +151,7 @@ impl Painting {
         if self.moved.is_none() {
             down(self.rows.len() - 1 - self.cursor.0, out);
         }
-        *out += "\r\n\x1b[J";
+        *out += "\n\x1b[J";
         self.forget();
     }
 

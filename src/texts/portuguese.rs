@@ -297,6 +297,10 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
                 "colours: auto, always, never (default: auto)",
                 "cores: auto (padrão), always (sempre), never (nunca)",
             ),
+            (
+                "notify of what is for you where the terminal can",
+                "notifica o que é para você, se o terminal souber",
+            ),
             ("leave when the connection is lost", "sai quando a conexão se perde"),
             (
                 "which server, and its port (default: find one; 9000)",

@@ -6,8 +6,10 @@ mod editing;
 mod flood;
 mod going;
 mod hostile;
+mod keys;
 mod looks;
 mod naming;
+mod painting;
 mod talking;
 mod wrapping;
 

@@ -275,6 +275,11 @@ impl Tty {
         tcsetwinsize(&self.person, size(cols, rows)).expect("it has a size");
     }
 
+    /// Has this size from now on, as far as the program is told.
+    pub fn set_size(&self, size: Winsize) {
+        tcsetwinsize(&self.person, size).expect("it has a size");
+    }
+
     /// How the terminal treats keys and output at this moment.
     pub fn settings(&self) -> String {
         format!("{:?}", tcgetattr(&self.person).expect("a terminal has settings"))

@@ -153,7 +153,11 @@ fn paste_without_an_end_is_ended_by_ctrl_c_or_by_silence() {
     assert_eq!(decoder.decode(b"\x1b[200~abc\x1b[20"), []);
     assert_eq!(decoder.time_passed(), [Input::Paste("abc[20".into())]);
     assert_eq!(decoder.decode(b"x"), typed("x"));
-    // Within a paste, it is a character as any other.
+    assert_eq!(
+        decoder.decode(b"\x1b[200~abc\x03x"),
+        [Input::Paste("abc".into()), key(Key::ctrl('c')), typed("x").remove(0)]
+    );
+    // In front of the mark, it is a character as any other.
     assert_eq!(decoder.decode(b"\x1b[200~a\x03b\x1b[201~"), [Input::Paste("ab".into())]);
 }
 

@@ -305,7 +305,7 @@ fn what_is_left_or_erased_makes_room_for_others() {
     seat.painting.leave(&mut out);
     seat.terminal.send(&(out + "shell$"));
     assert_eq!(seat.terminal.lines(), ["ana> a draft of mor", "e than one row", "shell$"]);
-    seat.terminal.send("\r\n");
+    seat.terminal.send("\n");
     seat.paint();
     let mut out = String::new();
     seat.painting.erase(&mut out);
