@@ -328,8 +328,8 @@ impl Room {
         count
     }
 
-    /// Says something to everyone as the server, in as many lines as it takes. A text that
-    /// nobody would see is not said.
+    /// Says something to everyone as the server, in as many lines as it takes. An
+    /// invisible text is not said.
     pub fn announce(&mut self, text: &str) {
         let text = strip(text);
         if text.chars().all(is_blank) {
@@ -492,7 +492,7 @@ impl Room {
         let line = Event::Message { from, scope: Scope::Dm, text }.to_string();
         self.private_bytes += line.len() as u64;
         self.tell(to, line);
-        // A receiver that does not read slows nobody down for one that does.
+        // A receiver that does not read slows no sender down for one that does.
         if self.sessions[to.0].reader.lags_on_notes(now) || self.notes_are_heavy(now) {
             self.sessions[id.0].slows = Some(to);
         }

@@ -31,7 +31,7 @@ use crate::texts::{self, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, Event, Nick, Scope};
 
-/// How long nobody sees that something was not shown at once.
+/// How long a report may wait without being seen to be late.
 const BLINK: Duration = Duration::from_millis(10);
 
 /// Standard output, and the line editor on it if there is one. Clones are the same
@@ -139,7 +139,7 @@ impl Console {
         }
     }
 
-    /// Prints what is reported until nobody is left who could see something.
+    /// Prints reports until no more can come.
     ///
     /// It has a thread of its own: a terminal that is held with Ctrl-S stops this
     /// one alone.
@@ -205,12 +205,12 @@ impl Console {
                 self.set_nicks(hub); // A nick that is seen can be completed.
                 self.print(&news);
             }
-            // A report that comes meanwhile wakes nobody, and is shown with the others.
+            // A report that comes meanwhile is shown with the others.
             thread::sleep(BLINK);
         }
     }
 
-    /// Keeps the editor informed of who is here.
+    /// Tells the editor the nicks of the members.
     fn set_nicks(&self, hub: &Weak<Hub>) {
         let (Some(editor), Some(hub)) = (&self.editor, hub.upgrade()) else { return };
         let nicks = hub.lock().room.members().map(|(_, nick)| nick.to_string()).collect::<Vec<_>>();
@@ -315,7 +315,7 @@ impl Console {
         }
     }
 
-    /// Gives one order. `false` when there is nobody any more who could obey.
+    /// Gives one order. `false` when the server is gone.
     fn give(&self, hub: &Weak<Hub>, line: &str) -> bool {
         let Some(hub) = hub.upgrade() else { return false };
         let replies = match OperatorCommand::parse(line) {
@@ -335,14 +335,14 @@ impl Console {
     }
 }
 
-/// How many people who come or go are shown one by one within [`BURST`].
+/// How many members that come or go are shown one by one within [`BURST`].
 const ONE_BY_ONE: usize = 10;
-/// People who come or go within this time of each other are shown together.
+/// Members that come or go within this time of each other are shown together.
 const BURST: Duration = Duration::from_secs(1);
 /// How many nicks are shown together; more are counted.
 const TOGETHER: usize = 12;
 
-/// Keeps many who come or go at once from scrolling away how to join.
+/// Keeps many members that come or go at once from scrolling away how to join.
 #[derive(Default)]
 struct Crowd {
     /// When the present burst began, and how many of it were shown one by one.
@@ -377,13 +377,13 @@ impl Crowd {
         !self.joined.is_empty() || !self.left.is_empty()
     }
 
-    /// Those who wait, once the burst is over.
+    /// The members that wait, once the burst is over.
     fn take_late(&mut self, texts: &texts::Server) -> Option<String> {
         let late = self.since.is_some_and(|since| since.elapsed() >= BURST);
         (late && self.is_waiting()).then(|| self.take(texts))
     }
 
-    /// Those who wait, in a line for who came and one for who went.
+    /// The members that wait, in one line for joins and one for leaves.
     fn take(&mut self, texts: &texts::Server) -> String {
         let mut lines = String::new();
         let time = Local::now().format("%H:%M:%S");
@@ -450,7 +450,7 @@ fn explain(eviction: &Eviction, address: SocketAddr, texts: &texts::Server) -> S
     (texts.cut)(who, &address.ip().to_string(), &what)
 }
 
-/// What was said to all, in lines for the operator: the time, who, and the text.
+/// What was said to all, in lines for the operator: the time, the nick, and the text.
 fn talk(lines: &str) -> String {
     let time = Local::now().format("%H:%M:%S");
     let said = lines.lines().filter_map(|line| match Event::parse(line) {
@@ -558,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_that_others_can_type_are_named() {
+    fn invitation_names_addresses_that_others_can_type() {
         let all = ["0.0.0.0:9000", "[::]:9000"];
         let home = ["127.0.0.1", "192.168.1.100", "10.0.0.7", "::1", "fd77::1", "fe80::1"];
         check(&all, &home, &["192.168.1.100", "10.0.0.7"]);
@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_named_where_it_has_to_be() {
+    fn invitation_names_another_port() {
         let text = |socket: &str| {
             invitation(&[socket.parse().unwrap()], None, false, &texts::ENGLISH.server)
         };

@@ -77,7 +77,7 @@ impl Log {
         self.warn(&(self.texts.server.log_failed)(&self.path(), &why));
     }
 
-    /// Tells the operator, if there is still somebody to tell. The chat goes on.
+    /// Tells the operator, if the console is still there. The chat goes on.
     fn warn(&self, what: &str) {
         self.reports.try_send(Report::Warning(what.into())).ok();
     }

@@ -21,28 +21,28 @@ const COMMANDS: [&str; 9] =
 /// What the operator may say: one line, one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperatorCommand<'a> {
-    /// `/who`: who is here, and from where.
+    /// `/who`: list the members, with their addresses.
     Who,
     /// `/say TEXT`: tell everyone.
     Say(&'a str),
-    /// `/kick NICK [REASON]`: remove somebody, who may come back.
+    /// `/kick NICK [REASON]`: remove a member, which may come back.
     Kick {
         /// The member.
         nick: &'a str,
         /// What to tell them; may be empty.
         reason: &'a str,
     },
-    /// `/mute NICK`: let somebody say nothing.
+    /// `/mute NICK`: mute a member.
     Mute(&'a str),
-    /// `/unmute NICK`: let somebody talk again.
+    /// `/unmute NICK`: let a member talk again.
     Unmute(&'a str),
-    /// `/mute` or `/unmute`: who is muted.
+    /// `/mute` or `/unmute`: list the muted.
     Mutes,
     /// `/ban`: what is banned.
     Bans,
-    /// `/ban NICK`: remove somebody, and let nobody in from where they are.
+    /// `/ban NICK`: remove a member, and ban its origin.
     Ban(&'a str),
-    /// `/ban ADDRESS`: let nobody in from there, or let them in again.
+    /// `/ban ADDRESS`: ban an address, or lift its ban.
     BanAddress(IpAddr),
     /// `/listen`: show what is said, or no longer.
     Listen,
@@ -57,7 +57,7 @@ pub enum OperatorCommand<'a> {
 pub enum InputError<'a> {
     /// There is nothing to be seen in it.
     Blank,
-    /// It is no command, and nobody was told.
+    /// It is no command, and was said to nobody.
     NotSaid,
     /// There is no such command, and perhaps one like it.
     Unknown(&'a str, Option<&'static str>),
@@ -71,8 +71,8 @@ impl<'a> OperatorCommand<'a> {
     /// Reads one line.
     ///
     /// The beginning of a command is enough, in any case, if no other begins so.
-    /// What looks like an address is one, even if somebody should call themselves
-    /// that; with an at sign before it, it is a nick.
+    /// What looks like an address is one, even if it is also a
+    /// nick; with an at sign before it, it is a nick.
     pub fn parse(line: &'a str) -> Result<OperatorCommand<'a>, InputError<'a>> {
         let line = line.trim_matches(is_blank);
         if line.is_empty() {
@@ -228,7 +228,7 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
 }
 
 /// Does something to the member of this name, or asks whether another is meant: also if
-/// the nick has passed to somebody else while the operator typed.
+/// the nick has passed to another person while the operator typed.
 fn on(
     state: &mut State,
     texts: &Operator,
@@ -248,7 +248,7 @@ fn on(
     }]
 }
 
-/// Nobody has this nick; perhaps its last owner has another one, or it is misspelt.
+/// Answers that the nick is free: its last owner has another one, or it is misspelt.
 fn nobody(state: &State, texts: &Operator, name: &str) -> String {
     let key = Nick::key_of(name);
     let here = |nick: &&Nick| state.room.find(nick.as_str()).is_some();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn each_order_is_a_line() {
+    fn each_command_is_a_line() {
         check("/who", Ok(OperatorCommand::Who));
         check("/say five minutes more", Ok(OperatorCommand::Say("five minutes more")));
         check("/kick ana", Ok(OperatorCommand::Kick { nick: "ana", reason: "" }));
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_command_is_enough() {
+    fn prefix_of_a_command_is_enough() {
         check("/w", Ok(OperatorCommand::Who));
         check(" /WHO ", Ok(OperatorCommand::Who));
         check("/s a", Ok(OperatorCommand::Say("a")));
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_known_in_every_form_in_which_one_is_shown() {
+    fn ban_takes_every_form_of_an_address() {
         for (text, ip) in [
             ("192.168.1.23", "192.168.1.23"),
             ("192.168.1.23:50412", "192.168.1.23"),
@@ -377,14 +377,14 @@ mod tests {
         ] {
             check(&format!("/ban {text}"), Ok(OperatorCommand::BanAddress(ip.parse().unwrap())));
         }
-        // Somebody may be called that.
+        // That may also be a nick.
         check("/ban @192.168.1.23", Ok(OperatorCommand::Ban("192.168.1.23")));
         check("/kick 192.168.1.23", Ok(OperatorCommand::Kick { nick: "192.168.1.23", reason: "" }));
         check("/ban 192.168.1", Ok(OperatorCommand::Ban("192.168.1")));
     }
 
     #[test]
-    fn what_is_no_order_is_done_to_nobody() {
+    fn line_that_is_no_command_does_nothing() {
         for line in ["", " \t", "\u{200B}", "\u{FEFF}"] {
             check(line, Err(InputError::Blank));
         }
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_has_one_unit_or_two() {
+    fn span_has_one_unit_or_two() {
         for (seconds, expected) in
             [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (7500, "2 h 5 min")]
         {
@@ -431,7 +431,7 @@ mod tests {
             self.0.enters_and_stays(address)
         }
 
-        /// Somebody comes, takes a nick, and has read what that is answered.
+        /// A client comes, takes a nick, and reads the answer.
         fn joins(&self, nick: &str, address: &str) -> SessionId {
             let id = self.enters(address);
             self.says(id, &format!("NICK {nick}"));
@@ -443,7 +443,7 @@ mod tests {
             self.0.says(id, line);
         }
 
-        /// All that was said to somebody since they were last asked, in lines.
+        /// All that a session has not read, in lines.
         fn reads(&self, id: SessionId) -> Vec<String> {
             self.0.reads(id).lines().map(str::to_string).collect()
         }
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_here_is_told_in_order_and_from_where() {
+    fn who_lists_members_with_addresses() {
         let desk = Server::open();
         desk.order("/who", &["nobody is here"]);
         desk.enters("192.168.1.99");
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_heard_by_all() {
+    fn say_reaches_all() {
         let desk = Server::open();
         desk.order("/say hi", &["nobody is here; newcomers may read it in the history"]);
         let ana = desk.joins("ana", "192.168.1.23");
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_kicked_may_come_back() {
+    fn kicked_member_may_come_back() {
         let desk = Server::open();
         let [ana, rui] = ["ana", "rui"].map(|nick| desk.joins(nick, "192.168.1.23"));
         desk.reads(ana);
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nick_that_nobody_has_is_answered_with_one_like_it() {
+    fn unknown_nick_is_answered_with_a_similar_one() {
         let desk = Server::open();
         desk.order("/kick ana", &["nobody here is called ana"]);
         desk.joins("João", "192.168.1.23");
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_is_for_all_who_are_there_and_all_who_come_from_there() {
+    fn ban_is_for_all_sessions_of_an_address() {
         let desk = Server::open();
         let [ana, bia, rui] = [("ana", 23), ("bia", 23), ("rui", 24)]
             .map(|(nick, n)| desk.joins(nick, &format!("192.168.1.{n}")));
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_banned_network_is_not_that_of_the_whole_class() {
+    fn ban_does_not_take_the_network_of_the_class() {
         let desk = Server::open();
         desk.joins("far", "2001:db8::1");
         desk.joins("near", "fd77::1");
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_banned_from_the_servers_own_machine() {
+    fn ban_does_not_take_the_own_machine() {
         let desk = Server::open();
         let ana = desk.joins("ana", "127.0.0.1");
         let not = "not banned: everybody on this machine would be";
@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn mute_is_of_one_person_and_touches_nobody_beside() {
+    fn mute_is_of_one_person() {
         let desk = Server::open();
         let [ana, caio] = ["ana", "caio"].map(|nick| desk.joins(nick, "192.168.1.23"));
         desk.order("/mute", &["nobody is muted"]);
@@ -606,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn mute_passes_to_one_newcomer_from_an_address_that_nobody_shares() {
+    fn mute_passes_to_one_newcomer_from_the_address() {
         let desk = Server::open();
         let rui = desk.joins("rui", "192.168.1.24");
         let ana = desk.joins("ana", "192.168.1.23");
@@ -645,7 +645,7 @@ mod tests {
         desk.order("/kick bia", &asks);
         desk.order("/kick bea", &["removed: bea"]);
         desk.order("/mute bia", &["muted: bia; /unmute bia ends it"]);
-        // A nick that is free again may be taken by somebody else, too.
+        // A nick that is free again may be taken by another person, too.
         desk.0.leaves(eve);
         desk.joins("bia", "192.168.1.25");
         let asks = asks.map(|ask| ask.replace("1.24", "1.25"));
@@ -654,7 +654,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_typed_the_answer_is_fit_for_a_terminal() {
+    fn answer_is_fit_for_a_terminal() {
         let desk = Server::open();
         desk.joins("ana", "127.0.0.1");
         let give = |line: &str| give(&desk.0.hub, &ENGLISH.operator, line);
@@ -677,7 +677,7 @@ mod tests {
     }
 
     #[test]
-    fn help_shows_each_command_in_either_language() {
+    fn help_shows_each_command_in_both_languages() {
         for texts in [&ENGLISH, &PORTUGUESE] {
             let help = help(&texts.operator);
             for (Command { word: command, arguments, .. }, line) in

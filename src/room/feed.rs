@@ -1,4 +1,4 @@
-//! The transcript and its readers: who must wait for whom, and who is evicted for lag.
+//! The transcript and its readers: when senders wait, and when a reader is evicted.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ pub(super) const SOFT_LAG: usize = 256 << 10;
 /// length, so that a reader that reads is never evicted.
 const HARD_LAG: usize = (1 << 20) - (128 << 10);
 /// How long the allowed lag takes to grow from [`SOFT_LAG`] to [`HARD_LAG`] while a reader
-/// takes nothing. After that nobody waits for it.
+/// takes nothing. After that no sender waits for it.
 const GRACE: Duration = Duration::from_secs(1);
 /// The same for a reader that was slow before and then read on. Some systems take nothing
 /// more from the server until a few hundred KiB were read.
@@ -77,7 +77,7 @@ impl Lag {
         }
     }
 
-    /// The reader was given a batch. Nobody waits for it any more, if it takes that.
+    /// The reader was given a batch. Senders wait no longer, if it takes that.
     pub fn batch_given(&mut self) {
         if self.waits.any() {
             self.before_batch = mem::take(&mut self.waits);

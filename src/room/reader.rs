@@ -11,7 +11,7 @@ use crate::room::{MAX_HISTORY, Transcript};
 
 /// The length of a batch, in bytes. A reader borrows so much of the room's memory.
 const BATCH: usize = 64 << 10;
-/// How long senders wait at most for a session that leaves. Nobody can remove it any more.
+/// How long senders wait at most for a session that leaves. Nothing can remove it any more.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many bytes of notices may be skipped in one batch of history. A reader that accepts
 /// nothing would have them skipped over and over.
@@ -38,7 +38,7 @@ pub(super) struct Reader {
     pub leaving: bool,
     /// When the lag rule first saw that it leaves.
     leaving_since: Option<Duration>,
-    /// Nothing is kept for it, because nobody reads it.
+    /// Nothing is kept for it, because it is never read.
     discards: bool,
 }
 

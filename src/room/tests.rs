@@ -67,7 +67,7 @@ fn check(script: &str) {
 }
 
 #[test]
-fn the_sessions_of_the_protocol_happen_as_it_tells_them() {
+fn room_plays_the_sessions_of_the_protocol() {
     let sessions = sessions(include_str!("../../protocol.md"));
     assert!(sessions.len() >= 14, "the sessions are found");
     for session in sessions {
@@ -85,7 +85,7 @@ fn the_sessions_of_the_protocol_happen_as_it_tells_them() {
 }
 
 #[test]
-fn a_private_line_keeps_its_place_among_the_public_ones() {
+fn private_line_keeps_its_place_among_public_lines() {
     check(
         "
         ana<  New User. Please register with: NICK <your_nick>
@@ -112,7 +112,7 @@ fn a_private_line_keeps_its_place_among_the_public_ones() {
 }
 
 #[test]
-fn who_takes_another_nick_hears_all_but_their_own_coming_and_going() {
+fn renamed_member_reads_all_but_its_own_rename() {
     check(
         "
         ana<  New User. Please register with: NICK <your_nick>
@@ -145,7 +145,7 @@ fn who_takes_another_nick_hears_all_but_their_own_coming_and_going() {
 }
 
 #[test]
-fn what_a_guest_was_told_comes_before_the_history() {
+fn answers_to_a_guest_come_before_the_history() {
     let mut room =
         Room::new(Rules { history: 2, greeting: vec!["Olá".into()], ..Rules::default() });
     let (ana, guest) = (room.enter(), room.enter());
@@ -169,7 +169,7 @@ fn what_a_guest_was_told_comes_before_the_history() {
 }
 
 #[test]
-fn what_the_operator_says_is_said_to_all_and_remembered() {
+fn operator_speaks_to_all_and_in_the_history() {
     let script = "
         ana<  New User. Please register with: NICK <your_nick>
         rui<  New User. Please register with: NICK <your_nick>
@@ -191,7 +191,7 @@ fn what_the_operator_says_is_said_to_all_and_remembered() {
 }
 
 #[test]
-fn who_is_kicked_is_told_why_and_is_out_as_after_quit() {
+fn kicked_member_reads_why_and_is_out() {
     check(
         "
         ana<  New User. Please register with: NICK <your_nick>
@@ -219,7 +219,7 @@ fn who_is_kicked_is_told_why_and_is_out_as_after_quit() {
 }
 
 #[test]
-fn who_is_muted_says_nothing_to_anybody_under_any_nick() {
+fn muted_member_says_nothing_under_any_nick() {
     check(
         "
         ana<  New User. Please register with: NICK <your_nick>
@@ -257,7 +257,7 @@ fn who_is_muted_says_nothing_to_anybody_under_any_nick() {
 }
 
 #[test]
-fn whoever_comes_from_where_nobody_is_welcome_is_turned_away() {
+fn banned_session_is_removed_or_refused() {
     let mut room = Room::new(Rules::default());
     let [ana, guest] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -279,7 +279,7 @@ fn whoever_comes_from_where_nobody_is_welcome_is_turned_away() {
 }
 
 #[test]
-fn what_the_operator_says_forges_nothing_and_none_of_it_is_lost() {
+fn operator_text_forges_nothing_and_is_whole() {
     let mut room = Room::new(Rules::default());
     let ana = room.enter();
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -308,7 +308,7 @@ fn what_the_operator_says_forges_nothing_and_none_of_it_is_lost() {
 }
 
 #[test]
-fn the_sixth_rename_in_half_a_minute_has_to_wait() {
+fn sixth_rename_in_half_a_minute_is_refused() {
     let mut room = Room::new(Rules::default());
     let ana = room.enter();
     let mut rename = |n: u32, seconds| {
@@ -322,7 +322,7 @@ fn the_sixth_rename_in_half_a_minute_has_to_wait() {
     assert_eq!(rename(8, 40), "ana8");
 }
 
-/// A room with two members, who have read nothing yet.
+/// A room with two members that have read nothing yet.
 fn ana_and_joao() -> (Room, [SessionId; 2]) {
     let mut room = Room::new(Rules::default());
     let [ana, joao] = [room.enter(), room.enter()];
@@ -342,15 +342,15 @@ fn flood(room: &mut Room, talker: SessionId, times: usize) {
     }
 }
 
-/// It is tried to give somebody something to read, and they take so much of it.
+/// A session reads a batch, and its connection accepts so many bytes.
 fn takes(room: &mut Room, id: SessionId, some: usize, now: Duration) {
     let mut out = Vec::new();
     assert_eq!(room.read(id, &mut out), Reading::Some);
     room.return_unsent(id, &out, some, now);
 }
 
-/// Whether the talker has to wait at this moment, who has just said one line more than
-/// those with which the others began to wait.
+/// Whether the sender has to wait, after one line more than those with which the others
+/// began to wait.
 fn is_held_up(room: &mut Room, talker: SessionId, now: Duration) -> bool {
     room.must_wait(now);
     flood(room, talker, 1);
@@ -358,7 +358,7 @@ fn is_held_up(room: &mut Room, talker: SessionId, now: Duration) -> bool {
 }
 
 #[test]
-fn whoever_falls_a_transcript_behind_is_let_go_and_nobody_else() {
+fn session_that_lags_a_transcript_is_evicted() {
     let mut room = Room::new(Rules { history: 10, ..Rules::default() });
     let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -386,7 +386,7 @@ fn whoever_falls_a_transcript_behind_is_let_go_and_nobody_else() {
 }
 
 #[test]
-fn who_reads_but_is_not_passed_on_what_is_then_overwritten_is_let_go_at_once() {
+fn session_with_an_overwritten_batch_is_evicted() {
     let (mut room, [ana, joao]) = ana_and_joao();
     let (mut read, mut passed) = (Vec::new(), 0);
     // Each time that is more than a batch.
@@ -409,7 +409,7 @@ fn who_reads_but_is_not_passed_on_what_is_then_overwritten_is_let_go_at_once() {
 }
 
 #[test]
-fn who_reads_is_waited_for_and_who_does_not_is_not() {
+fn senders_wait_for_a_reader_that_reads() {
     let (mut room, [ana, joao]) = ana_and_joao();
     while room.read(joao, &mut Vec::new()) == Reading::Some {}
     // He has read everything; that he had nothing to read since is not his fault.
@@ -441,7 +441,7 @@ fn who_reads_is_waited_for_and_who_does_not_is_not() {
 }
 
 #[test]
-fn who_leaves_is_waited_for_until_all_is_read_or_for_half_a_minute() {
+fn leaving_session_has_30_s_to_read_the_rest() {
     let (mut room, [ana, joao]) = ana_and_joao();
     flood(&mut room, ana, 50);
     room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
@@ -467,7 +467,7 @@ fn who_leaves_is_waited_for_until_all_is_read_or_for_half_a_minute() {
 }
 
 #[test]
-fn who_comes_and_leaves_at_once_is_not_waited_for() {
+fn senders_do_not_wait_for_a_short_visit() {
     let mut room = Room::new(Rules::default());
     let ana = room.enter();
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -484,7 +484,7 @@ fn who_comes_and_leaves_at_once_is_not_waited_for() {
 }
 
 #[test]
-fn who_leaves_and_has_read_all_is_not_waited_for() {
+fn senders_do_not_wait_for_a_session_that_read_all() {
     let (mut room, [ana, joao]) = ana_and_joao();
     flood(&mut room, ana, 280);
     room.hear(joao, Ok(b"QUIT"), Duration::ZERO);
@@ -496,7 +496,7 @@ fn who_leaves_and_has_read_all_is_not_waited_for() {
 }
 
 #[test]
-fn who_was_waited_for_twice_and_then_read_is_waited_for_longer() {
+fn reader_that_was_late_twice_has_more_grace() {
     let (mut room, [ana, joao]) = ana_and_joao();
     let ms = Duration::from_millis;
     flood(&mut room, ana, 800);
@@ -519,7 +519,7 @@ fn who_was_waited_for_twice_and_then_read_is_waited_for_longer() {
 }
 
 #[test]
-fn who_has_history_to_read_is_waited_for_too() {
+fn senders_wait_for_a_reader_of_history() {
     let mut room = Room::new(Rules { history: 1000, ..Rules::default() });
     let [ana, joao] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -535,7 +535,7 @@ fn who_has_history_to_read_is_waited_for_too() {
 }
 
 #[test]
-fn who_tells_somebody_too_much_in_private_waits_and_nobody_else() {
+fn private_sender_waits_for_its_reader_alone() {
     let mut room = Room::new(Rules::default());
     let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
     for (id, nick) in [(ana, "ana"), (joao, "joao"), (bia, "bia")] {
@@ -556,7 +556,7 @@ fn who_tells_somebody_too_much_in_private_waits_and_nobody_else() {
     assert!(room.must_wait_for_reader(bia, second), "she knows how much he has to read");
     takes(&mut room, joao, 0, 2 * second);
     assert!(!room.must_wait_for_reader(ana, 2 * second), "he does not read");
-    // Nor is it forgotten whom she presses when she tells that to one who does not.
+    // The session that she slows is not forgotten when she writes to one that does not read.
     for _ in 0..200 {
         room.hear(ana, Ok(format!("MSG @bia {}", "x".repeat(1000)).as_bytes()), second);
     }
@@ -577,7 +577,7 @@ fn who_tells_somebody_too_much_in_private_waits_and_nobody_else() {
 }
 
 #[test]
-fn a_crowd_that_is_cut_off_at_once_is_no_deeper_than_one() {
+fn evicting_a_crowd_does_not_recurse() {
     let mut room = Room::new(Rules::default());
     let ids: Vec<SessionId> = (0..5000).map(|_| room.enter()).collect();
     for (n, &id) in ids.iter().enumerate() {
@@ -589,7 +589,7 @@ fn a_crowd_that_is_cut_off_at_once_is_no_deeper_than_one() {
 }
 
 #[test]
-fn a_newcomer_with_history_to_read_may_be_the_slowest() {
+fn newcomer_with_history_may_be_the_slowest() {
     let mut room = Room::new(Rules { history: 10, ..Rules::default() });
     let [ana, joao] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -607,7 +607,7 @@ fn a_newcomer_with_history_to_read_may_be_the_slowest() {
 }
 
 #[test]
-fn whoever_does_not_read_what_they_are_told_alone_is_let_go_too() {
+fn session_with_too_many_notes_is_evicted() {
     let (mut room, [ana, joao]) = ana_and_joao();
     let line = format!("MSG @joao {}", "x".repeat(1000));
     for _ in 0..=MAX_NOTES / 1000 {
@@ -618,7 +618,7 @@ fn whoever_does_not_read_what_they_are_told_alone_is_let_go_too() {
 }
 
 #[test]
-fn whoever_leaves_most_unread_is_let_go_when_all_together_leave_too_much() {
+fn heaviest_session_is_evicted_for_memory() {
     let mut room = Room::new(Rules::default());
     let ana = room.enter();
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -627,7 +627,7 @@ fn whoever_leaves_most_unread_is_let_go_when_all_together_leave_too_much() {
     let sleepers: Vec<SessionId> = (0..most).map(|_| room.enter()).collect();
     for (n, &sleeper) in sleepers.iter().enumerate() {
         room.hear(sleeper, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
-        // The one of whom there is most is neither the first nor the last.
+        // The heaviest is neither the first nor the last.
         let notes = MAX_NOTES / 2 + if n == 5 { 100_000 } else { 0 };
         for _ in 0..notes / 1000 {
             room.hear(ana, Ok(format!("MSG @n{n} {line}").as_bytes()), Duration::ZERO);
@@ -640,7 +640,7 @@ fn whoever_leaves_most_unread_is_let_go_when_all_together_leave_too_much() {
 }
 
 #[test]
-fn who_is_let_go_for_the_sake_of_memory_may_push_out_others_and_that_is_all() {
+fn eviction_for_memory_may_lap_others() {
     let mut room = Room::new(Rules::default());
     let ana = room.enter();
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -670,7 +670,7 @@ fn who_is_let_go_for_the_sake_of_memory_may_push_out_others_and_that_is_all() {
 }
 
 #[test]
-fn who_reads_is_not_let_go_for_those_who_do_not() {
+fn reader_is_not_evicted_for_the_notes_of_others() {
     let mut room = Room::new(Rules::default());
     let [ana, bia] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -690,7 +690,7 @@ fn who_reads_is_not_let_go_for_those_who_do_not() {
     for &sleeper in &sleepers {
         takes(&mut room, sleeper, 0, Duration::from_secs(2));
     }
-    // Bia, who reads, is told more than any of them.
+    // Bia reads, and is told more than any of them.
     for _ in 0..500 {
         let line = format!("MSG @bia {text}");
         room.hear(ana, Ok(line.as_bytes()), Duration::from_secs(2));
@@ -701,7 +701,7 @@ fn who_reads_is_not_let_go_for_those_who_do_not() {
 }
 
 #[test]
-fn who_reads_what_takes_memory_is_not_slow_for_that() {
+fn reader_of_notes_is_not_late() {
     let mut room = Room::new(Rules::default());
     let [ana, bia] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -721,7 +721,7 @@ fn who_reads_what_takes_memory_is_not_slow_for_that() {
 }
 
 #[test]
-fn to_read_slowly_takes_no_memory() {
+fn slow_reader_takes_no_memory() {
     let mut room = Room::new(Rules { history: 10, ..Rules::default() });
     let [ana, joao, bia] = [room.enter(), room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -749,7 +749,7 @@ fn to_read_slowly_takes_no_memory() {
 }
 
 #[test]
-fn who_is_told_no_more_is_heard_all_the_same() {
+fn session_without_output_is_still_heard() {
     let mut room = Room::new(Rules::default());
     let [ana, joao] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -775,7 +775,7 @@ fn who_is_told_no_more_is_heard_all_the_same() {
 }
 
 #[test]
-fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
+fn short_notes_weigh_more_than_their_text() {
     let (mut room, [ana, _joao]) = ana_and_joao();
     let mut text = 0;
     while evicted(&mut room).is_empty() {
@@ -788,7 +788,7 @@ fn many_short_notes_between_public_lines_weigh_more_than_their_text() {
 }
 
 #[test]
-fn history_that_is_overwritten_while_it_is_passed_on_is_not_torn() {
+fn overwritten_history_is_not_torn() {
     let mut room = Room::new(Rules { history: 1000, ..Rules::default() });
     let [ana, joao] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);
@@ -811,7 +811,7 @@ fn history_that_is_overwritten_while_it_is_passed_on_is_not_torn() {
 }
 
 #[test]
-fn what_is_on_its_way_is_neither_lost_nor_heard_twice_whatever_happens_meanwhile() {
+fn returned_batches_are_read_once() {
     let rules = Rules { history: 5, greeting: vec!["hi".into()], ..Rules::default() };
     for seed in 0..2000 {
         let mut dice = fastrand::Rng::with_seed(seed);
@@ -860,7 +860,7 @@ fn what_is_on_its_way_is_neither_lost_nor_heard_twice_whatever_happens_meanwhile
 }
 
 #[test]
-fn what_is_taken_back_is_read_next_and_a_last_word_is_the_last() {
+fn returned_bytes_are_read_next() {
     let (mut room, [ana, joao]) = ana_and_joao();
     for line in ["MSG one", "MSG @joao two", "MSG three"] {
         room.hear(ana, Ok(line.as_bytes()), Duration::ZERO);
@@ -893,7 +893,7 @@ fn what_is_taken_back_is_read_next_and_a_last_word_is_the_last() {
 }
 
 #[test]
-fn who_does_not_take_their_last_word_is_still_known_by_name() {
+fn evicted_session_is_reported_with_its_last_nick() {
     for leave in ["QUIT", "kick", "close"] {
         let mut room = Room::new(Rules::default());
         let ana = room.enter();
@@ -932,7 +932,7 @@ fn follower_goes_on_after_a_gap() {
 }
 
 #[test]
-fn a_guest_or_an_observer_is_told_nothing_that_is_not_for_them() {
+fn guest_and_follower_read_only_what_is_for_them() {
     let mut room = Room::new(Rules::default());
     let [ana, guest] = [room.enter(), room.enter()];
     let log = room.follow();
@@ -948,7 +948,7 @@ fn a_guest_or_an_observer_is_told_nothing_that_is_not_for_them() {
 }
 
 #[test]
-fn the_list_of_a_crowd_comes_in_lines_that_every_client_can_take() {
+fn list_of_members_comes_in_lines_of_limited_length() {
     let mut room = Room::new(Rules::default());
     let ids: Vec<SessionId> = (0..300).map(|_| room.enter()).collect();
     for (n, &id) in ids.iter().enumerate() {
@@ -973,7 +973,7 @@ fn the_list_of_a_crowd_comes_in_lines_that_every_client_can_take() {
 }
 
 #[test]
-fn when_the_room_closes_everyone_is_told_and_nobody_is_seen_to_leave() {
+fn closing_room_says_goodbye_without_leave_notices() {
     let mut room = Room::new(Rules::default());
     let [ana, guest] = [room.enter(), room.enter()];
     room.hear(ana, Ok(b"NICK ana"), Duration::ZERO);

@@ -116,7 +116,7 @@ impl Peers {
         Poll::Ready(reading == Reading::Some)
     }
 
-    /// Remembers whom to wake when the transcript grows.
+    /// Remembers the waker of a follower for when the transcript grows.
     pub fn follower_waits(&mut self, id: FollowerId, waker: &Waker) {
         let length = self.followers.len().max(id.index() + 1);
         self.followers.resize_with(length, || None);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::room::{Change, MemberChange, SessionId};
 use crate::wire::Nick;
 
-/// How long after its last owner a nick's new owner is somebody new.
+/// How long after its last owner a nick's new owner counts as new.
 const MEMORY: Duration = Duration::from_secs(60);
 /// How long the operator may not have noticed that a nick has a new owner.
 const UNNOTICED: Duration = Duration::from_secs(10);

@@ -49,8 +49,8 @@ pub struct State {
     pub room: Room,
     /// The origins that may not connect.
     pub banned: Origins,
-    /// Persons who may say nothing. Each session knows that as well; this is for persons
-    /// who come back.
+    /// The muted persons. Each session knows that as well; this is for persons that come
+    /// back.
     pub mutes: Mutes,
     /// Nicks that have changed hands of late.
     pub handovers: Handovers,
@@ -83,14 +83,14 @@ struct OriginCount {
     bucket: ByteBucket,
 }
 
-/// What the operator is shown, and whom it is about.
+/// What the operator is shown, with the address of the client.
 #[derive(Debug)]
 pub enum Report {
     /// A member came, left or took another nick.
     Change(MemberChange, SocketAddr),
     /// A session was evicted.
     Evicted(Eviction, SocketAddr),
-    /// Somebody comes from where a muted person is or was.
+    /// A newcomer comes from where a muted person is or was.
     Suspected(Suspect),
     /// Something is not as it should be, though the chat goes on.
     Warning(String),
@@ -241,7 +241,7 @@ impl Hub {
         ConnectionGuard { hub: self, address, origin, refusal }
     }
 
-    /// Gives an admitted connection its session. Whoever was refused is told that.
+    /// Gives an admitted connection its session, and tells it if it was refused.
     pub fn enter<'a>(
         &'a self,
         connection: &ConnectionGuard<'_>,
@@ -312,7 +312,7 @@ impl Hub {
         }
     }
 
-    /// Reports the number of members to nobody any more.
+    /// Stops reporting the number of members.
     pub fn withdraw(&self) {
         self.users.close();
     }
@@ -374,7 +374,7 @@ pub struct Newcomers<'a> {
 }
 
 impl Newcomers<'_> {
-    /// Lets the room hear a line. A muted person who comes back with it is muted before the
+    /// Lets the room hear a line. A muted person that comes back with it is muted before the
     /// next line.
     pub fn hear(
         &mut self,
@@ -428,7 +428,7 @@ impl State {
         nicks
     }
 
-    /// Mutes one person. Returns the others who come from the same origin, and may go on
+    /// Mutes one person. Returns the others that come from the same origin, and may go on
     /// talking; none are named on this machine.
     pub fn mute(&mut self, id: SessionId, nick: Nick) -> Vec<Nick> {
         self.room.mute(id, true);
@@ -460,7 +460,7 @@ impl State {
         }
     }
 
-    /// The other members who come from an origin.
+    /// The other members that come from an origin.
     fn members_beside(&self, id: SessionId, origin: Option<Origin>) -> Vec<Nick> {
         let others = self.room.members().filter(|(other, _)| {
             *other != id && self.peers.get(*other).is_some_and(|peer| peer.origin == origin)

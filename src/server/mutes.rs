@@ -1,4 +1,4 @@
-//! People who may say nothing, as far as they are known when they come back.
+//! Muted persons, as far as they are known when they come back.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::room::SessionId;
 use crate::server::origin::Origin;
 use crate::wire::Nick;
 
-/// How long a muted person who has left is expected back. Later it is another lesson,
+/// How long a muted person is expected back after leaving. Later it is another lesson,
 /// and perhaps another person.
 const EXPECTED: Duration = Duration::from_secs(30 * 60);
 /// How many mutes are kept; the oldest goes first.
@@ -14,12 +14,12 @@ const MAX_MUTES: usize = 256;
 /// How many nicks of one muted person are kept.
 const MAX_NICKS: usize = 8;
 
-/// Everybody who is muted, here or expected back.
+/// All muted persons, here or expected back.
 ///
 /// A mute is of a person: one session, under whatever nick. When that session ends, the
 /// mute waits for one newcomer from the same address and passes to it. If others came
-/// from that address meanwhile, only one of the person's nicks proves who it is, because
-/// nobody is to be silent because of somebody else.
+/// from that address meanwhile, only one of the person's nicks is a proof, because no
+/// person is to be silent because of another.
 #[derive(Debug, Default)]
 pub struct Mutes(Vec<Mute>);
 
@@ -63,7 +63,7 @@ impl Mutes {
         self.0.retain(|mute| mute.session != Some(id));
     }
 
-    /// Forgets the mute of a person who has left, by any of their nicks. Returns the last.
+    /// Forgets the mute of an absent person, by any of the nicks. Returns the last nick.
     pub fn lift_absent(&mut self, key: &str) -> Option<Nick> {
         let known = |nick: &Nick| *nick.key() == *key;
         let at = self
@@ -94,7 +94,7 @@ impl Mutes {
         }
     }
 
-    /// Somebody has come. If a mute is theirs, it passes to them.
+    /// Passes a mute on to a newcomer, if it is the newcomer's.
     pub fn joined(
         &mut self,
         id: SessionId,
@@ -125,7 +125,7 @@ impl Mutes {
         doubt.filter(|_| origin.is_some()) // On this machine that is no sign.
     }
 
-    /// Those who have left and are expected back: their last nick, from where, and how
+    /// The absent persons that are expected back: their last nick, from where, and how
     /// long ago they left.
     pub fn absent(&mut self) -> impl Iterator<Item = (&Nick, Option<Origin>, Duration)> {
         self.expire();

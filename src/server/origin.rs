@@ -1,4 +1,4 @@
-//! Where people come from, as far as the operator can keep them apart.
+//! Where connections come from, as far as the operator can keep them apart.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long the addresses of this machine are taken for known.
 const KNOWN: Duration = Duration::from_secs(10);
 
-/// What stands for a person who may come back under any nick: their address.
+/// The address or network that stands for a person under any nick.
 ///
 /// It is no more than that. Several people may share one, and one person may
 /// have several, or get another; but not while they think of a new nick.
@@ -72,7 +72,7 @@ pub fn own_addresses() -> Vec<IpAddr> {
     interfaces.iter().map(|interface| interface.ip()).collect()
 }
 
-/// Where those who connect are, seen from this machine.
+/// Finds the origins of connections, seen from this machine.
 #[derive(Debug, Default)]
 pub struct OriginFinder {
     /// The addresses of this machine, and when that was looked up.
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_as_large_as_one_person_may_be() {
+    fn origin_is_an_address_or_a_network() {
         for (address, expected) in [
             ("192.168.1.23", Some("192.168.1.23")),
             ("::ffff:192.168.1.23", Some("192.168.1.23")),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_reaches_who_is_there_and_nobody_else_until_it_is_lifted() {
+    fn origins_hold_their_addresses_until_lifted() {
         let mut places = Origins::default();
         for address in ["192.168.1.23", "2001:db8::1", "fd77::1"] {
             places.add(Origin::of(ip(address), &OWN.map(ip)).unwrap());

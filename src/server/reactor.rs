@@ -138,7 +138,7 @@ impl Reactor {
         Ok(Stream { transport: Arc::new(transport), watch })
     }
 
-    /// Watches for those who come.
+    /// Watches for new connections.
     ///
     /// # Errors
     /// If the system has no place for one more.
@@ -158,8 +158,8 @@ impl Reactor {
         self.sleep_until(Instant::now() + time)
     }
 
-    /// Lets everybody go first who is ready by now, also those of whom the system has
-    /// yet to tell. To yield to the others alone would put it off for 200 turns.
+    /// Lets all other tasks go first that are ready by now, also those of which the system
+    /// has yet to report. To yield to the others alone would put it off for 200 turns.
     pub async fn yield_to_io(&self) {
         let mut waits = true;
         poll_fn(|cx| {
@@ -172,7 +172,7 @@ impl Reactor {
         .await;
     }
 
-    /// Takes note of what has happened, and takes the wakers of those who waited.
+    /// Notes what has happened, and takes the wakers of the tasks that waited for it.
     fn note(&self, events: &Events, woken: &mut Vec<Waker>) {
         let mut waiting = self.waiting();
         for event in events {
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_with_the_end_or_after_something_urgent_is_not_the_last() {
+    fn reactor_reads_on_after_end_and_urgent_data() {
         let (mut client, server) = connection();
         client.write_all(b"the last").unwrap();
         drop(client);
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_to_a_socket_that_is_forgotten_keeps_nobody_busy() {
+    fn forgotten_socket_keeps_no_task_busy() {
         let (client, server) = connection();
         let (_other_client, other) = connection();
         let reactor = Reactor::new().unwrap();
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn who_yields_to_all_lets_those_go_first_of_whom_the_system_has_yet_to_tell() {
+    fn yielding_task_lets_new_events_go_first() {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
