@@ -31,6 +31,8 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--per-address|connections from one address, 0 for no limit (default: 64)'
             '--rate|lines a second per user, 0 for no limit (default: 50)'
             '--no-mdns|do not announce the server on the network'
+            '--web-port|port of the page for browsers (default: 80 higher)'
+            '--no-web|no page for browsers'
             '--interface|announce on interface NAME only (default: all)'
             '-q, --quiet|print only errors'
         )
@@ -69,7 +71,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
     }
     $takesValue = @(
         '-p', '--port', '-b', '--bind', '-n', '--name', '--nick', '-m', '--motd', '-l', '--log'
-        '--history', '--max-users', '--per-address', '--rate', '-t', '--timeout', '--bell', '--color', '--interface'
+        '--history', '--max-users', '--per-address', '--rate', '--web-port', '-t', '--timeout', '--bell', '--color', '--interface'
     )
 
     # What stands before the word that is typed.

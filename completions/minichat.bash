@@ -14,7 +14,7 @@ _minichat() {
         elif [[ $word == -* ]]; then
             case $word in
                 -p | --port | -b | --bind | -n | --name | --nick | -m | --motd | \
-                    -l | --log | --history | --max-users | --per-address | --rate | -t | --timeout | \
+                    -l | --log | --history | --max-users | --per-address | --rate | --web-port | -t | --timeout | \
                     --bell | --color | --interface) option=$word ;;
             esac
         elif [[ -z $command ]]; then
@@ -44,7 +44,8 @@ _minichat() {
         '') _minichat_offer -h --help -V --version ;;
         server)
             _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log \
-                --history --max-users --per-address --rate --no-mdns --interface -q --quiet
+                --history --max-users --per-address --rate --no-mdns --web-port \
+                --no-web --interface -q --quiet
             ;;
         discover)
             _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json \

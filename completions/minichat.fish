@@ -10,7 +10,7 @@ function __minichat_at -a command count
         if test -n "$option"
             set option
         else if contains -- $word -p --port -b --bind -n --name --nick -m --motd -l --log \
-                --history --max-users --per-address --rate -t --timeout --bell --color --interface
+                --history --max-users --per-address --rate --web-port -t --timeout --bell --color --interface
             set option $word
         else if not string match -q -- '-*' $word
             set -a free $word
@@ -55,6 +55,8 @@ complete -c minichat -n '__minichat_at server' -l max-users -x -d 'people at onc
 complete -c minichat -n '__minichat_at server' -l per-address -x -d 'connections from one address, 0 for no limit (default: 64)'
 complete -c minichat -n '__minichat_at server' -l rate -x -d 'lines a second per user, 0 for no limit (default: 50)'
 complete -c minichat -n '__minichat_at server' -l no-mdns -d 'do not announce the server on the network'
+complete -c minichat -n '__minichat_at server' -l web-port -x -d 'port of the page for browsers (default: 80 higher)'
+complete -c minichat -n '__minichat_at server' -l no-web -d 'no page for browsers'
 complete -c minichat -n '__minichat_at server' -l interface -x -a '(__minichat_interfaces)' -d 'announce on interface NAME only (default: all)'
 complete -c minichat -n '__minichat_at server' -s q -l quiet -d 'print only errors'
 

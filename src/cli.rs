@@ -13,10 +13,11 @@ use std::time::Duration;
 use gumdrop::{Options, ParsingStyle};
 use unicode_width::UnicodeWidthStr;
 
-use crate::config::{self, Bell, Color, Format, Target};
+use crate::config::{self, Bell, Color, Format, Target, WebPort};
 use crate::guess::nearest;
 use crate::target;
 use crate::texts::{CommandLine, Texts};
+use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
 
@@ -119,6 +120,15 @@ struct Server {
     rate: Option<u32>,
     #[options(no_short, help = "do not announce the server on the network")]
     no_mdns: bool,
+    #[options(
+        no_short,
+        meta = "PORT",
+        parse(try_from_str = "web_port"),
+        help = "port of the page for browsers (default: 80 higher)"
+    )]
+    web_port: Option<u16>,
+    #[options(no_short, help = "no page for browsers")]
+    no_web: bool,
     #[options(
         no_short,
         meta = "NAME",
@@ -297,9 +307,21 @@ fn server(options: Server, texts: &CommandLine) -> Result<Asked, String> {
     if longest > Some(MAX_COMMAND) {
         return Err((texts.long_motd)(MAX_COMMAND));
     }
+    if options.no_web && options.web_port.is_some() {
+        return Err((texts.exclusive)("--no-web", "--web-port"));
+    }
+    let port = options.port.unwrap_or(default.port);
+    let web = match (options.no_web, options.web_port) {
+        (true, _) => WebPort::None,
+        (false, Some(0)) => WebPort::Any,
+        (false, Some(port)) => WebPort::Chosen(port),
+        (false, None) if port == 0 => WebPort::Any,
+        (false, None) => WebPort::Default,
+    };
     Ok(Asked::Server(config::Server {
-        port: options.port.unwrap_or(default.port),
+        port,
         bind,
+        web,
         name: options.name,
         announce: !options.no_mdns,
         interface: options.interface,
@@ -419,6 +441,14 @@ fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| format!("port {text}"))
 }
 
+/// A port on which browsers open a page.
+fn web_port(text: &str) -> Result<u16, String> {
+    match port(text)? {
+        port if port == 0 || web::is_port_allowed(port) => Ok(port),
+        port => Err(format!("web-port {port}")),
+    }
+}
+
 fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("address {text}"))
 }
@@ -458,6 +488,7 @@ fn word(text: &str) -> Result<String, String> {
 fn flaw(what: &str, texts: &CommandLine) -> String {
     match what.split_once(' ') {
         Some(("port", value)) => (texts.no_port)(value, 0),
+        Some(("web-port", value)) => (texts.no_web_port)(value),
         Some(("address", value)) => (texts.no_ip)(value),
         Some(("number", value)) => (texts.no_number)(value, u32::MAX),
         Some(("seconds", value)) => (texts.no_time)(value, MAX_SECONDS),

@@ -17,6 +17,8 @@ pub struct Server {
     pub port: u16,
     /// The addresses to listen on; none means all of them, IPv4 and IPv6.
     pub bind: Vec<IpAddr>,
+    /// Where the page for browsers is.
+    pub web: WebPort,
     /// The name under which it is announced; none means the host's.
     pub name: Option<String>,
     /// Whether it is announced on the network at all.
@@ -39,11 +41,25 @@ pub struct Server {
     pub quiet: bool,
 }
 
+/// The TCP port of the page for browsers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebPort {
+    /// There is no page.
+    None,
+    /// 80 above the chat's, or the next that is free.
+    Default,
+    /// Any free one, as for the chat.
+    Any,
+    /// This one and no other.
+    Chosen(u16),
+}
+
 impl Default for Server {
     fn default() -> Server {
         Server {
             port: DEFAULT_PORT,
             bind: Vec::new(),
+            web: WebPort::Default,
             name: None,
             announce: true,
             interface: None,

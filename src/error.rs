@@ -17,6 +17,8 @@ use crate::wire::sanitize::visible;
 pub enum Error {
     /// The server cannot listen there.
     Listen(SocketAddr, io::Error),
+    /// The page for browsers cannot be served there.
+    ListenForPage(SocketAddr, io::Error),
     /// A log cannot be opened.
     Log(PathBuf, io::Error),
     /// The host name leads to no address.
@@ -110,6 +112,9 @@ impl Error {
             }
             Error::Log(path, err) if err.kind() == io::ErrorKind::TimedOut => {
                 (texts.log_held)(&visible(&path.display().to_string()))
+            }
+            Error::ListenForPage(at, err) => {
+                (texts.listen_for_page)(&at.to_string(), &plain(err, texts))
             }
             Error::Log(path, err) => {
                 (texts.log)(&visible(&path.display().to_string()), &plain(err, texts))
@@ -216,6 +221,7 @@ mod tests {
             Error::Listen(at, io::ErrorKind::AddrNotAvailable.into()),
             Error::Listen(at, io::ErrorKind::OutOfMemory.into()),
             Error::Listen(at, some()),
+            Error::ListenForPage(at, io::ErrorKind::AddrInUse.into()),
             Error::Log("/x".into(), some()),
             Error::Log("/x".into(), io::ErrorKind::TimedOut.into()),
             Error::Resolve("x".into(), some()),

@@ -3,7 +3,9 @@
 mod console;
 mod log;
 mod operator;
+mod page;
 
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::pin::pin;
 use std::process;
@@ -16,16 +18,21 @@ use smol::LocalExecutor;
 use smol::Timer;
 use smol::future::or;
 
-use crate::config;
+use crate::config::{self, WebPort};
 use crate::discovery::{self, Advert, News};
-use crate::error::Error;
+use crate::error::{Error, plain};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::logfile::LogFile;
-use crate::server::{self, Capacities, Hub, Limits, Report, Rules, STOP_TIMEOUT, Server, Setup};
+use crate::server::{
+    self, Capacities, Hub, Limits, Listener, MAX_VISITORS, Report, Rules, STOP_TIMEOUT, Server,
+    Setup, Site,
+};
 use crate::texts::Texts;
+use crate::web;
 use crate::wire::{LAST_LINE, sanitize};
-use console::{CommandSource, Console};
+use console::{CommandSource, Console, Invitation};
 use log::Log;
+use page::Page;
 
 /// How many descriptors are for other things than connections: the log, discovery, and
 /// connections that are refused.
@@ -56,6 +63,8 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let listeners = server::bind(&config.bind, config.port);
     let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.address).collect();
+    let (page, page_warning) = listen_for_page(config, addresses[0].port(), texts)?;
+    let page_addresses: Vec<_> = page.iter().map(|listener| listener.address).collect();
     let log = config.log.as_deref();
     let log = log.map(|path| LogFile::open(path).map_err(|err| Error::Log(path.into(), err)));
     let log = log.transpose()?;
@@ -69,9 +78,13 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         console.print(&((texts.server.listening)(&addresses[0].to_string()) + "\n"));
         let title = advert.as_ref().map(|advert| advert.title.as_str());
         let taken = !matches!(orders, CommandSource::None);
-        console.print(&console::invitation(&addresses, None, taken, &texts.server));
+        let (listening, title) = (addresses.clone(), title.map(Into::into));
+        let page = page_addresses.first().map(SocketAddr::port);
         // The name follows as soon as it is announced.
-        console.set_invitation(&addresses, title);
+        console.invite(Invitation { listening, title, page }, taken);
+        if let Some(warning) = page_warning {
+            console.print(&((texts.server.warning)(&warning) + "\n"));
+        }
     }
 
     let (report_to, reports) = async_channel::bounded(MAX_REPORTS);
@@ -93,6 +106,9 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     thread::Builder::new().spawn(run_commands).map_err(Error::Threads)?;
     console.begin();
 
+    let site = Arc::new(site(config, &page_addresses));
+    let page = page.into_iter().map(|listener| listener.for_page(site.clone()));
+    let listeners = listeners.into_iter().chain(page).collect();
     let server = Server::start(Setup { listeners, hub, limits: limits(config) });
     let server = server.map_err(|err| match err.kind() {
         std::io::ErrorKind::WouldBlock => Error::Threads(err),
@@ -186,14 +202,50 @@ impl Drop for Restored {
     }
 }
 
-fn advert(config: &config::Server, listening: &[std::net::SocketAddr]) -> Advert {
-    let host = || {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        host.split('.').next().unwrap_or_default().to_string()
-    };
+/// Listens for the page. Returns also what the operator should know.
+fn listen_for_page(
+    config: &config::Server,
+    chat_port: u16,
+    texts: &Texts,
+) -> Result<(Vec<Listener>, Option<String>), Error> {
+    match page::listen(&config.bind, chat_port, config.web) {
+        Ok(Page { listeners, moved_from }) => {
+            let port = listeners.first().map_or(0, |listener| listener.address.port());
+            Ok((listeners, moved_from.map(|wanted| (texts.server.page_moved)(wanted, port))))
+        }
+        Err((address, err)) if matches!(config.web, WebPort::Chosen(_)) => {
+            Err(Error::ListenForPage(address, err))
+        }
+        // The chat goes on without a page.
+        Err((address, err)) => {
+            let why = plain(&err, &texts.error);
+            Ok((Vec::new(), Some((texts.server.no_page)(address.port(), &why))))
+        }
+    }
+}
+
+/// What the page tells about the room.
+fn site(config: &config::Server, listening: &[SocketAddr]) -> Site {
+    let best = console::best_address(listening).filter(|ip| !ip.is_loopback());
+    let url = best.map(|ip| web::url(SocketAddr::new(ip, listening[0].port())));
+    Site::new(title(config), host_name(), url)
+}
+
+/// The name of this machine, as far as the system tells.
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// The server's title: what the operator chose, else the first label of the host name.
+fn title(config: &config::Server) -> String {
+    let host = || host_name().split('.').next().unwrap_or_default().to_string();
     let title = config.name.clone().unwrap_or_else(host);
+    if title.is_empty() { "minichat".into() } else { discovery::shown(&title) }
+}
+
+fn advert(config: &config::Server, listening: &[SocketAddr]) -> Advert {
     Advert {
-        title: if title.is_empty() { "minichat".into() } else { discovery::shown(&title) },
+        title: title(config),
         listening: listening.to_vec(),
         interface: config.interface.clone(),
         max_users: config.max_users,
@@ -216,7 +268,11 @@ fn capacities(config: &config::Server) -> Capacities {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let all = descriptors.saturating_sub(RESERVE + RESERVE_FOR_WORKER * cores);
+    let mut reserved = RESERVE + RESERVE_FOR_WORKER * cores;
+    if config.web != WebPort::None {
+        reserved += MAX_VISITORS.min(descriptors / 8);
+    }
+    let all = descriptors.saturating_sub(reserved);
     Capacities { all, each_origin: config.max_per_address }
 }
 

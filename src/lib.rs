@@ -40,4 +40,5 @@ pub mod stdio;
 pub mod target;
 pub mod terminal;
 pub mod texts;
+pub mod web;
 pub mod wire;

@@ -24,10 +24,23 @@ pub enum Stream {
 /// A terminal on a serial line does not say so. There the variable `COLUMNS` counts.
 pub fn columns(stream: Stream) -> Option<usize> {
     let (is_terminal, told) = match stream {
-        Stream::Output => (io::stdout().is_terminal(), system::columns(stream)),
-        Stream::Error => (io::stderr().is_terminal(), system::columns(stream)),
+        Stream::Output => (io::stdout().is_terminal(), system::size(stream).0),
+        Stream::Error => (io::stderr().is_terminal(), system::size(stream).0),
     };
     is_terminal.then(|| choose(told, env::var("COLUMNS").ok().as_deref()))
+}
+
+/// Whether standard output is a terminal that can show a drawing of so many columns and
+/// rows in black and white: one that shows Unicode and colours, for someone who wants them.
+pub fn can_draw(columns: usize, rows: usize) -> bool {
+    let variable = |name| env::var(name).unwrap_or_default();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);
+    let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    let unicode = cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8");
+    let (wide, high) = system::size(Stream::Output);
+    let wanted = variable("TERM") != "dumb" && variable("NO_COLOR").is_empty();
+    io::stdout().is_terminal() && unicode && wanted && wide >= columns && high >= rows
 }
 
 /// A text in rows that fit the terminal, or as it is where there is none.
@@ -52,13 +65,13 @@ mod system {
 
     use super::Stream;
 
-    /// How many columns the terminal says it has; 0 if it does not.
-    pub fn columns(stream: Stream) -> usize {
+    /// How many columns and rows the terminal says it has; 0 if it does not.
+    pub fn size(stream: Stream) -> (usize, usize) {
         let size = match stream {
             Stream::Output => tcgetwinsize(io::stdout()),
             Stream::Error => tcgetwinsize(io::stderr()),
         };
-        size.map_or(0, |size| size.ws_col.into())
+        size.map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
     }
 }
 
@@ -69,14 +82,15 @@ mod system {
 
     use super::Stream;
 
-    /// How many columns the console says it has; 0 if it does not.
-    pub fn columns(stream: Stream) -> usize {
+    /// How many columns and rows the console says it has; 0 if it does not.
+    pub fn size(stream: Stream) -> (usize, usize) {
         let handle = match stream {
             Stream::Output => HandleRef::stdout(),
             Stream::Error => HandleRef::stderr(),
         };
-        let size = screen_buffer_info(handle).map(|info| info.size().0);
-        size.ok().and_then(|columns| columns.try_into().ok()).unwrap_or(0)
+        let size = screen_buffer_info(handle).map(|info| info.size());
+        let cells = |count: i16| usize::try_from(count).unwrap_or(0);
+        size.map_or((0, 0), |(columns, rows)| (cells(columns), cells(rows)))
     }
 }
 

@@ -14,6 +14,7 @@ mod mutes;
 mod origin;
 mod reactor;
 mod transport;
+mod visit;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,10 +33,12 @@ pub use crate::room::{
 #[cfg(test)]
 pub(crate) use hub::tests::TestHub;
 pub use hub::{Access, Capacities, Hub, Report, State};
+use listener::Kind;
 pub use listener::{Listener, bind};
 pub use mutes::Suspect;
 pub use origin::{Origin, own_addresses};
 use reactor::Reactor;
+pub use visit::{MAX_VISITORS, Site};
 
 /// How long the last lines may take to be sent when the server stops.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -105,7 +108,9 @@ impl Server {
         let serve = move || {
             let (hub, limits) = (&*shared, &limits);
             let served = on_all_cores(&reactors, |workers| {
-                let watch = |listener: Listener| reactors[0].listen(listener.socket);
+                let watch = |Listener { kind, socket, .. }: Listener| {
+                    Ok((reactors[0].listen(socket)?, kind))
+                };
                 let listeners = listeners.into_iter().map(watch).collect::<io::Result<_>>()?;
                 report.send(Ok(())).ok(); // It is received below.
                 Ok(serve(workers, hub, listeners, limits, stopped))
@@ -194,16 +199,16 @@ where
 async fn serve<'a>(
     workers: Vec<Worker<'a>>,
     hub: &'a Hub,
-    listeners: Vec<reactor::Listener<'a>>,
+    listeners: Vec<(reactor::Listener<'a>, Kind)>,
     limits: &'a Limits,
     stop: Receiver<Instant>,
 ) {
     let Worker { executor, reactor, .. } = &workers[0];
     let (accepting, stopped) = async_channel::bounded(1);
     let (present, all_gone) = async_channel::bounded::<Never>(1);
-    for listener in listeners {
+    for (listener, kind) in listeners {
         let (workers, stopped, present) = (workers.clone(), stopped.clone(), present.clone());
-        let accept = listener::accept(workers, hub, listener, limits, stopped, present);
+        let accept = listener::accept(workers, hub, listener, kind, limits, stopped, present);
         executor.spawn(accept).detach();
     }
     drop(present);

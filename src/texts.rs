@@ -106,6 +106,8 @@ pub struct CommandLine {
     pub long_motd: fn(usize) -> String,
     /// Two options exclude each other.
     pub exclusive: fn(&str, &str) -> String,
+    /// Browsers refuse this port.
+    pub no_web_port: fn(&str) -> String,
     /// A scan is made once, and watching goes on.
     pub scan_and_watch: &'static str,
     /// Who has a server found needs no address.
@@ -155,6 +157,8 @@ pub struct Errors {
     pub port_denied: fn(&str) -> String,
     /// This machine has no such address: where.
     pub no_such_address: fn(&str) -> String,
+    /// The page for browsers cannot be served: where, and why.
+    pub listen_for_page: fn(&str, &str) -> String,
     /// The server cannot listen for another reason: where.
     pub listen: fn(&str, &str) -> String,
     /// The log cannot be opened: its path.
@@ -463,6 +467,16 @@ pub struct Server {
     pub unreachable: &'static str,
     /// The command line below joins by name.
     pub join_by_name: &'static str,
+    /// Before the page's address, with a code to scan below.
+    pub scan_or_open: &'static str,
+    /// Before the page's address alone.
+    pub open_in_browser: &'static str,
+    /// The page has another port than the default one: that, and the one it has.
+    pub page_moved: fn(u16, u16) -> String,
+    /// There is no page: its port, and why.
+    pub no_page: fn(u16, &str) -> String,
+    /// There is no page, as `/invite` says.
+    pub no_page_here: &'static str,
     /// What else there is to know at the beginning.
     pub notes: &'static str,
     /// The same where orders are taken.

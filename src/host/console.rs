@@ -19,6 +19,7 @@ use crate::config::Color;
 use crate::discovery::interfaces;
 use crate::error;
 use crate::host::operator::{self, OperatorCommand};
+use crate::host::page;
 use crate::interrupt::Trigger;
 use crate::screen::{self, Stream};
 use crate::server::{
@@ -28,6 +29,7 @@ use crate::stdio::{self, Stderr};
 use crate::target;
 use crate::terminal::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::texts::{self, Texts};
+use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, Event, Nick, Scope};
 
@@ -43,7 +45,7 @@ pub struct Console {
     quiet: bool,
     texts: &'static Texts,
     /// Where the server listens and under which title, for `/invite`.
-    invitation: Arc<OnceLock<(Vec<SocketAddr>, Option<String>)>>,
+    invitation: Arc<OnceLock<Invitation>>,
     /// Whether the name is announced now.
     announced: Arc<AtomicBool>,
     /// Whether what is said is shown; none before anybody asked for it.
@@ -127,6 +129,19 @@ impl Console {
             None => terminal::write_out(&rows),
         };
         printed.ok();
+    }
+
+    /// Prints rows that must not be broken.
+    pub fn draw(&self, rows: &[String]) {
+        if rows.is_empty() {
+            return;
+        }
+        let rows = rows.join("\n") + "\n";
+        let printed = match &self.editor {
+            Some(editor) => editor.print(&rows),
+            None => terminal::write_out(&rows),
+        };
+        printed.ok(); // As with any line.
     }
 
     /// Prints a line on standard error, or where it disturbs nothing, after the news
@@ -266,15 +281,25 @@ impl Console {
         self.announced.store(announced, Ordering::Relaxed);
     }
 
-    /// What `/invite` shows: where the server listens, and its title if it may be announced.
-    pub fn set_invitation(&self, listening: &[SocketAddr], title: Option<&str>) {
-        self.invitation.set((listening.to_vec(), title.map(Into::into))).ok(); // Once.
+    /// Shows how to join, now and whenever `/invite` asks.
+    pub fn invite(&self, invitation: Invitation, orders: bool) {
+        let Invitation { listening, title, .. } = self.invitation.get_or_init(|| invitation);
+        let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
+        self.print(&self::invitation(listening, title, orders, &self.texts.server));
+        self.show_page(None);
     }
 
-    fn invite(&self) -> String {
-        let Some((listening, title)) = self.invitation.get() else { return String::new() };
-        let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
-        invitation(listening, title, true, &self.texts.server)
+    /// Shows how to join with a browser: the page's address and its code. With an address,
+    /// that of another network.
+    fn show_page(&self, address: Option<IpAddr>) {
+        let Some(Invitation { listening, page, .. }) = self.invitation.get() else { return };
+        let Some(port) = *page else { return };
+        if let Some(ip) = address.or_else(|| best_address(listening)) {
+            let url = web::url(SocketAddr::new(ip, port));
+            let (words, code) = page::lines(&url, !ip.is_loopback(), &self.texts.server);
+            self.print(&words);
+            self.draw(&code);
+        }
     }
 
     /// Shows what is said from now on, or no longer. Returns which.
@@ -320,19 +345,48 @@ impl Console {
         let Some(hub) = hub.upgrade() else { return false };
         let replies = match OperatorCommand::parse(line) {
             Ok(OperatorCommand::Listen) => vec![self.toggle_listening(&hub).to_string()],
-            Ok(OperatorCommand::Invite) => self.invite().lines().map(String::from).collect(),
+            Ok(OperatorCommand::Invite(None)) => {
+                self.print_order(line);
+                let Some(known) = self.invitation.get() else { return true };
+                self.invite(known.clone(), true);
+                return true;
+            }
+            Ok(OperatorCommand::Invite(address)) => {
+                self.print_order(line);
+                if self.invitation.get().is_some_and(|known| known.page.is_none()) {
+                    self.print(self.texts.server.no_page_here);
+                }
+                self.show_page(address);
+                return true;
+            }
             _ => operator::give(&hub, &self.texts.operator, line),
         };
         drop(hub);
         if replies.is_empty() {
             return true;
         }
-        // What was typed in an editor is gone from there.
-        let order = self.editor.is_some().then(|| format!("> {}", visible(line)));
-        let lines = order.into_iter().chain(replies);
-        self.print(&lines.map(|line| line + "\n").collect::<String>());
+        self.print_order(line);
+        self.print(&replies.into_iter().map(|line| line + "\n").collect::<String>());
         true
     }
+
+    /// Shows an order again that was typed in an editor, where it is gone.
+    fn print_order(&self, line: &str) {
+        if self.editor.is_some() {
+            self.print(&format!("> {}\n", visible(line)));
+        }
+    }
+}
+
+/// What people need to know to join.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// Where the server listens for the chat.
+    pub listening: Vec<SocketAddr>,
+    /// The title under which it is announced, if it is.
+    pub title: Option<String>,
+    /// The port of the page for browsers, if there is one.
+    pub page: Option<u16>,
 }
 
 /// How many members that come or go are shown one by one within [`BURST`].
@@ -509,6 +563,11 @@ pub fn by_name(title: &str, texts: &texts::Server) -> String {
         Some(name) => format!("{announced} {}\n  minichat connect {name}\n", texts.join_by_name),
         None => format!("{announced}\n"),
     }
+}
+
+/// The address by which others reach one of these sockets most likely.
+pub fn best_address(listening: &[SocketAddr]) -> Option<IpAddr> {
+    reachable(listening, &addresses_for_others()).into_iter().next()
 }
 
 /// The addresses of this machine that others may reach, best first. Those of its

@@ -46,8 +46,8 @@ pub enum OperatorCommand<'a> {
     BanAddress(IpAddr),
     /// `/listen`: show what is said, or no longer.
     Listen,
-    /// `/invite`: show how to join.
-    Invite,
+    /// `/invite [ADDRESS]`: show how to join, or the page's code for another network.
+    Invite(Option<IpAddr>),
     /// `/help`: the commands.
     Help,
 }
@@ -100,7 +100,10 @@ impl<'a> OperatorCommand<'a> {
             "/unmute" if alone => Ok(OperatorCommand::Unmute(nick)),
             "/mute" | "/unmute" if rest.is_empty() => Ok(OperatorCommand::Mutes),
             "/listen" => Ok(OperatorCommand::Listen),
-            "/invite" => Ok(OperatorCommand::Invite),
+            "/invite" if rest.is_empty() => Ok(OperatorCommand::Invite(None)),
+            "/invite" if alone && address(whom).is_some() => {
+                Ok(OperatorCommand::Invite(address(whom)))
+            }
             "/ban" if rest.is_empty() => Ok(OperatorCommand::Bans),
             "/ban" if alone => {
                 Ok(address(whom).map_or(OperatorCommand::Ban(nick), OperatorCommand::BanAddress))
@@ -197,7 +200,7 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
         },
         OperatorCommand::Mutes => mutes(state, texts),
         // The console does these.
-        OperatorCommand::Listen | OperatorCommand::Invite => Vec::new(),
+        OperatorCommand::Listen | OperatorCommand::Invite(_) => Vec::new(),
         OperatorCommand::Bans => {
             match state.banned.iter().map(|place| place.to_string()).collect::<Vec<_>>() {
                 none if none.is_empty() => vec![texts.no_bans.into()],
@@ -346,7 +349,10 @@ mod tests {
         check("/mute", Ok(OperatorCommand::Mutes));
         check("/unmute ", Ok(OperatorCommand::Mutes));
         check("/listen", Ok(OperatorCommand::Listen));
-        check("/invite", Ok(OperatorCommand::Invite));
+        check("/invite", Ok(OperatorCommand::Invite(None)));
+        let other = OperatorCommand::Invite(Some([10, 0, 0, 7].into()));
+        check("/invite 10.0.0.7", Ok(other));
+        check("/invite ana", Err(InputError::Usage("/invite")));
         check("/ban", Ok(OperatorCommand::Bans));
         check("/ban ana", Ok(OperatorCommand::Ban("ana")));
         check("/help", Ok(OperatorCommand::Help));

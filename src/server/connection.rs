@@ -12,7 +12,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
 use smol::future::{FutureExt as _, or, yield_now};
 
 use crate::room::{EvictReason, SessionId};
@@ -20,7 +19,7 @@ use crate::server::delivery::{Batch, broken};
 use crate::server::hub::Hub;
 use crate::server::inbox::{self, Inbox};
 use crate::server::origin::Origin;
-use crate::server::reactor::{Reactor, Sleep, Stream};
+use crate::server::reactor::{Sleep, Stream};
 use crate::server::{Limits, STOP_TIMEOUT};
 
 /// How long a connection may accept no byte, though some wait for it. Then the session is
@@ -44,19 +43,16 @@ thread_local! {
 /// Serves one client from greeting to goodbye.
 pub async fn serve(
     hub: &Hub,
-    reactor: &Reactor,
-    socket: TcpStream,
+    stream: Stream<'_>,
     address: SocketAddr,
     origin: Option<Origin>,
     limits: &Limits,
 ) {
-    // Counted until its socket is closed, so this is dropped last.
-    let connection = hub.admit(address, origin);
-    // The deadline also covers a handshake, if the transport has one: that comes first.
+    let reactor = stream.reactor();
     let deadline = reactor.sleep(limits.registration);
-    let Ok(stream) = reactor.watch(socket) else {
-        return; // The system has no place for it, and cannot be asked to wait for it.
-    };
+    // Counted until its socket is closed, so this is dropped after the stream.
+    let connection = hub.admit(address, origin);
+    let stream = stream;
     let session = hub.enter(&connection, stream.transport());
     let inbox = Inbox::new(connection.origin, limits);
     let serving = converse(hub, session.id, &stream, inbox, deadline);

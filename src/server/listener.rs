@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -12,6 +13,7 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 use crate::server::hub::Hub;
 use crate::server::origin::OriginFinder;
 use crate::server::reactor;
+use crate::server::visit::{Site, Visit};
 use crate::server::{Limits, Never, Worker, connection};
 
 /// How many connections may wait to be accepted. A class that starts together must not wait
@@ -33,7 +35,24 @@ const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Listener {
     /// Its address, with the port that the system chose.
     pub address: SocketAddr,
+    pub(super) kind: Kind,
     pub(super) socket: TcpListener,
+}
+
+/// What the clients of a listener speak.
+#[derive(Clone)]
+pub(super) enum Kind {
+    /// The protocol, from the first byte on.
+    Chat,
+    /// HTTP, and the protocol in a WebSocket.
+    Web(Arc<Site>),
+}
+
+impl Listener {
+    /// Serves a page for browsers here, and the chat only in a WebSocket.
+    pub fn for_page(self, site: Arc<Site>) -> Listener {
+        Listener { kind: Kind::Web(site), ..self }
+    }
 }
 
 /// Listens on each address, or on all of IPv4 and, where there is such a thing, all of
@@ -59,7 +78,7 @@ pub fn bind(addresses: &[IpAddr], port: u16) -> Result<Vec<Listener>, (SocketAdd
                 Ok(socket) => {
                     let address = socket.local_addr().unwrap_or(address);
                     port = address.port();
-                    listeners.push(Listener { address, socket });
+                    listeners.push(Listener { address, kind: Kind::Chat, socket });
                 }
                 Err(err) if err.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {
                     continue 'attempt;
@@ -109,6 +128,7 @@ pub(super) async fn accept<'a>(
     workers: Vec<Worker<'a>>,
     hub: &'a Hub,
     listener: reactor::Listener<'a>,
+    kind: Kind,
     limits: &'a Limits,
     stopped: Receiver<Never>,
     present: Sender<Never>,
@@ -128,11 +148,25 @@ pub(super) async fn accept<'a>(
                 let worker = Worker::least_busy(&workers, limits.connections_per_worker);
                 let (reactor, counted) = (worker.reactor, worker.connections.clone());
                 let (origin, present) = (origins.find(address.ip()), present.clone());
-                let serve = async move {
-                    connection::serve(hub, reactor, socket, address, origin, limits).await;
-                    drop((counted, present));
-                };
-                worker.executor.spawn(serve).detach();
+                // A task for each kind, so that none carries the state of the other.
+                match kind.clone() {
+                    Kind::Chat => worker.executor.spawn(async move {
+                        // A socket that the system cannot watch is closed.
+                        if let Ok(stream) = reactor.watch(socket) {
+                            connection::serve(hub, stream, address, origin, limits).await;
+                        }
+                        drop((counted, present));
+                    }),
+                    Kind::Web(site) => {
+                        let visit = Visit { site, socket, address, origin };
+                        let stopped = stopped.clone();
+                        worker.executor.spawn(async move {
+                            visit.serve(hub, reactor, limits, stopped).await;
+                            drop((counted, present));
+                        })
+                    }
+                }
+                .detach();
                 // In a rush there is always another one. Those that are here come first.
                 yield_now().await;
             }

@@ -270,6 +270,14 @@ impl<'a> Stream<'a> {
         &self.transport
     }
 
+    /// Puts the frames of a WebSocket around the protocol from now on. No other task may
+    /// share the transport yet.
+    pub fn framed(self) -> Stream<'a> {
+        let Stream { transport, watch } = self;
+        let transport = Arc::into_inner(transport).expect("no other task shares it");
+        Stream { transport: Arc::new(transport.framed()), watch }
+    }
+
     /// The reactor that watches it.
     pub fn reactor(&self) -> &'a Reactor {
         self.watch.reactor

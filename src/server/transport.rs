@@ -1,11 +1,14 @@
 //! A connection's socket, and how protocol bytes travel over it.
 
+mod web;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use socket2::SockRef;
+use web::Web;
 
 /// The socket of one connection and the framing around the protocol's bytes.
 ///
@@ -14,6 +17,8 @@ use socket2::SockRef;
 pub enum Transport {
     /// The protocol's bytes as they are.
     Plain(TcpStream),
+    /// In frames of a WebSocket. In a box, so that a plain connection does not pay for it.
+    Web(Box<Web>),
 }
 
 /// What one attempt to receive has brought.
@@ -28,16 +33,28 @@ pub struct Received {
 }
 
 impl Transport {
+    /// Puts the frames of a WebSocket around the protocol.
+    pub fn framed(self) -> Transport {
+        match self {
+            Transport::Plain(socket) => Transport::Web(Box::new(Web::new(socket))),
+            framed => framed,
+        }
+    }
+
     /// The socket itself.
     fn socket(&self) -> &TcpStream {
-        let Transport::Plain(socket) = self;
-        socket
+        match self {
+            Transport::Plain(socket) => socket,
+            Transport::Web(web) => &web.socket,
+        }
     }
 
     /// The socket, for the reactor to register.
     pub fn socket_mut(&mut self) -> &mut TcpStream {
-        let Transport::Plain(socket) = self;
-        socket
+        match self {
+            Transport::Plain(socket) => socket,
+            Transport::Web(web) => &mut web.socket,
+        }
     }
 
     /// Accepts a prefix of `bytes`, will deliver it, and returns its length.
@@ -45,15 +62,25 @@ impl Transport {
     /// # Errors
     /// `WouldBlock` if the socket takes nothing now; anything else ends the connection.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket().write(bytes)
+        match self {
+            Transport::Plain(socket) => {
+                let mut socket = socket;
+                socket.write(bytes)
+            }
+            Transport::Web(web) => web.send(bytes),
+        }
     }
 
-    /// Receives protocol bytes into `buffer`.
+    /// Receives protocol bytes into `buffer`, which has room for two bytes at least.
     ///
     /// # Errors
     /// `WouldBlock` if nothing has arrived; anything else ends the connection.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let length = self.socket().read(buffer)?;
+        let mut socket = match self {
+            Transport::Plain(socket) => socket,
+            Transport::Web(web) => return web.receive(buffer),
+        };
+        let length = socket.read(buffer)?;
         Ok(Received { length, ended: length == 0, filled: length == buffer.len() })
     }
 
@@ -63,6 +90,11 @@ impl Transport {
     /// # Errors
     /// If the connection is gone.
     pub fn finish(&self) -> io::Result<bool> {
+        if let Transport::Web(web) = self
+            && !web.finish()?
+        {
+            return Ok(false);
+        }
         self.socket().shutdown(Shutdown::Write)?;
         Ok(true)
     }

@@ -209,6 +209,7 @@ All else is said to all; //TEXT says /TEXT",
         },
         two_ports: |first, second| format!("a port is given twice: `{first}` and `{second}`"),
         long_motd: |bytes| format!("the lines of --motd may have {bytes} bytes, not more"),
+        no_web_port: |port| format!("browsers open no page on port {port}; take another"),
         exclusive: |one, other| format!("{one} and {other} exclude each other"),
         scan_and_watch: "--scan and --watch exclude each other: a scan is made once",
         auto_and_address: "--auto finds a server by itself; leave the address out",
@@ -235,6 +236,12 @@ All else is said to all; //TEXT says /TEXT",
             format!(
                 "cannot listen on {at}: address already in use\n\
                  Another server is running? Choose a port: {line}"
+            )
+        },
+        listen_for_page: |at, why| {
+            format!(
+                "cannot serve the page for browsers on {at}: {why}\n\
+                 Choose another port with --web-port PORT, or no page with --no-web"
             )
         },
         port_denied: |at| {
@@ -410,7 +417,7 @@ All else is said to all; //TEXT says /TEXT",
             ("[NICK]", "let somebody talk again; alone: list"),
             ("[NICK|ADDRESS]", "keep out; an address again: let in"),
             ("", "show here what is said, or no longer"),
-            ("", "show again how to join"),
+            ("[ADDRESS]", "show how to join, and the code to scan"),
             ("", "this help"),
         ],
         unknown: |word, meant| match meant {
@@ -478,6 +485,15 @@ All else is said to all; //TEXT says /TEXT",
         join_from_machine: "To join from this machine:",
         unreachable: "No network interface is up: nobody can join yet.",
         join_by_name: "To join by name:",
+        scan_or_open: "Or scan this with a phone, or open it in any browser:",
+        open_in_browser: "Or open this in any browser:",
+        page_moved: |wanted, port| {
+            format!("port {wanted} is taken; the page for browsers is on port {port}")
+        },
+        no_page: |port, why| {
+            format!("no page for browsers: port {port}: {why}; choose another with --web-port PORT")
+        },
+        no_page_here: "This server has no page for browsers.\n",
         notes: "Messages are not encrypted. Ctrl-C stops.",
         notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /invite /help; Ctrl-C stops.",
         no_orders: |why| {

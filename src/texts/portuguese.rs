@@ -244,6 +244,11 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             ),
             ("do not announce the server on the network", "não anuncia o servidor na rede"),
             (
+                "port of the page for browsers (default: 80 higher)",
+                "porta da página para navegadores (padrão: 80 acima)",
+            ),
+            ("no page for browsers", "sem página para navegadores"),
+            (
                 "announce on interface NAME only (default: all)",
                 "anuncia só na interface de rede NOME (padrão: todas)",
             ),
@@ -336,6 +341,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         },
         two_ports: |first, second| format!("há duas portas: `{first}` e `{second}`"),
         long_motd: |bytes| format!("cada linha de --motd pode ter {bytes} bytes, não mais"),
+        no_web_port: |port| format!("navegadores não abrem a porta {port}; use outra"),
         exclusive: |one, other| format!("use {one} ou {other}, não os dois"),
         scan_and_watch: "use --scan ou --watch, não os dois: a varredura é feita uma vez só",
         auto_and_address: "--auto encontra um servidor sozinho; tire o endereço",
@@ -362,6 +368,12 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             format!(
                 "não foi possível escutar em {at}: o endereço já está em uso\n\
                  Há outro servidor rodando? Escolha outra porta: {line}"
+            )
+        },
+        listen_for_page: |at, why| {
+            format!(
+                "não foi possível servir a página para navegadores em {at}: {why}\n\
+                 Escolha outra porta com --web-port PORTA, ou nenhuma página com --no-web"
             )
         },
         port_denied: |at| {
@@ -580,7 +592,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             ("[APELIDO]", "devolve a voz; sozinho: lista"),
             ("[APELIDO|ENDEREÇO]", "expulsa e bloqueia o endereço; repetido, desbloqueia"),
             ("", "mostra aqui o que se diz, ou deixa de mostrar"),
-            ("", "mostra de novo como entrar"),
+            ("[ENDEREÇO]", "mostra como entrar, e o código para o celular"),
             ("", "esta ajuda"),
         ],
         unknown: |word, meant| match meant {
@@ -648,6 +660,17 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         join_from_machine: "Para entrar a partir desta máquina:",
         unreachable: "Nenhuma interface de rede está ativa: ninguém pode entrar ainda.",
         join_by_name: "Para entrar pelo nome:",
+        scan_or_open: "Ou aponte a câmera do celular, ou abra em qualquer navegador:",
+        open_in_browser: "Ou abra em qualquer navegador:",
+        page_moved: |wanted, port| {
+            format!("a porta {wanted} está ocupada; a página para navegadores está na porta {port}")
+        },
+        no_page: |port, why| {
+            format!(
+                "sem página para navegadores: porta {port}: {why}; escolha outra com --web-port PORTA"
+            )
+        },
+        no_page_here: "Este servidor não tem página para navegadores.\n",
         notes: "As mensagens não são criptografadas. Ctrl-C encerra.",
         notes_and_orders: "As mensagens não são criptografadas. Comandos aqui: /who /say /kick /mute /ban /invite /help; Ctrl-C encerra.",
         no_orders: |why| {

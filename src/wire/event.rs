@@ -88,7 +88,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 15] = [
+    /// All of them.
+    pub const ALL: [Refusal; 15] = [
         Refusal::NickInUse,
         Refusal::InvalidNick,
         Refusal::UserNotFound,

@@ -74,6 +74,7 @@ fn every_option_that_help_tells_of_exists() {
             // Help is only given if everything else is right.
             let value = match value {
                 Some("ADDR") => "127.0.0.1",
+                Some("PORT") => "9080",
                 Some("WHEN") => "never",
                 Some(_) => "1",
                 None => "",

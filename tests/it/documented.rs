@@ -165,12 +165,13 @@ mod pages {
 }
 
 /// The placeholders of values: in English, and in Portuguese.
-const PLACEHOLDERS: [(&str, &str); 11] = [
+const PLACEHOLDERS: [(&str, &str); 12] = [
     ("ADDR", "ENDEREÇO"),
     ("FILE", "ARQUIVO"),
     ("NAME", "NOME"),
     ("NAMES", "NOMES"),
     ("NICK", "APELIDO"),
+    ("PORT", "PORTA"),
     ("REASON", "MOTIVO"),
     ("SECS", "SEGUNDOS"),
     ("SERVER", "SERVIDOR"),
@@ -256,6 +257,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         address_in_use,
         port_denied,
         no_such_address,
+        listen_for_page,
         listen,
         log,
         log_held,
@@ -291,6 +293,7 @@ fn failures(texts: &Texts) -> Vec<String> {
         address_in_use("ADDR", ""),
         port_denied("ADDR"),
         no_such_address("ADDR"),
+        listen_for_page("ADDR", "REASON"),
         listen("ADDR", "REASON"),
         log("FILE", "REASON"),
         log_held("FILE"),
@@ -335,6 +338,8 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
         expected.extend([
             (server.hidden)("REASON"),
             (server.not_on)("INTERFACES"),
+            (server.page_moved)(7, 8).replace(['7', '8'], "PORT"),
+            (server.no_page)(7, "REASON").replace('7', "PORT"),
             (server.log_gap)("FILE"),
             (server.log_failed)("FILE", "REASON"),
             (server.no_orders)("REASON"),
@@ -384,7 +389,7 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
 /// of, each with the module it is in.
 type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const LIMITS: [Limit; 21] = [
+const LIMITS: [Limit; 22] = [
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
@@ -395,6 +400,15 @@ const LIMITS: [Limit; 21] = [
         "sockets",
         "but 48 and 3 for each core",
         &[("host", "RESERVE: usize = 48;"), ("host", "RESERVE_FOR_WORKER: usize = 3;")],
+    ),
+    (
+        "visitors",
+        "256 requests at once on the page's port, 32 from one address, 10 s for each",
+        &[
+            ("server/visit", "MAX_VISITORS: usize = 256;"),
+            ("server/visit", "MAX_VISITORS_OF_ORIGIN: usize = 32;"),
+            ("server/visit", "REQUEST_TIMEOUT: Duration = Duration::from_secs(10);"),
+        ],
     ),
     (
         "heard at a time",

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 5] = [
     &["wire", "texts", "guess", "interrupt", "stdio"],
-    &["room", "discovery", "config", "error", "logfile", "screen", "target"],
+    &["room", "web", "discovery", "config", "error", "logfile", "screen", "target"],
     &["server", "terminal"],
     &["host", "client", "discover", "cli"],
     &["main"],
@@ -18,17 +18,18 @@ const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 
 /// The modules that the server may import. It knows no signals, standard streams, texts or
 /// configuration.
-const FOR_SERVER: [&str; 2] = ["room", "wire"];
+const FOR_SERVER: [&str; 3] = ["room", "web", "wire"];
 /// What the server must not mention: the standard streams and the environment.
 const NOT_FOR_SERVER: [&str; 6] =
     ["io::std", "std::env", "println", "process", "colored", "chrono"];
 
 /// Modules that never wait: what they must not mention.
-const PURE: [&str; 18] = [
+const PURE: [&str; 19] = [
     "wire",
     "texts",
     "guess",
     "room",
+    "web",
     "client/dialogue",
     "client/doorway",
     "client/entry",
@@ -44,8 +45,9 @@ const PURE: [&str; 18] = [
     "terminal/line",
     "terminal/painting",
 ];
-const WORLD: [&str; 9] = [
-    "smol",
+const WORLD: [&str; 10] = [
+    "smol::{",
+    " smol::",
     "async_channel",
     "std::net",
     "std::io::std",

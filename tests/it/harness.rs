@@ -351,6 +351,15 @@ impl Server {
         Some(self.process.descriptors()? - 1)
     }
 
+    /// Where it serves the page for browsers.
+    #[track_caller]
+    pub fn page(&mut self) -> SocketAddr {
+        let line = self.process.stdout.find("http://");
+        let address = line.trim().strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
+        let address = address.and_then(|address| address.parse().ok());
+        address.unwrap_or_else(|| panic!("no address: {line:?}"))
+    }
+
     /// A connection that has read the greeting.
     #[track_caller]
     pub fn guest(&self) -> Peer {

@@ -297,15 +297,12 @@ fn a_byte_order_mark_is_part_of_an_unknown_command() {
 }
 
 #[test]
-fn a_browser_is_answered_with_errors_and_hurts_nobody() {
+fn a_browser_is_answered_with_one_error_and_hurts_nobody() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let mut browser = server.guest();
     browser.sends("GET /MSG%20hi HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
-    for _ in 0..3 {
-        browser.reads("ERR unknown_command");
-    }
-    browser.stops_talking();
+    browser.reads("ERR unknown_command");
     browser.ends();
     joao.reads_nothing_more();
 }
@@ -318,8 +315,7 @@ fn a_tls_hello_is_answered_with_an_error_and_hurts_nobody() {
     // What is random in it happens to hold one line feed.
     let hello = b"\x16\x03\x01\x00\xC8\x01\x00\x00\xC4\x03\x03\x9F\x0A\x80\xD1\xC0\x2B\xC0\x2F";
     client.sends(hello);
-    client.reads("ERR invalid_utf8");
-    client.stops_talking();
+    client.reads("ERR unknown_command");
     client.ends();
     joao.reads_nothing_more();
 }

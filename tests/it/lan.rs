@@ -17,6 +17,7 @@ mod dead;
 mod found;
 mod links;
 mod names;
+mod page;
 mod person;
 mod picture;
 mod strangers;

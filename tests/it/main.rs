@@ -7,6 +7,8 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
 
 mod bots;
+#[cfg(target_os = "linux")] // The networks of the page are made there.
+mod browser;
 mod classroom;
 mod cli;
 mod client;
@@ -49,3 +51,4 @@ mod telnet;
 mod terminal;
 #[cfg(unix)] // The terminal that is none elsewhere.
 mod tty;
+mod websocket;

@@ -4,20 +4,32 @@ use std::collections::HashMap;
 
 use crate::harness::{Peer, Server};
 use crate::script::{Session, What, sessions};
+use crate::websocket::Bridge;
 
 #[test]
 fn the_sessions_of_the_protocol_happen_as_it_tells_them() {
     let sessions = sessions(include_str!("../../protocol.md"));
     assert!(sessions.len() >= 14, "the sessions are found");
-    sessions.iter().for_each(play);
+    for session in &sessions {
+        let server = Server::start(&session.options);
+        play(session, || server.connect());
+    }
+}
+
+#[test]
+fn websocket_clients_read_the_same_sessions() {
+    for session in &sessions(include_str!("../../protocol.md")) {
+        let mut server = Server::start(&session.options);
+        let bridge = Bridge::open(server.page());
+        play(session, || bridge.connect());
+    }
 }
 
 #[track_caller]
-fn play(session: &Session) {
-    let server = Server::start(&session.options);
+fn play(session: &Session, connect: impl Fn() -> Peer) {
     let mut people: HashMap<&str, Peer> = HashMap::new();
     for step in &session.steps {
-        let peer = people.entry(step.who).or_insert_with(|| server.connect());
+        let peer = people.entry(step.who).or_insert_with(&connect);
         match step.what {
             What::Says(line) => peer.says(line),
             What::Reads(line) => {

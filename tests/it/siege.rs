@@ -212,7 +212,7 @@ fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
     // So many of them are for other things.
     let others = 48 + 3 * thread::available_parallelism().map_or(1, NonZero::get);
     let limited = minichat_after(&format!("ulimit -n {}", others + PLACES));
-    let mut server = Server::launch(limited, &[]);
+    let mut server = Server::launch(limited, &["--no-web"]);
     let mut ana = server.member("ana");
     let own = server.process.descriptors();
     let mut guests: Vec<Peer> = (1..PLACES).map(|_| server.guest()).collect();

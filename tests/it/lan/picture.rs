@@ -68,8 +68,8 @@ struct Pace {
     thought: Duration,
 }
 
-/// Nobody has to watch.
-const AT_ONCE: Pace = Pace { key: Duration::ZERO, thought: Duration::ZERO };
+/// The slowest pace that is needed: keys that come faster are a paste.
+const AT_ONCE: Pace = Pace { key: Duration::from_millis(20), thought: Duration::ZERO };
 /// Somebody wants to read along.
 const LIKE_PEOPLE: Pace =
     Pace { key: Duration::from_millis(35), thought: Duration::from_millis(700) };

@@ -1,0 +1,394 @@
+// The conversation: what the page sends, what it receives, and the connection. It speaks
+// the protocol of the chat, line by line, over one WebSocket.
+
+const MAX_SHOWN = 1000; // How many messages and notices the page keeps.
+const MAX_PIECE = 3900; // The longest text in one line, in bytes.
+const MAX_NICK = 32; // Characters.
+const SILENCE = 25000; // Milliseconds without a line after which the page asks the server.
+const PATIENCE = 8000; // Milliseconds that the server has to answer.
+const GHOST_TRIES = 4; // How often the page asks for a nick that its old connection holds.
+const GHOST_PAUSE = 1500; // Milliseconds between two of these.
+const BUDGET = 24; // Milliseconds of work at a time, so that keys are answered.
+const RING_PAUSE = 3000; // Milliseconds between two sounds.
+
+const $ = id => document.getElementById(id);
+const log = $("log"), text = $("text");
+function make(tag, className, content) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (content !== undefined) element.textContent = content;
+  return element;
+}
+// Private windows can refuse to store anything.
+function store(name, value) { try { localStorage.setItem("minichat." + name, value); } catch (_) { return; } }
+function stored(name) { try { return localStorage.getItem("minichat." + name); } catch (_) { return null; } }
+// Two nicks with the same key are the same nick (protocol.md, section 5).
+const keyOf = nick => nick.normalize("NFKC").toLowerCase().normalize("NFKC").replace(/ς/g, "σ");
+
+let title = "minichat";
+let socket = null, member = false, ended = false; // `ended`: the server said goodbye.
+let me = "", wanted = ""; // The nick that the server knows, and the one that was asked for.
+let home = ""; // The nick to return to when the old connection has given it up.
+let unanswered = []; // What was sent and awaits its answer, in order.
+let heardAt = 0, askedAt = 0, lostAt = 0, attempts = 0, ghostTries = 0, timer = 0;
+let people = new Map(), listed = null; // Key -> person: { nick, gone }.
+let target = null; // The person to whom the next text goes alone.
+let sound = stored("sound") !== "off", audio = null, rangAt = 0;
+
+// ---- Sending ----
+
+function send(line, item) {
+  if (!socket || socket.readyState !== 1) { fail(item); return; }
+  socket.send(line + "\n");
+  unanswered.push(item);
+}
+
+// Answers come in the order of the questions. A private line has no answer, so the page
+// asks for its own nick after it: the welcome means that the line has arrived.
+function ask() {
+  askedAt = Date.now();
+  send("NICK " + me, { kind: "nick" });
+}
+
+// Takes the first question of this kind; what came before it has arrived.
+function settle(kind) {
+  while (unanswered.length) {
+    const item = unanswered.shift();
+    if (item.kind === "who" && listed) { people = listed; listed = null; showPeople(); }
+    if (item.kind === kind) return item;
+    if (item.li) item.li.classList.remove("waiting");
+  }
+  return null;
+}
+
+function fail(item, why) {
+  if (!item.li || item.li.classList.contains("failed")) return;
+  item.li.classList.remove("waiting");
+  item.li.classList.add("failed");
+  const retry = make("button", "retry", (why ? why + " " : "") + T.tryAgain);
+  retry.type = "button";
+  retry.onclick = () => {
+    if (item.person && item.person.gone) { notice(T.hasLeft(item.person.nick)); return; }
+    item.li.remove();
+    previous = null;
+    speak(item.text, item.person);
+  };
+  item.li.appendChild(retry);
+}
+
+function speak(words, person) {
+  const item = { kind: person ? "private" : "say", text: words, person: person };
+  item.li = message(me, words, { own: true, person: person, waiting: true });
+  send("MSG " + (person ? "@" + person.nick + " " : "") + words, item);
+  if (person) ask();
+}
+
+const bytesOf = c => { const n = c.codePointAt(0); return n < 0x80 ? 1 : n < 0x800 ? 2 : n < 0x10000 ? 3 : 4; };
+
+// Cuts a text into pieces that fit into a line, at blanks where there are any.
+function pieces(words) {
+  const all = [];
+  let piece = "", size = 0, blank = 0;
+  for (const c of words) {
+    if (size + bytesOf(c) > MAX_PIECE) {
+      const at = blank > piece.length / 2 ? blank : piece.length;
+      all.push(piece.slice(0, at));
+      piece = piece.slice(at);
+      size = Array.from(piece).reduce((sum, c) => sum + bytesOf(c), 0);
+      blank = 0;
+    }
+    piece += c;
+    size += bytesOf(c);
+    if (c === " ") blank = piece.length;
+  }
+  all.push(piece);
+  return all;
+}
+
+// Reads the field. What cannot be sent stays in it.
+function submit() {
+  const words = text.value.replace(/\r/g, "");
+  if (!member || !words.trim()) return;
+  const command = /^\s*\/([a-z]+)(?:\s+([^]*))?$/i.exec(words);
+  if (command ? obey(command[1].toLowerCase(), (command[2] || "").trim()) : write(words)) {
+    text.value = "";
+    grow();
+    offerNames();
+  }
+}
+
+function obey(command, rest) {
+  const direct = /^@?(\S+)\s+([^]+)$/.exec(rest);
+  switch (command) {
+    case "nick":
+      if (!rest) return false;
+      wanted = nickFrom(rest);
+      home = "";
+      send("NICK " + wanted, { kind: "nick" });
+      return true;
+    case "msg": return direct ? tell(direct[1], direct[2]) : false;
+    case "me": return rest ? say("/me " + rest, target) : false;
+    case "who": openPeople(true); return true;
+    case "quit": send("QUIT", { kind: "quit" }); return true;
+    default: notice(T.noCommand); return false;
+  }
+}
+
+function write(words) {
+  const direct = /^\s*[@＠](\S*)\s*([^]*)$/.exec(words);
+  if (!direct) return say(words.replace(/^(\s*)\/\//, "$1/"), target);
+  if (!direct[2]) { notice(T.noText(direct[1])); return false; }
+  return tell(direct[1], direct[2]);
+}
+
+function tell(nick, words) {
+  const person = people.get(keyOf(nick));
+  if (!person) { notice(T.notHere(nick)); return false; }
+  return say(words, person);
+}
+
+function say(words, person) {
+  if (person && person.gone) { notice(T.hasLeft(person.nick)); return false; }
+  if (unreadMark) { unreadMark.remove(); unreadMark = null; }
+  words.trim().split("\n").forEach(line => {
+    pieces(literal(line, person)).forEach(piece => speak(piece, person));
+  });
+  toEnd();
+  return true;
+}
+
+// A line that begins with an at sign would go to one person, and an empty one to nobody. A
+// blank pattern of Braille in front makes both a text (protocol.md, section 6).
+const literal = (line, person) => (person ? /^\s*$/ : /^\s*([@＠]|$)/).test(line) ? "\u2800" + line : line;
+
+// A nick has no blanks.
+const nickFrom = name => Array.from(name.trim().replace(/\s+/g, "-")).slice(0, MAX_NICK).join("");
+
+// ---- Receiving ----
+
+let lines = [], draining = false;
+const said = []; // The newest public messages, to recognise what history repeats.
+let historyLeft = 0, replay = []; // History that is still to come, and what has come of it.
+let gapNotice = null;
+
+// A flood is shown in slices, so that the page answers keys in between.
+function receive(data) {
+  data.split("\n").forEach(line => { if (line) lines.push(line); });
+  if (document.hidden) drain(Infinity);
+  else if (!draining) { draining = true; setTimeout(drain, 0, BUDGET); }
+}
+
+function drain(budget) {
+  const until = performance.now() + budget;
+  const following = isAtEnd();
+  batch = document.createDocumentFragment();
+  let done = 0;
+  // A message that would be trimmed at once is not built.
+  while (done < lines.length && performance.now() < until) {
+    const unseen = following && lines.length - done > MAX_SHOWN;
+    hear(lines[done++], unseen);
+  }
+  lines.splice(0, done);
+  flush(following);
+  draining = lines.length > 0;
+  if (draining) setTimeout(drain, 0, document.hidden ? Infinity : BUDGET);
+}
+
+function hear(line, unseen) {
+  let found;
+  if ((found = /^FROM (\S+) \[(all|dm)\]: ([^]*)$/.exec(line))) heard(found[1], found[2] === "dm", found[3], unseen);
+  else if ((found = /^User (\S+) (joined\.|left the chat\.)$/.exec(line))) moved(found[1], found[2] === "joined.");
+  else if ((found = /^Connected users: (.*)$/.exec(line))) {
+    if (!listed) listed = new Map();
+    found[1].split(", ").forEach(nick => {
+      const known = people.get(keyOf(nick));
+      listed.set(keyOf(nick), known || { nick: nick });
+    });
+  } else if ((found = /^OK welcome (\S+)$/.exec(line))) {
+    settle("nick");
+    welcome(found[1]);
+  } else if ((found = /^History: (\d+)$/.exec(line))) {
+    historyLeft = +found[1];
+    replay = [];
+  } else if ((found = /^ERR (\S+)$/.exec(line))) refused(found[1]);
+  else if (line === "BYE") ended = true;
+}
+
+function heard(from, direct, words, unseen) {
+  if (!direct && historyLeft > 0) {
+    replay.push([from, words]);
+    if (--historyLeft === 0) recall();
+    return;
+  }
+  if (!direct) remember(from, words);
+  if (!direct && from === me) {
+    const item = settle("say");
+    if (item) { confirm(item); return; }
+  }
+  if (unseen && !direct && !mentionsMe(words)) { previous = null; return; }
+  message(from, from === "server" ? translate(words) : words, { own: from === me && !direct, direct: direct });
+}
+
+// The fixed lines of the server, in the reader's language.
+function translate(words) {
+  if (words === ENGLISH.stopping) return T.stopping;
+  return words.indexOf(ENGLISH.removed) === 0 ? T.removed + words.slice(ENGLISH.removed.length) : words;
+}
+
+function remember(from, words) {
+  said.push(from + "\n" + words);
+  if (said.length > 600) said.splice(0, 100);
+}
+
+// An own message has its echo: its place is where everybody has it.
+function confirm(item) {
+  item.li.classList.remove("waiting");
+  if (previous && previous.li === item.li) return;
+  const kind = kindOf(me, {});
+  item.li.classList.toggle("first", !previous || previous.kind !== kind);
+  previous = { kind: kind, at: Date.now(), li: item.li };
+  comings = null;
+  append(item.li);
+}
+
+function moved(nick, came) {
+  const key = keyOf(nick), before = people.get(key);
+  if (before) before.gone = true;
+  if (came) people.set(key, { nick: nick }); else people.delete(key);
+  showMove(nick, came);
+  showPeople();
+  if (!came && home && keyOf(home) === key) { wanted = home; send("NICK " + home, { kind: "nick" }); }
+}
+
+function welcome(nick) {
+  if (member && nick === me) return;
+  people.delete(keyOf(me));
+  me = nick;
+  people.set(keyOf(me), { nick: me });
+  if (keyOf(nick) === keyOf(home)) home = "";
+  if (!home) store("nick", nick);
+  if (member) { notice(T.youAre(nick)); showPeople(); return; }
+  member = true;
+  attempts = ghostTries = 0;
+  showState("");
+  $("door").hidden = true;
+  $("room").hidden = false;
+  send("WHO", { kind: "who" });
+  ask();
+  if (lostAt) {
+    if (home) notice(T.youAre(nick));
+    gapNotice = notice(T.gap);
+    lostAt = 0;
+  } else {
+    grow();
+    text.focus();
+  }
+  showPeople();
+}
+
+// Shows of the history what is not there yet.
+function recall() {
+  const all = replay.map(one => one[0] + "\n" + one[1]);
+  let known = Math.min(said.length, all.length);
+  while (known && said.slice(-known).some((one, at) => one !== all[at])) known--;
+  if (known && gapNotice) gapNotice.textContent = T.back;
+  gapNotice = null;
+  log.setAttribute("aria-busy", "true");
+  replay.slice(known).forEach(one => {
+    remember(one[0], one[1]);
+    message(one[0], one[1], { own: keyOf(one[0]) === keyOf(me), past: true });
+  });
+  replay = [];
+  log.removeAttribute("aria-busy");
+}
+
+function refused(code) {
+  const why = T[code] || code, item = unanswered.shift() || {};
+  if (member) {
+    if (item.li) fail(item, why);
+    else { if (item.kind === "nick") wanted = me; notice(why); }
+  } else if (code === "apelido_em_uso" && lostAt) {
+    outlastGhost();
+  } else {
+    if (code !== "apelido_em_uso" && code !== "invalid_nick") ended = true;
+    showDoor(why);
+  }
+}
+
+// The server has not noticed yet that the old connection is dead, so the nick is taken.
+function outlastGhost() {
+  const mine = socket, base = home || wanted;
+  showState(T.ghost);
+  const patient = ++ghostTries <= GHOST_TRIES;
+  setTimeout(() => {
+    if (mine !== socket) return;
+    if (!patient) {
+      home = base;
+      wanted = Array.from(base).slice(0, MAX_NICK - 2).join("") + (ghostTries - GHOST_TRIES + 1);
+    }
+    send("NICK " + wanted, { kind: "nick" });
+  }, patient ? GHOST_PAUSE : 0);
+}
+
+// ---- The connection ----
+
+function connect() {
+  clearTimeout(timer);
+  const mine = socket = new WebSocket("ws://" + location.host + "/room");
+  member = ended = false;
+  unanswered = [];
+  lines = [];
+  listed = null;
+  historyLeft = 0;
+  heardAt = askedAt = Date.now();
+  // Some browsers keep a socket that is dead and report nothing even when it is closed.
+  const gone = () => { if (mine === socket) lose(); };
+  timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, PATIENCE);
+  mine.onopen = () => { if (mine === socket) send("NICK " + wanted, { kind: "nick" }); };
+  mine.onerror = gone;
+  mine.onclose = () => { if (lines.length) drain(Infinity); gone(); };
+  mine.onmessage = event => {
+    if (mine !== socket) return;
+    heardAt = Date.now();
+    receive(event.data);
+  };
+}
+
+function lose() {
+  const before = socket;
+  socket = null;
+  member = false;
+  clearTimeout(timer);
+  try { before.close(); } catch (_) { /* It is closed already. */ }
+  unanswered.forEach(item => fail(item));
+  unanswered = [];
+  // Nothing is known of who has which nick when the connection comes back.
+  people.forEach(person => { person.gone = true; });
+  if (!$("door").hidden) { showDoor($("why").textContent || T.unreachable); return; }
+  if (!lostAt) lostAt = Date.now();
+  if (ended) { showState(T.ended, true); return; }
+  wanted = home || me || wanted;
+  ghostTries = 0;
+  showState(T.lost);
+  timer = setTimeout(connect, Math.min(500 * Math.pow(2, attempts++), 8000) * (0.7 + Math.random() * 0.6));
+}
+
+// Someone looks at the page again, or the network is back.
+function wake() {
+  if (document.hidden) return;
+  unread = 0;
+  showTitle();
+  if ($("room").hidden || ended) return;
+  if (!socket) connect(); else if (member) ask();
+}
+
+setInterval(() => {
+  if (!member) return;
+  const now = Date.now();
+  if (askedAt > heardAt && now - askedAt > PATIENCE) lose();
+  else if (now - Math.max(heardAt, askedAt) > SILENCE) ask();
+}, 2000);
+document.addEventListener("visibilitychange", wake);
+addEventListener("online", wake);
+addEventListener("pageshow", event => { if (event.persisted) wake(); });
+addEventListener("pagehide", () => { if (socket) socket.close(); });
