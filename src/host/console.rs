@@ -285,8 +285,11 @@ impl Console {
     pub fn invite(&self, invitation: Invitation, orders: bool) {
         let Invitation { listening, title, .. } = self.invitation.get_or_init(|| invitation);
         let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
-        self.print(&self::invitation(listening, title, orders, &self.texts.server));
+        let texts = &self.texts.server;
+        self.print(&self::invitation(listening, title, texts));
         self.show_page(None);
+        let notes = if orders { texts.notes_and_orders } else { texts.notes };
+        self.print(&format!("{notes}\n"));
     }
 
     /// Shows how to join with a browser: the page's address and its code. With an address,
@@ -529,12 +532,7 @@ fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> St
 
 /// What a person needs to join from another machine, or from this one if it is
 /// the only one that can.
-pub fn invitation(
-    listening: &[SocketAddr],
-    title: Option<&str>,
-    orders: bool,
-    texts: &texts::Server,
-) -> String {
+pub fn invitation(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
     let port = listening[0].port();
     let addresses = reachable(listening, &addresses_for_others());
     let join = match addresses.iter().all(IpAddr::is_loopback) {
@@ -544,7 +542,7 @@ pub fn invitation(
     let mut text = title.map(|title| by_name(title, texts)).unwrap_or_default();
     text += if addresses.is_empty() { texts.unreachable } else { join };
     text += "\n";
-    for address in addresses {
+    for &address in &addresses {
         let target = match (address, port) {
             (address, DEFAULT_PORT) => address.to_string(),
             (IpAddr::V4(address), port) => format!("{address}:{port}"),
@@ -552,8 +550,10 @@ pub fn invitation(
         };
         text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
     }
-    text += &format!("  {}\n", texts.then_type);
-    text + if orders { texts.notes_and_orders } else { texts.notes } + "\n"
+    if !addresses.is_empty() {
+        text += &format!("  {}\n", texts.then_type);
+    }
+    text
 }
 
 /// How to join by the name under which the server is announced.
@@ -631,9 +631,8 @@ mod tests {
 
     #[test]
     fn invitation_names_another_port() {
-        let text = |socket: &str| {
-            invitation(&[socket.parse().unwrap()], None, false, &texts::ENGLISH.server)
-        };
+        let text =
+            |socket: &str| invitation(&[socket.parse().unwrap()], None, &texts::ENGLISH.server);
         assert!(
             text("127.0.0.1:9000").contains("  minichat connect 127.0.0.1\n  nc 127.0.0.1 9000\n")
         );
