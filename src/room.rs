@@ -4,6 +4,7 @@
 //! waits. It does not know what a socket or a clock is, so a test can put a
 //! thousand people in it and live through an evening in a millisecond.
 
+mod budget;
 mod feed;
 mod lag;
 mod reader;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+pub use budget::{ByteBucket, LineBucket, Sender, Talkers};
 pub use feed::{Followed, FollowerId, MAX_ALL_NOTES, MAX_NOTES};
 pub use reader::Reading;
 
@@ -149,6 +151,15 @@ pub enum Change {
     Left(Nick),
     /// The member has taken another nick: the old one and the new one.
     Renamed(Nick, Nick),
+}
+
+/// What became of a line that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It was taken.
+    Done,
+    /// It was not taken, because a reader lags. Offer it again later.
+    Later,
 }
 
 /// One entry of the transcript, and what it changes.

@@ -3,7 +3,6 @@
 //! Each connection is one task of a worker. A worker is a thread, of which there is one for
 //! each core. All tasks share the hub, with the room in it.
 
-mod budget;
 mod connection;
 mod delivery;
 mod handovers;

@@ -18,7 +18,7 @@ mod telnet;
 pub use command::Command;
 pub use event::{Event, Refusal, Scope};
 pub use foreign::ForeignWatch;
-pub use framing::{LineBuffer, TooLong};
+pub use framing::{LineBuffer, Offered, TooLong};
 pub use literal::literal;
 pub use nick::Nick;
 pub use pieces::pieces;

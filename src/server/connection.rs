@@ -54,7 +54,7 @@ pub async fn serve(
     let connection = hub.admit(address, origin);
     let stream = stream;
     let session = hub.enter(&connection, stream.transport());
-    let inbox = Inbox::new(connection.origin, limits);
+    let inbox = Inbox::new(connection.origin, limits, hub.lock().now);
     let serving = converse(hub, session.id, &stream, inbox, deadline);
     // However it ends, it ends for this client alone.
     let ended = AssertUnwindSafe(serving).catch_unwind().await;

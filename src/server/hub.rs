@@ -9,19 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use async_channel::Sender;
+use async_channel as channel;
 
 use crate::room::{
-    Change, EvictReason, Eviction, Followed, FollowerId, MemberChange, Room, Rules, SessionId,
+    ByteBucket, Change, EvictReason, Eviction, Followed, FollowerId, Heard, MemberChange, Room,
+    Rules, Sender, SessionId, Talkers,
 };
-use crate::server::budget::{ByteBucket, Talkers};
 use crate::server::delivery::{Batch, Peer, Peers, Pending, Sends};
 use crate::server::handovers::Handovers;
 use crate::server::mutes::{Mutes, Suspect};
 use crate::server::origin::{Origin, Origins};
 use crate::server::transport::Transport;
-use crate::wire::{Nick, Refusal, TooLong};
+use crate::wire::{MAX_COMMAND, Nick, Refusal, TooLong};
 
+/// The bytes that an event has around its nick and text, beyond those of the command.
+const EVENT_OVERHEAD: usize = 10;
+/// The cost of a guest that joins and will leave, in bytes: two lines with the longest nick.
+const JOIN_COST: usize = 300;
 /// How many connections there may be for a moment beyond the capacity: those that are
 /// refused, or about to be gone.
 const SPARE: usize = 16;
@@ -38,9 +42,9 @@ pub struct Hub {
     state: Mutex<State>,
     opened: Instant,
     /// Where reports go. A console that cannot keep up misses some.
-    reports: Sender<Report>,
+    reports: channel::Sender<Report>,
     /// Where the number of members goes when it changes; the last one counts.
-    users: Sender<usize>,
+    users: channel::Sender<usize>,
 }
 
 /// The room, and what it does not know about its sessions: where they are.
@@ -193,8 +197,8 @@ impl Hub {
     pub fn new(
         rules: Rules,
         capacities: Capacities,
-        reports: Sender<Report>,
-        users: Sender<usize>,
+        reports: channel::Sender<Report>,
+        users: channel::Sender<usize>,
     ) -> Hub {
         let state = State {
             room: Room::new(rules),
@@ -222,7 +226,7 @@ impl Hub {
     /// guard is dropped. None is the origin of this machine, which has no limit.
     pub fn admit(&self, address: SocketAddr, origin: Option<Origin>) -> ConnectionGuard<'_> {
         let mut access = self.lock();
-        let now = Instant::now();
+        let now = access.now;
         access.connections += 1;
         let count = access.counts.entry(origin);
         let count =
@@ -366,47 +370,53 @@ impl Drop for SessionGuard<'_> {
     }
 }
 
-/// What has to know of newcomers from one origin.
-pub struct Newcomers<'a> {
-    mutes: &'a mut Mutes,
-    suspects: &'a mut Vec<Suspect>,
-    origin: Option<Origin>,
-}
-
-impl Newcomers<'_> {
-    /// Lets the room hear a line. A muted person that comes back with it is muted before the
-    /// next line.
+impl State {
+    /// Offers a line to the room. It is not taken while a reader lags and the sender has used
+    /// up its share. The guests of one origin have one share together.
     pub fn hear(
         &mut self,
-        room: &mut Room,
         id: SessionId,
+        origin: Option<Origin>,
         line: Result<&[u8], TooLong>,
+        sender: &mut Sender,
         now: Duration,
-    ) {
-        let was_member = room.is_member(id);
+    ) -> Heard {
+        let room = &mut self.room;
+        let length = line.map_or(MAX_COMMAND, <[u8]>::len);
+        let nick = room.nick(id).map(|nick| nick.as_str().len());
+        let (bucket, cost) = match nick {
+            Some(nick) => (&mut sender.bytes, length + nick + EVENT_OVERHEAD),
+            // Else a short nick would always be before a long one.
+            None => {
+                let count = self.counts.get_mut(&origin).expect("a connection is counted");
+                (&mut count.bucket, JOIN_COST)
+            }
+        };
+        let senders = self.talkers.number();
+        if bucket.is_spent(cost, senders, now)
+            && (room.must_wait(now) || room.must_wait_for_reader(id, now))
+        {
+            return Heard::Later;
+        }
+        let before = room.spoken();
         room.hear(id, line, now);
-        if !was_member
-            && let Some(nick) = room.nick(id)
-            && let Some(suspect) = self.mutes.joined(id, nick, self.origin)
+        let said = (room.spoken() - before) as usize;
+        if nick.is_some() {
+            bucket.spend(length.max(said), senders, now);
+            self.talkers.count(&mut sender.second, now.as_secs());
+            return Heard::Done;
+        }
+        bucket.spend(2 * said, senders, now);
+        // A muted person that comes back with this line is muted before the next.
+        if let Some(nick) = room.nick(id)
+            && let Some(suspect) = self.mutes.joined(id, nick, origin)
         {
             if suspect.certain {
                 room.mute(id, true);
             }
             self.suspects.push(suspect);
         }
-    }
-}
-
-impl State {
-    /// The room, the bucket of an origin's guests, the number of talkers, and what has to
-    /// know of newcomers.
-    pub fn for_input(
-        &mut self,
-        origin: Option<Origin>,
-    ) -> (&mut Room, &mut ByteBucket, &mut Talkers, Newcomers<'_>) {
-        let count = self.counts.get_mut(&origin).expect("a connection is counted");
-        let newcomers = Newcomers { mutes: &mut self.mutes, suspects: &mut self.suspects, origin };
-        (&mut self.room, &mut count.bucket, &mut self.talkers, newcomers)
+        Heard::Done
     }
 
     /// The address of a session.

@@ -9,19 +9,16 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use memchr::memchr;
-
-use crate::room::SessionId;
+use crate::room::{Heard, LineBucket, Sender, SessionId};
 use crate::server::Limits;
-use crate::server::budget::{ByteBucket, LineBucket};
 use crate::server::delivery::{Pending, Sends};
 use crate::server::hub::Hub;
 use crate::server::origin::Origin;
 use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::wire::{
-    ForeignWatch, LineBuffer, MAX_COMMAND, NO_TIMING_MARK, Refusal, Telnet, TooLong,
+    ForeignWatch, LineBuffer, MAX_COMMAND, NO_TIMING_MARK, Offered, Refusal, Telnet, TooLong,
 };
 
 /// How many bytes are read at a time. All of them are one turn at the room.
@@ -32,10 +29,6 @@ const READ_THROTTLED: usize = 16 << 10;
 const READ_OF_GUEST: usize = MAX_COMMAND;
 /// How many lines are heard in one turn. Thousands of short ones would delay the others.
 const MAX_LINES: usize = 256;
-/// The bytes that an event has around its nick and text, beyond those of the command.
-const EVENT_OVERHEAD: usize = 10;
-/// The cost of a guest that joins and will leave, in bytes: two lines with the longest nick.
-const JOIN_COST: usize = 300;
 /// The slot in which lines wait while a reader lags. All senders go on at the same moments,
 /// so that their lines share a send.
 const HOLD: Duration = Duration::from_millis(5);
@@ -69,17 +62,16 @@ pub struct Inbox<'a> {
     heard: bool,
     /// Until when its next line waits.
     wait: Option<Sleep<'a>>,
-    /// What it may say while a reader lags.
-    bytes: ByteBucket,
-    /// The second in which it last talked.
-    spoke: Option<u64>,
+    sender: Sender,
+    /// How many bytes at the front of the backlog were already searched for another protocol.
+    watched: usize,
     /// The readers that have yet to receive its lines.
     pending: Pending,
 }
 
 impl<'a> Inbox<'a> {
-    /// The input of a new client.
-    pub fn new(origin: Option<Origin>, limits: &'a Limits) -> Inbox<'a> {
+    /// The input of a client that comes now.
+    pub fn new(origin: Option<Origin>, limits: &'a Limits, now: Duration) -> Inbox<'a> {
         Inbox {
             limits,
             origin,
@@ -93,8 +85,8 @@ impl<'a> Inbox<'a> {
             full: false,
             heard: false,
             wait: None,
-            bytes: ByteBucket::new(Instant::now()),
-            spoke: None,
+            sender: Sender::new(now),
+            watched: 0,
             pending: Pending::default(),
         }
     }
@@ -136,7 +128,13 @@ impl<'a> Inbox<'a> {
             ready!(Pin::new(timer).poll(cx));
             self.wait = None;
         }
-        if self.backlog.is_empty() { stream.poll_readable(cx) } else { Poll::Ready(()) }
+        if self.has_backlog() { Poll::Ready(()) } else { stream.poll_readable(cx) }
+    }
+
+    /// Whether something was received and not heard yet. The line buffer holds a line that
+    /// came in pieces, and that the room did not take.
+    fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty() || self.lines.holds_line()
     }
 
     /// Hears what is there. Returns whether it is so much that there must be more.
@@ -145,7 +143,7 @@ impl<'a> Inbox<'a> {
     /// If the connection is gone.
     pub fn receive(&mut self, hub: &Hub, id: SessionId, stream: &Stream<'a>) -> io::Result<bool> {
         self.heard = true;
-        if !self.backlog.is_empty() {
+        if self.has_backlog() {
             let backlog = mem::take(&mut self.backlog);
             return Ok(self.hear(hub, id, stream.reactor(), &backlog));
         }
@@ -184,61 +182,48 @@ impl<'a> Inbox<'a> {
         let mut heard = 0;
         let mut access = hub.lock();
         let now = access.now;
-        let moment = Instant::now();
-        let (room, guests, talkers, mut newcomers) = access.for_input(self.origin);
         while heard < MAX_LINES {
-            self.full = !room.accepts_input(id);
-            self.wait = self.rate.wait(moment).map(|time| reactor.sleep_until(time));
+            self.full = !access.room.accepts_input(id);
+            self.wait = self.rate.wait(now).map(|time| reactor.sleep(time));
             if self.full || self.wait.is_some() {
                 break;
             }
-            let nick = room.nick(id).map(|nick| nick.as_str().len());
-            let bucket = if nick.is_some() { &mut self.bytes } else { &mut *guests };
-            let cost = |length| match nick {
-                Some(nick) => length + nick + EVENT_OVERHEAD,
-                None => JOIN_COST, // Else a short nick would always be before a long one.
-            };
-            if !bucket.is_even(moment)
-                && let Some(end) = memchr(b'\n', bytes)
-                && bucket.is_spent(cost(self.lines.pending() + end), talkers.number(), moment)
-                && (room.must_wait(now) || room.must_wait_for_reader(id, now))
-            {
-                let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
-                self.wait = Some(reactor.sleep_until(moment + HOLD - late));
-                break;
+            if access.room.is_member(id) {
+                self.foreign = None;
             }
             let before = bytes;
-            let line = self.lines.next_line(&mut bytes);
-            if nick.is_some() {
-                self.foreign = None;
-            } else if let Some(watch) = &mut self.foreign
-                && watch.detects(&before[..before.len() - bytes.len()])
-            {
-                if line == Some(Err(TooLong)) {
-                    room.hear(id, Err(TooLong), now); // Said first, as for a line in pieces.
+            let offered = self.lines.peek(&mut bytes);
+            if let Some(watch) = &mut self.foreign {
+                let rest = offered.as_ref().map_or(0, |offered| offered.rest);
+                let new = &before[mem::take(&mut self.watched)..before.len() - bytes.len() + rest];
+                if watch.detects(new) {
+                    if let Some(Offered { line: Err(TooLong), .. }) = offered {
+                        // Answered first, as for a line in pieces.
+                        access.room.hear(id, Err(TooLong), now);
+                    }
+                    // Nothing behind it is obeyed: a web page may have written that.
+                    access.room.refuse(id, Refusal::UnknownCommand);
+                    self.closed = true;
+                    bytes = &[];
+                    break;
                 }
-                // Nothing behind it is obeyed: a web page may have written that.
-                room.refuse(id, Refusal::UnknownCommand);
-                self.closed = true;
-                bytes = &[];
-                break;
             }
-            let Some(line) = line else { break };
+            let Some(Offered { line, rest }) = offered else { break };
             // In the worst of moments: the room is locked, and the buffers are borrowed.
             let panics = self.limits.panic_at.as_ref().is_some_and(|at| line == Ok(&**at));
             assert!(!panics, "the test wants that");
-            let (length, before) = (line.map_or(MAX_COMMAND, <[u8]>::len), room.spoken());
-            newcomers.hear(room, id, line, now);
-            let told = (room.spoken() - before) as usize;
-            let said = if nick.is_some() { length.max(told) } else { 2 * told };
-            bucket.spend(said, talkers.number(), moment);
-            if nick.is_some() {
-                talkers.count(&mut self.spoke, now.as_secs());
+            if access.hear(id, self.origin, line, &mut self.sender, now) == Heard::Later {
+                self.watched = rest;
+                let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
+                self.wait = Some(reactor.sleep(HOLD - late));
+                break;
             }
-            self.rate.count(moment);
+            self.lines.advance();
+            bytes = &bytes[rest..];
+            self.rate.count(now);
             heard += 1;
         }
-        self.member = room.is_member(id);
+        self.member = access.room.is_member(id);
         self.pending = access.defer_wakeups(id);
         drop(access);
         self.backlog = bytes.to_vec();

@@ -12,10 +12,31 @@ pub struct LineBuffer {
     limit: usize,
     /// The beginning of a line whose end has not arrived.
     partial: Vec<u8>,
-    /// `partial` is a whole line that was handed out, and is over.
-    lent: bool,
+    /// A line that was offered, and of which nothing is left in the input.
+    held: Held,
     /// The line being received is already too long: it is dropped to its end.
     skipping: bool,
+}
+
+/// A line that was offered, and of which nothing is left in the input.
+#[derive(Debug, Default)]
+enum Held {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// All of `partial` is the line.
+    Partial,
+    /// The line was too long.
+    TooLong,
+}
+
+/// A line that is offered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Offered<'a> {
+    /// The line without its end.
+    pub line: Result<&'a [u8], TooLong>,
+    /// How many bytes at the front of the input belong to it. Take them with the line.
+    pub rest: usize,
 }
 
 /// A line that went on beyond the limit, and was dropped up to its end.
@@ -31,12 +52,7 @@ impl fmt::Display for TooLong {
 impl LineBuffer {
     /// A buffer for lines of at most `limit` bytes, their end included.
     pub fn new(limit: usize) -> LineBuffer {
-        LineBuffer { limit, partial: Vec::new(), lent: false, skipping: false }
-    }
-
-    /// How many bytes of a line have arrived, whose end has not.
-    pub fn pending(&self) -> usize {
-        if self.lent { 0 } else { self.partial.len() }
+        LineBuffer { limit, partial: Vec::new(), held: Held::Nothing, skipping: false }
     }
 
     /// Takes the next whole line off the front of `input`, without its line
@@ -50,9 +66,22 @@ impl LineBuffer {
         &'a mut self,
         input: &mut &'b [u8],
     ) -> Option<Result<&'a [u8], TooLong>> {
-        if self.lent {
-            self.lent = false;
-            self.partial = Vec::new();
+        self.advance();
+        let Offered { line, rest } = self.peek(input)?;
+        // A line that is lent out of the buffer is dropped by the next call.
+        *input = &input[rest..];
+        Some(line)
+    }
+
+    /// Offers the next line like [`next_line`](LineBuffer::next_line), but does not take it:
+    /// the same line is offered again until [`advance`](LineBuffer::advance). Bytes of
+    /// `input` that belong to no line yet are taken.
+    pub fn peek<'a, 'b: 'a>(&'a mut self, input: &mut &'b [u8]) -> Option<Offered<'a>> {
+        let offered = |line| Some(Offered { line, rest: 0 });
+        match self.held {
+            Held::Nothing => (),
+            Held::Partial => return offered(Ok(without_return(&self.partial))),
+            Held::TooLong => return offered(Err(TooLong)),
         }
         loop {
             let Some(at) = memchr(b'\n', input) else {
@@ -63,27 +92,42 @@ impl LineBuffer {
                 if self.partial.len() + rest.len() >= self.limit {
                     self.skipping = true;
                     self.partial = Vec::new();
-                    return Some(Err(TooLong));
+                    self.held = Held::TooLong;
+                    return offered(Err(TooLong));
                 }
                 self.partial.extend_from_slice(rest);
                 return None;
             };
             let piece = &input[..at];
+            if !self.skipping && self.partial.is_empty() && at < self.limit {
+                return Some(Offered { line: Ok(without_return(piece)), rest: at + 1 });
+            }
             *input = &input[at + 1..];
             if self.skipping {
                 self.skipping = false;
                 continue;
             }
-            if self.partial.len() + piece.len() + 1 > self.limit {
+            if self.partial.len() + at + 1 > self.limit {
                 self.partial = Vec::new();
-                return Some(Err(TooLong));
-            }
-            if self.partial.is_empty() {
-                return Some(Ok(without_return(piece)));
+                self.held = Held::TooLong;
+                return offered(Err(TooLong));
             }
             self.partial.extend_from_slice(piece);
-            self.lent = true;
-            return Some(Ok(without_return(&self.partial)));
+            self.held = Held::Partial;
+            return offered(Ok(without_return(&self.partial)));
+        }
+    }
+
+    /// Whether a line was offered and not taken, of which nothing is left in the input.
+    pub fn holds_line(&self) -> bool {
+        !matches!(self.held, Held::Nothing)
+    }
+
+    /// Takes the line that was offered last. Its [rest](Offered::rest) is for the caller to
+    /// take off the input.
+    pub fn advance(&mut self) {
+        if let Held::Partial = std::mem::take(&mut self.held) {
+            self.partial = Vec::new();
         }
     }
 }
@@ -158,5 +202,26 @@ mod tests {
         let mut piece = &b"\n"[..];
         while buffer.next_line(&mut piece).is_some() {}
         assert_eq!(buffer.partial.capacity(), 0);
+    }
+
+    #[test]
+    fn line_is_offered_until_it_is_taken() {
+        let mut buffer = LineBuffer::new(8);
+        let mut taken = Vec::new();
+        for mut piece in [b"one\ntw".as_slice(), b"o\nmuch too long", b" a line\r\nend\r\n"] {
+            while let Some(Offered { line, .. }) = buffer.peek(&mut piece) {
+                let line = line.map(<[u8]>::to_vec);
+                let Some(again) = buffer.peek(&mut piece) else { panic!("it is gone") };
+                assert_eq!(again.line.map(<[u8]>::to_vec), line);
+                let rest = again.rest;
+                assert_eq!(buffer.holds_line(), rest == 0);
+                buffer.advance();
+                assert!(!buffer.holds_line());
+                piece = &piece[rest..];
+                taken.push(line.map(|line| String::from_utf8(line).unwrap()));
+            }
+        }
+        let ok = |text: &str| Ok(text.to_string());
+        assert_eq!(taken, [ok("one"), ok("two"), Err(TooLong), ok("end")]);
     }
 }

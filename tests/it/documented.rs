@@ -423,7 +423,7 @@ const LIMITS: [Limit; 22] = [
     (
         "talk",
         "50 lines/s, burst of 200",
-        &[("config", "rate: 50,"), ("server/budget", "BURST: u32 = 200;")],
+        &[("config", "rate: 50,"), ("room/budget", "BURST: u32 = 200;")],
     ),
     (
         "the others",
@@ -433,9 +433,9 @@ const LIMITS: [Limit; 22] = [
          is 256 to 896 KiB behind, or 8 MiB of private lines wait; \
          one who leaves is waited for, too, for 30 s at most",
         &[
-            ("server/budget", "CALM: u64 = 256 << 10;"),
-            ("server/budget", "COMPANY: [usize; 2] = [64, 256];"),
-            ("server/budget", "SAVINGS: Duration = Duration::from_secs(1);"),
+            ("room/budget", "CALM: u64 = 256 << 10;"),
+            ("room/budget", "COMPANY: [usize; 2] = [64, 256];"),
+            ("room/budget", "SAVINGS: Duration = Duration::from_secs(1);"),
             ("room/lag", "SOFT_LAG: usize = 256 << 10;"),
             ("room/lag", "HARD_LAG: usize = (1 << 20) - (128 << 10);"),
             ("room/lag", " GRACE: Duration = Duration::from_secs(1);"),

@@ -62,9 +62,10 @@ impl TestHub {
         let address = SocketAddr::new(address.parse().unwrap(), 50412);
         let own = ["192.168.1.2", "fd77::2"].map(|ip| ip.parse().unwrap());
         let origin = Origin::of(address.ip(), &own);
-        let mut client = self.enters_as(address, origin, &self.transport());
-        std::mem::forget(client.session.take());
-        client.id
+        let client = self.enters_as(address, origin, &self.transport());
+        let id = client.id;
+        mem::forget(client);
+        id
     }
 
     pub fn leaves(&self, id: SessionId) {
@@ -102,8 +103,8 @@ impl TestHub {
         let mut access = self.hub.lock();
         let now = access.now;
         let origin = access.peers.get(id).and_then(|peer| peer.origin);
-        let State { room, mutes, suspects, .. } = &mut *access;
-        Newcomers { mutes, suspects, origin }.hear(room, id, Ok(line.as_bytes()), now);
+        let heard = access.hear(id, origin, Ok(line.as_bytes()), &mut Sender::new(now), now);
+        assert_eq!(heard, Heard::Done);
     }
 
     /// Says something, and leaves it to the caller to deliver it.
@@ -269,4 +270,29 @@ fn follower_is_woken_by_each_public_line() {
     }
     let expected = "FROM ana [all]: one\nFROM ana [all]: two\nFROM ana [all]: two\n";
     assert_eq!(String::from_utf8(read).unwrap(), expected);
+}
+
+#[test]
+fn line_waits_while_a_reader_lags() {
+    let server = TestHub::open(usize::MAX);
+    let [ana, joao] = server.members();
+    let line = format!("MSG {}", "x".repeat(1000));
+    let mut sender = Sender::new(Duration::ZERO);
+    let mut offer = || {
+        let mut access = server.hub.lock();
+        let (now, origin) = (access.now, Origin::of([10, 0, 0, 1].into(), &[]));
+        access.hear(ana.id, origin, Ok(line.as_bytes()), &mut sender, now)
+    };
+    let mut said = 0;
+    while offer() == Heard::Done {
+        said += 1;
+        server.reads(ana.id);
+    }
+    assert!((250..1000).contains(&said), "{said} lines are said");
+    let read = server.reads(joao.id);
+    assert_eq!(read.matches(" [all]: x").count(), said, "the line that waits is not said");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while offer() == Heard::Later {
+        assert!(Instant::now() < deadline, "it waits on though joao has read all");
+    }
 }
