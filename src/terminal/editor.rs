@@ -21,7 +21,7 @@ use crate::terminal::burst::Burst;
 use crate::terminal::calls::{self, Calls};
 use crate::terminal::completion::{Command, Words};
 use crate::terminal::keys::{Decoder, Input};
-use crate::terminal::layout::harmless;
+use crate::terminal::layout::{Size, harmless};
 use crate::terminal::line::{Deed, Line, Prompt};
 use crate::terminal::painting::{Change, Painting, at_once};
 use crate::terminal::system::{self, Keyboard, News, Tty, Waker};
@@ -37,8 +37,11 @@ const MAX_PENDING: usize = 64 << 10;
 /// How many bytes are shown at a time. A key is answered in between.
 const CHUNK: usize = 16 << 10;
 /// How long a terminal may know of a new size before we do. What was painted within this
-/// may have been cut.
+/// may have been cut; and a window that is being resized has its size when that stays the
+/// same for this long.
 const SETTLED: Duration = Duration::from_millis(300);
+/// How long a window may go on being resized until something is painted.
+const RESIZING: Duration = Duration::from_secs(1);
 /// What follows bytes that are no text within this is left out with them.
 const GARBLED: Duration = Duration::from_millis(50);
 /// A job that goes on is continued by a signal, which is told within this.
@@ -119,6 +122,10 @@ struct State {
     broken: Option<io::ErrorKind>,
     /// When the line was last painted.
     painted: Instant,
+    /// How wide the window was when that was last looked at.
+    columns: usize,
+    /// When the window began to be resized, and when its size last changed.
+    resized: Option<(Instant, Instant)>,
     /// What a signal asks for.
     news: Option<News>,
 }
@@ -161,6 +168,8 @@ impl Editor {
             dirty: false,
             broken: None,
             painted: Instant::now(),
+            columns: system::size().columns,
+            resized: None,
             news: None,
         };
         let shared = Arc::new(Shared {
@@ -245,6 +254,7 @@ impl Editor {
         state = shared.wait_until(deadline, state, shown);
         state.phase = Phase::Closing;
         shared.changed.notify_all();
+        shared.waker.wake();
         // What is still being written is on its way.
         let moment = deadline.max(Instant::now() + LAST_WORD);
         state = shared.wait_until(moment, state, |state| !state.writing);
@@ -330,6 +340,10 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
+    fn with<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// Changes something that is to be seen.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
@@ -348,7 +362,13 @@ impl Shared {
                 state = self.wait(state);
                 continue;
             }
-            state.render(self.reflows, &mut out);
+            let size = system::size();
+            if let Some(pause) = state.pause(size.columns, self.reflows) {
+                let waited = self.changed.wait_timeout(state, pause);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            state.render(size, self.reflows, &mut out);
             if out.is_empty() {
                 continue;
             }
@@ -371,7 +391,10 @@ impl Shared {
         let mut burst = Burst { waited: true, ..Burst::default() };
         loop {
             self.obey_signals();
-            let open = self.lock().line.is_open();
+            let (open, over) = self.with(|state| (state.line.is_open(), !state.is_painted()));
+            if over {
+                return; // What is typed now is for whoever comes next.
+            }
             if open && !inputs.is_empty() {
                 self.take(&mut inputs, burst);
                 continue;
@@ -517,16 +540,31 @@ impl State {
         self.dirty || !self.pending.is_empty()
     }
 
+    /// How long to wait until a window that is being resized has its size. A terminal that
+    /// wraps its rows anew does so from what was painted before all of the changes.
+    fn pause(&mut self, columns: usize, reflows: bool) -> Option<Duration> {
+        let now = Instant::now();
+        if columns != self.columns {
+            self.columns = columns;
+            self.resized = Some((self.resized.map_or(now, |(first, _)| first), now));
+        }
+        let (first, last) = self.resized?;
+        let matters = reflows && self.phase == Phase::Open && self.painting.wraps_at(columns);
+        let end = (last + SETTLED).min(first + RESIZING);
+        end.checked_duration_since(now).filter(|left| matters && !left.is_zero())
+    }
+
     /// What is to be sent to the terminal now.
-    fn render(&mut self, reflows: bool, out: &mut String) {
+    fn render(&mut self, size: Size, reflows: bool, out: &mut String) {
         self.dirty = false;
         if self.line.is_open() && !mem::replace(&mut self.begun, true) {
             *out += BEGIN;
         }
         *out += &mem::take(&mut self.aside);
-        let size = system::size();
-        let reflows = reflows && self.painted.elapsed() > SETTLED;
-        self.painting.resized(Change { columns: size.columns, reflows });
+        let calm = self.resized.take().is_some_and(|(first, last)| {
+            first.saturating_duration_since(self.painted) > SETTLED && last.elapsed() >= SETTLED
+        });
+        self.painting.resized(Change { columns: size.columns, reflows, calm });
         let view = self.line.view(size);
         let before = out.len();
         if self.pending.is_empty() {

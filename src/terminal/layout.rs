@@ -85,7 +85,7 @@ impl Piece {
             text.insert(0, '◌'); // A mark needs something to stand on.
             most += 1;
         }
-        let least = text.chars().next().map_or(0, least_of);
+        let least = least_of(&text);
         Piece { text, style, most, least }
     }
 
@@ -284,14 +284,17 @@ fn most_of(c: char) -> usize {
     }
 }
 
-/// How many columns a terminal takes, at least, for what begins with a character.
-fn least_of(c: char) -> usize {
-    match c {
+/// How many columns a terminal takes, at least, for a character as people see it. This is
+/// for terminals that are known.
+fn least_of(text: &str) -> usize {
+    let Some(first) = text.chars().next() else { return 0 };
+    match first {
         ' '..='~' => 1,
-        '\u{A1}'..='\u{2FF}' | '\u{370}'..='\u{482}' | '\u{48A}'..='\u{52F}' => 1,
-        '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{4E00}'..='\u{9FFF}' => 1,
-        '\u{AC00}'..='\u{D7A3}' => 1,
-        _ => 0,
+        // Kana, Chinese and Korean are wide, unless they are half of it.
+        '\u{3041}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => 2,
+        // Emoji that all terminals know.
+        '\u{1F300}'..='\u{1F64F}' => 1,
+        _ => (first.is_alphabetic() && first.width() > Some(0)).into(),
     }
 }
 

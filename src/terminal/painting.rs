@@ -32,43 +32,45 @@ pub struct Painting {
 /// Where the cursor is in a window that has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Moved {
-    columns: usize,
     /// How many rows are above it, at least.
     above: usize,
-    /// Some change came too soon to know more than that.
-    unsure: bool,
+    /// The row above those may go on in the first of them.
+    gap: bool,
 }
 
 /// What is known of a terminal whose window has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     pub columns: usize,
-    /// The terminal wraps its rows anew, and what is painted came long before.
+    /// The terminal wraps its rows anew.
     pub reflows: bool,
+    /// Nothing was painted for some time before the change, and nothing has changed since.
+    pub calm: bool,
 }
 
 impl Painting {
     /// Takes note of the width of the screen.
     ///
     /// A terminal that wraps its rows anew has moved the cursor down. By how much is only
-    /// known if it counts columns as expected, so that the least is assumed: a row of the
-    /// prompt may be left over, but no message is taken for one.
-    pub fn resized(&mut self, change: Change) {
-        let last = self.moved.map_or(self.columns, |moved| moved.columns);
-        if self.rows.is_empty() || change.columns == last {
+    /// known if it counts columns as expected, and has this width at this moment. If not,
+    /// some rows of the prompt are left over, but no message is taken for one.
+    pub fn resized(&mut self, Change { columns, reflows, calm }: Change) {
+        if columns == self.columns || self.rows.is_empty() {
             return;
         }
-        let unsure = !change.reflows || self.moved.is_some_and(|moved| moved.unsure);
-        let columns = change.columns;
-        let above = match unsure || columns >= self.columns {
-            true => self.cursor.0,
-            false => self.rows_above(columns.max(1)),
-        };
-        self.moved = Some(Moved { columns, above, unsure });
+        let wraps = reflows && self.wraps_at(columns);
+        let above = if wraps && calm { self.rows_above(columns) } else { self.cursor.0 };
+        self.moved = Some(Moved { above, gap: wraps && !calm });
+    }
+
+    /// Whether a terminal that wraps its rows anew has moved the cursor down.
+    pub fn wraps_at(&self, columns: usize) -> bool {
+        !self.rows.is_empty() && columns < self.columns && self.rows_above(columns) > self.cursor.0
     }
 
     /// How many rows are above the cursor, at least, where all are wrapped anew.
     fn rows_above(&self, columns: usize) -> usize {
+        let columns = columns.max(1);
         let least = |pieces: &[Piece]| pieces.iter().map(|piece| piece.least).sum::<usize>();
         let (row, piece) = self.cursor;
         let above = self.rows[..row].iter().map(|row| least(row).div_ceil(columns).max(1));
@@ -138,8 +140,12 @@ impl Painting {
         if self.rows.is_empty() {
             return;
         }
-        up(self.moved.map_or(self.cursor.0, |moved| moved.above), out);
+        let Moved { above, gap } = self.moved.unwrap_or(Moved { above: self.cursor.0, gap: false });
+        up(above, out);
         *out += "\r\x1b[J";
+        if gap {
+            out.push('\n'); // What is left over does not go on in what comes now.
+        }
         self.forget();
     }
 

@@ -36,7 +36,7 @@ impl Seat {
 
     fn show(&mut self, text: &str, settled: bool) {
         let mut out = String::new();
-        let change = Change { columns: self.columns, reflows: self.reflows && settled };
+        let change = Change { columns: self.columns, reflows: self.reflows, calm: settled };
         self.painting.resized(change);
         let view = self.line.view(Size { columns: self.columns, rows: HEIGHT });
         if text.is_empty() {
