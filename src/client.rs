@@ -30,13 +30,16 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor, Timer};
 
 use crate::config::{Connect, Format, Target};
+use crate::discovery;
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::invitation;
 use crate::logfile::LogFile;
 use crate::screen::{self, Stream};
 use crate::stdio::Piece;
 use crate::terminal::{LAST_LINES, Prompt};
 use crate::texts::Texts;
+use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
 use burst::Input;
@@ -855,6 +858,7 @@ impl<'a> Conversation<'a> {
                     self.desk.ask(&(self.texts.client.nickname)(&proposal), &draft);
                 }
                 Act::Prompt(nick) => self.set_prompt(&nick),
+                Act::Invite => self.invite(),
                 // The line is painted anew below it.
                 Act::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
                 Act::End if self.lost || !self.unsent.is_empty() => {
@@ -886,6 +890,42 @@ impl<'a> Conversation<'a> {
                 self.unprinted.extend_from_slice(paint(painter, text).as_bytes());
             }
             _ => self.desk.remark(&format!("* {text}")),
+        }
+    }
+
+    /// Shows how others join this server, and the code of its page on a screen for that.
+    fn invite(&mut self) {
+        let texts = &self.texts.server;
+        let address = self.address.filter(|address| !address.ip().is_loopback());
+        let named = address.into_iter().chain(self.place.addresses.iter().copied());
+        let ip = discovery::best_for_others(named.map(|address| address.ip()));
+        let port = self.address.map_or(DEFAULT_PORT, |address| address.port());
+        let mut words = String::new();
+        if let Some(title) = &self.place.title {
+            words += &invitation::by_name(title, texts);
+        }
+        if let Some(ip) = ip {
+            words += &invitation::by_address(&[ip], port, texts);
+        }
+        let mut code = Vec::new();
+        match (ip, self.place.web) {
+            (Some(ip), Some(web)) => {
+                let url = web::url(SocketAddr::new(ip, web.get()));
+                let (open, rows) = invitation::by_page(&url, !ip.is_loopback(), texts);
+                words += &open;
+                code = rows;
+            }
+            (_, None) if self.place.title.is_some() => words += texts.no_page_here,
+            // Only a server that was found by its name tells of a page.
+            _ => (),
+        }
+        for line in words.lines() {
+            self.tell(Painter::paint_note, line);
+        }
+        if self.painter.is_some() && self.desk.editor.is_some() {
+            for row in code {
+                self.unprinted.extend_from_slice((row + "\n").as_bytes());
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -18,6 +19,7 @@ use crate::screen::{self, Stream};
 use crate::stdio::Stderr;
 use crate::terminal::write_out;
 use crate::texts::{self, Texts};
+use crate::web;
 use crate::wire::DEFAULT_PORT;
 
 /// Whoever wants the first one waits so long for the rest of its addresses.
@@ -34,6 +36,9 @@ const AGAIN: Duration = Duration::from_secs(3);
 const SET: Duration = Duration::from_secs(1);
 /// How long a server has to answer again after the wall clock was set.
 const DOUBT: Duration = Duration::from_secs(4);
+
+/// How wide a list may be that meets no terminal, in columns.
+const WIDTH: usize = 80;
 
 /// Looks for servers and prints them. Returns the exit status.
 ///
@@ -265,7 +270,7 @@ fn list(servers: &[Server], style: Style, texts: &texts::Discover) -> String {
     match style {
         Style::Columns => servers.iter().map(|server| columns(server) + "\n").collect(),
         Style::Json => servers.iter().map(|server| json(server, None) + "\n").collect(),
-        Style::Table => table(servers, texts),
+        Style::Table => table(servers, screen::columns(Stream::Output).unwrap_or(WIDTH), texts),
     }
 }
 
@@ -288,8 +293,16 @@ fn columns(server: &Server) -> String {
     format!("{}\t{}\t{users}\t{version}", server.title, server.address())
 }
 
-fn table(servers: &[Server], texts: &texts::Discover) -> String {
-    let rows: Vec<[String; 4]> = servers
+/// The address of a server's page for browsers, if it has one that others can open.
+fn page(server: &Server) -> Option<String> {
+    let port = server.web?.get();
+    let ip = discovery::best_for_others(server.addresses.iter().map(SocketAddr::ip))?;
+    Some(web::url(SocketAddr::new(ip, port)))
+}
+
+/// The servers as rows. Their pages are in the last column, where that fits.
+fn table(servers: &[Server], columns: usize, texts: &texts::Discover) -> String {
+    let rows: Vec<[String; 5]> = servers
         .iter()
         .map(|server| {
             let users = server.users.map_or("?".to_string(), |users| users.to_string());
@@ -298,19 +311,27 @@ fn table(servers: &[Server], texts: &texts::Discover) -> String {
                 Some(_) if !server.is_compatible() => format!(" ({})", texts.another_protocol),
                 _ => String::new(),
             };
-            [server.title.clone(), server.address().to_string(), users, version + &note]
+            let page = page(server).unwrap_or_default();
+            [server.title.clone(), server.address().to_string(), users, version + &note, page]
         })
         .collect();
     let head = texts.head.map(String::from);
     let all = || std::iter::once(&head).chain(&rows);
     let width = |column: usize| all().map(|row| row[column].width()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
+    let widths = [width(0), width(1), width(2), width(3)];
+    let has_pages = rows.iter().any(|row| !row[4].is_empty());
+    let shows_pages =
+        has_pages && (0..5).map(|column| width(column) + 2).sum::<usize>() - 2 <= columns;
     let pad = |text: &str, width: usize| " ".repeat(width - text.width());
-    let row = |[name, address, users, version]: &[String; 4]| {
-        let [names, addresses, counts] = widths;
+    let row = |[name, address, users, version, page]: &[String; 5]| {
+        let [names, addresses, counts, versions] = widths;
         let (name, address) =
             (name.clone() + &pad(name, names), address.clone() + &pad(address, addresses));
-        format!("{name}  {address}  {}{users}  {version}\n", pad(users, counts))
+        let line = format!("{name}  {address}  {}{users}  {version}", pad(users, counts));
+        match shows_pages && !page.is_empty() {
+            true => format!("{line}{}  {page}\n", pad(version, versions)),
+            false => line + "\n",
+        }
     };
     all().map(row).collect()
 }
@@ -339,6 +360,7 @@ impl Serialize for Object<'_> {
         map.serialize_entry("addresses", &addresses)?;
         map.serialize_entry("users", &server.users)?;
         map.serialize_entry("version", &server.version)?;
+        map.serialize_entry("web", &page(server))?;
         map.end()
     }
 }
@@ -361,6 +383,7 @@ mod tests {
             users,
             version: Some("0.1.0".into()),
             protocol: Some(1),
+            web: None,
         }
     }
 
@@ -383,6 +406,35 @@ mod tests {
             教室          192.168.1.100:9000        12  0.1.0\n\
             Sala 3        [fd77::1]:9001             ?  0.1.0 (outro protocolo)\n";
         assert_eq!(list(&servers, Style::Table, &PORTUGUESE.discover), expected);
+    }
+
+    #[test]
+    fn pages_are_shown_where_they_fit() {
+        let page = |server| Server { web: "9080".parse().ok(), ..server };
+        let servers = [
+            server("pedro-laptop", "192.168.1.23:9000", Some(2)),
+            page(server("Sala 3", "192.168.1.100:9000", Some(12))),
+        ];
+        let (head, rows) = (
+            "NAME          ADDRESS             USERS  VERSION",
+            [
+                "pedro-laptop  192.168.1.23:9000       2  0.1.0",
+                "Sala 3        192.168.1.100:9000     12  0.1.0",
+            ],
+        );
+        let narrow = [head, rows[0], rows[1], ""].join("\n");
+        let wide = [
+            &format!("{head}  PAGE"),
+            rows[0],
+            &format!("{}    http://192.168.1.100:9080/", rows[1]),
+            "",
+        ]
+        .join("\n");
+        assert_eq!(table(&servers, 80, &ENGLISH.discover), wide);
+        assert_eq!(table(&servers, 76, &ENGLISH.discover), wide);
+        assert_eq!(table(&servers, 75, &ENGLISH.discover), narrow);
+        let object = json(&servers[1], None);
+        assert!(object.ends_with(r#","web":"http://192.168.1.100:9080/"}"#), "{object}");
     }
 
     #[test]
@@ -416,7 +468,7 @@ mod tests {
             line(&Change::Up(server.clone()), Style::Table),
             "+ Sala 3  10.0.0.1:9000  12  0.1.0\n"
         );
-        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0"}"#;
+        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0","web":null}"#;
         assert_eq!(json(&server, None), format!("{{{object}"));
         assert_eq!(json(&server, Some('+')), format!("{{\"change\":\"+\",{object}"));
     }

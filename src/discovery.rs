@@ -16,6 +16,7 @@ mod scan;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 
 pub use advert::{Advert, Hidden, News, advertise, cause};
 pub use browser::{Browser, Change};
@@ -56,6 +57,8 @@ pub struct Server {
     pub version: Option<String>,
     /// The major version of its protocol, if it says so.
     pub protocol: Option<u32>,
+    /// The TCP port of its page for browsers, if it says that it has one.
+    pub web: Option<NonZero<u16>>,
 }
 
 impl Server {
@@ -77,6 +80,7 @@ impl Server {
             users: None,
             version: None,
             protocol: None,
+            web: None,
         };
         for (key, value) in txt {
             let text = String::from_utf8_lossy(value);
@@ -86,6 +90,7 @@ impl Server {
                 "n" => server.users = text.parse().ok(),
                 "mv" if !text.is_empty() => server.version = Some(shown(&text)),
                 "pv" => server.protocol = text.parse().ok(),
+                "web" => server.web = text.parse().ok(),
                 _ => (),
             }
         }
@@ -102,6 +107,23 @@ impl Server {
         let typed = self.addresses.iter().find(|address| !address.ip().is_loopback());
         *typed.unwrap_or(&self.addresses[0])
     }
+}
+
+/// The address of several of one server that other machines reach most likely, as people
+/// type it: IPv4 first, and last those of containers on this machine and of this machine
+/// alone. An address that is valid on one link only is not one: a browser has no way to
+/// name the link.
+pub fn best_for_others(addresses: impl IntoIterator<Item = IpAddr>) -> Option<IpAddr> {
+    let links = interfaces(None).unwrap_or_default();
+    let inner: Vec<IpAddr> = links.iter().filter(|link| link.inner).map(|link| link.ip).collect();
+    best_beside(&inner, addresses)
+}
+
+/// The same, with the addresses of this machine that lead to its containers.
+fn best_beside(inner: &[IpAddr], addresses: impl IntoIterator<Item = IpAddr>) -> Option<IpAddr> {
+    let typed = addresses.into_iter().filter(|ip| !is_link_local(*ip));
+    let given = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if !v4.is_link_local());
+    typed.min_by_key(|ip| (ip.is_loopback(), inner.contains(ip), !given(ip), ip.is_ipv4()))
 }
 
 /// Text fit to be shown, and no longer than a title.
@@ -200,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_the_record_says_is_understood() {
-        let full: [(&str, &[u8]); 8] = [
+        let full: [(&str, &[u8]); 9] = [
             ("txtvers", b"1"),
             ("PV", b"1"),
             ("title", "Sala 3".as_bytes()),
@@ -208,12 +230,14 @@ mod tests {
             ("n", b"12"),
             ("max", b"1000"),
             ("mv", b"0.1.0"),
+            ("web", b"9080"),
             ("colour", b"blue"),
         ];
         let server = server(&full);
         assert_eq!((server.title.as_str(), server.id.as_deref()), ("Sala 3", Some("a1b2c3d4")));
         assert_eq!((server.users, server.version.as_deref()), (Some(12), Some("0.1.0")));
         assert_eq!(server.host.as_deref(), Some("mc-x1.local"));
+        assert_eq!(server.web.map(NonZero::get), Some(9080));
         assert!(server.is_compatible());
     }
 
@@ -241,6 +265,34 @@ mod tests {
         assert_eq!(server.title, "é".repeat(31));
         assert_eq!((server.users, server.protocol), (None, None));
         assert_eq!(server.version.as_deref(), Some("␛[2J\u{FFFD}"));
+    }
+
+    #[test]
+    fn port_of_a_page_is_a_number_that_a_port_can_be() {
+        for value in ["", "0", "-1", "65536", "99999999999999999999", "9080/evil", "\x1b[2J", "é"]
+        {
+            assert_eq!(server(&[("web", value.as_bytes())]).web, None, "{value}");
+        }
+    }
+
+    #[test]
+    fn address_for_others_is_none_of_containers_or_of_one_link() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let inner = [ip("172.17.0.1")];
+        for (addresses, best) in [
+            (&["127.0.0.1", "172.17.0.1", "192.168.1.100"][..], Some("192.168.1.100")),
+            (&["172.17.0.1", "fd77::1"], Some("fd77::1")),
+            (&["::1", "fe80::1", "172.17.0.1"], Some("172.17.0.1")),
+            (&["10.0.0.1", "fd77::1", "10.0.0.2"], Some("10.0.0.1")),
+            (&["169.254.0.1", "fd77::1"], Some("fd77::1")),
+            (&["::1", "127.0.0.1"], Some("127.0.0.1")),
+            (&["::1"], Some("::1")),
+            (&["fe80::1"], None),
+            (&[], None),
+        ] {
+            let found = best_beside(&inner, addresses.iter().map(|text| ip(text)));
+            assert_eq!(found, best.map(ip), "{addresses:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::config::{self, WebPort};
 use crate::discovery::{self, Advert, News};
 use crate::error::{Error, plain};
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::invitation;
 use crate::logfile::LogFile;
 use crate::server::{
     self, Capacities, Hub, Limits, Listener, MAX_VISITORS, Report, Rules, STOP_TIMEOUT, Server,
@@ -70,7 +71,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let log = log.transpose()?;
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
 
-    let advert = config.announce.then(|| advert(config, &addresses));
+    let advert = config.announce.then(|| advert(config, &addresses, &page_addresses));
     let (console, orders) = Console::open(config.quiet, interrupts.trigger(), texts);
     let _restored = Restored(console.clone());
     if !config.quiet {
@@ -177,7 +178,7 @@ async fn announce(
     texts: &'static Texts,
 ) {
     if let Some(advert) = advert {
-        let name = console::by_name(&advert.title, &texts.server);
+        let name = invitation::by_name(&advert.title, &texts.server);
         let tell = |news: News| {
             if !matches!(news, News::NotOn(_)) {
                 console.set_announced(news == News::Announced);
@@ -243,12 +244,13 @@ fn title(config: &config::Server) -> String {
     if title.is_empty() { "minichat".into() } else { discovery::shown(&title) }
 }
 
-fn advert(config: &config::Server, listening: &[SocketAddr]) -> Advert {
+fn advert(config: &config::Server, listening: &[SocketAddr], page: &[SocketAddr]) -> Advert {
     Advert {
         title: title(config),
         listening: listening.to_vec(),
         interface: config.interface.clone(),
         max_users: config.max_users,
+        web: page.first().map(SocketAddr::port),
     }
 }
 

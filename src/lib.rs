@@ -11,6 +11,7 @@
 //!    the bottom of the terminal; [`screen`], how wide that is; [`logfile`], a file
 //!    that lines are appended to;
 //! 3. [`server`], a running server: the sockets, the tasks and the one lock;
+//!    [`invitation`], how to join, in words and as a code to scan;
 //! 4. [`host`], the program `minichat server`; [`client`], the program
 //!    `minichat connect`; [`discover`], the list of servers; [`cli`], the command
 //!    line. They do not know each other;
@@ -32,6 +33,7 @@ pub mod error;
 pub mod guess;
 pub mod host;
 pub mod interrupt;
+pub mod invitation;
 pub mod logfile;
 pub mod room;
 pub mod screen;

@@ -125,7 +125,7 @@ pub struct CommandLine {
 #[derive(Debug)]
 pub struct Discover {
     /// The heads of the columns: name, address, users, version.
-    pub head: [&'static str; 4],
+    pub head: [&'static str; 5],
     /// A server cannot be joined for its protocol.
     pub another_protocol: &'static str,
     /// The addresses of the local networks are tried one by one.

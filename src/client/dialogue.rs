@@ -191,6 +191,8 @@ pub enum Act {
     AskNick { proposal: String, draft: String },
     /// We have this nick.
     Prompt(String),
+    /// Show how to join this server.
+    Invite,
     /// Clear the screen.
     Clear,
     /// Stop, unless we come back: the server has said goodbye to all.
@@ -630,6 +632,7 @@ impl Dialogue {
                 | Entry::Ignore(_)
                 | Entry::Quiet
                 | Entry::Bell(_)
+                | Entry::Invite
                 | Entry::Clear
                 | Entry::Quit
         );
@@ -661,6 +664,7 @@ impl Dialogue {
             Entry::Quit if self.phase == Phase::Away => vec![Act::End],
             Entry::Quit => self.quit(),
             Entry::Help => texts.help.lines().map(|line| Act::Note(line.into())).collect(),
+            Entry::Invite => vec![Act::Invite],
             Entry::Clear if self.manner == Manner::Editor => vec![Act::Clear],
             Entry::Clear => hint(texts.no_screen),
             Entry::Ignore(nick) => self.ignore(nick),

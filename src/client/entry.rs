@@ -37,6 +37,8 @@ pub enum Entry<'a> {
     Quiet,
     /// When to ring, or say when.
     Bell(Option<&'a str>),
+    /// Show how to join.
+    Invite,
     /// Clear the screen.
     Clear,
     /// Show the commands.
@@ -74,6 +76,7 @@ enum Verb {
     Ignore,
     Quiet,
     Bell,
+    Invite,
     Clear,
     Quit,
 }
@@ -82,7 +85,7 @@ enum Verb {
 struct Row(Verb, &'static str, fn(&Client) -> &'static str, Argument);
 
 /// The commands, in the order of `/help`. Each verb stands here once.
-const COMMANDS: [Row; 11] = [
+const COMMANDS: [Row; 12] = [
     Row(Verb::Help, "/help", |_| "", Argument::Text),
     Row(Verb::Who, "/who", |_| "", Argument::Text),
     Row(Verb::Tell, "/msg", |texts| texts.nick_text, Argument::Nick),
@@ -92,6 +95,7 @@ const COMMANDS: [Row; 11] = [
     Row(Verb::Ignore, "/ignore", |texts| texts.maybe_nick, Argument::Nick),
     Row(Verb::Quiet, "/quiet", |_| "", Argument::Text),
     Row(Verb::Bell, "/bell", |_| "[never|me|all]", Argument::Choice(&BELLS)),
+    Row(Verb::Invite, "/invite", |_| "", Argument::Text),
     Row(Verb::Clear, "/clear", |_| "", Argument::Text),
     Row(Verb::Quit, "/quit", |_| "", Argument::Text),
 ];
@@ -214,6 +218,7 @@ impl<'a> Entry<'a> {
                 Some(when) if !BELLS.contains(&when) => Entry::Slip(Slip::Arguments(known)),
                 when => Entry::Bell(when),
             },
+            Verb::Invite => Entry::Invite,
             Verb::Clear => Entry::Clear,
             Verb::Quit => Entry::Quit,
         }
@@ -393,6 +398,8 @@ mod tests {
         check("/ig @joao x", Entry::Ignore(Some("joao")));
         check("/bell all", Entry::Bell(Some("all")));
         check("/b", Entry::Bell(None));
+        check("/inv", Entry::Invite);
+        check("/i", Entry::Slip(Slip::Ambiguous("/i", vec!["/ignore", "/invite"])));
         check("/c", Entry::Clear);
         check("/quit", Entry::Quit);
         check("/qu", Entry::Slip(Slip::Ambiguous("/qu", vec!["/quiet", "/quit"])));
@@ -495,7 +502,7 @@ mod tests {
     fn named<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(before));
         let words = lines.filter_map(|line| line.split_whitespace().next());
-        words.filter(|word| word.starts_with('/')).collect()
+        words.map(|word| word.trim_matches('`')).filter(|word| word.starts_with('/')).collect()
     }
 
     #[test]
@@ -511,6 +518,10 @@ mod tests {
             include_str!("../../man/pt_BR/minichat-connect.1"),
         ] {
             assert_eq!(named(page, ".It Ic "), table);
+        }
+        for page in [include_str!("../../README.md"), include_str!("../../README.pt-BR.md")] {
+            // It names the help elsewhere.
+            assert_eq!(named(page, "| `"), table[1..]);
         }
     }
 
@@ -528,6 +539,7 @@ mod tests {
                 Verb::Ignore => Entry::Ignore(Some("all")),
                 Verb::Quiet => Entry::Quiet,
                 Verb::Bell => Entry::Bell(Some("all")),
+                Verb::Invite => Entry::Invite,
                 Verb::Clear => Entry::Clear,
                 Verb::Quit => Entry::Quit,
             };

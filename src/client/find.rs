@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,9 @@ pub struct Place {
     /// Where it may be reached, best first.
     pub addresses: Vec<SocketAddr>,
     /// The title under which it was found, if it was.
-    title: Option<String>,
+    pub title: Option<String>,
+    /// The port of its page for browsers, if it was told.
+    pub web: Option<NonZero<u16>>,
 }
 
 /// Finds the server that is meant. Whoever can be asked is asked if several are.
@@ -122,7 +125,7 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Err
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
     let name =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Ok(Place { name, addresses: in_order(addresses), title: None })
+    Ok(Place { name, addresses: in_order(addresses), title: None, web: None })
 }
 
 fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
@@ -364,6 +367,7 @@ fn place(server: &Server) -> Result<Place, Error> {
         name: format!("{} ({})", server.title, server.address()),
         addresses: server.addresses.clone(),
         title: Some(server.title.clone()),
+        web: server.web,
     })
 }
 
@@ -388,6 +392,7 @@ mod tests {
             users: None,
             version: None,
             protocol: Some(1),
+            web: None,
         };
         titles.iter().map(server).collect()
     }

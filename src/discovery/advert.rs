@@ -56,6 +56,8 @@ pub struct Advert {
     pub interface: Option<String>,
     /// How many people may join; 0 is no limit.
     pub max_users: usize,
+    /// The port of the page for browsers, if there is one.
+    pub web: Option<u16>,
 }
 
 impl Advert {
@@ -525,6 +527,8 @@ impl Name {
             ("max", advert.max_users.to_string()),
             ("mv", env!("CARGO_PKG_VERSION").to_string()),
         ];
+        let web = advert.web.map(|port| ("web", port.to_string()));
+        let txt: Vec<(&str, String)> = txt.into_iter().chain(web).collect();
         // Never the machine's own host name: whoever else publishes that one, as
         // Avahi and Bonjour do, would rename the machine.
         let host = format!("{}.", self.host());
@@ -590,13 +594,28 @@ mod tests {
             assert!(!name.label.contains(char::is_control));
             assert_eq!(name.label, name.label.to_lowercase());
             let listening = vec!["0.0.0.0:9000".parse().unwrap()];
-            let advert =
-                Advert { title: title.into(), listening, interface: None, max_users: usize::MAX };
+            let advert = Advert {
+                title: title.into(),
+                listening,
+                interface: None,
+                max_users: usize::MAX,
+                web: Some(u16::MAX),
+            };
             let info = name.info(&advert, usize::MAX);
             let size: usize =
                 info.get_properties().iter().map(|p| 2 + p.key().len() + p.val_str().len()).sum();
             assert!(size <= 200, "{size}");
-            assert_eq!(info.get_properties().iter().next().map(|p| p.key()), Some("txtvers"));
+            let keys: Vec<&str> = info.get_properties().iter().map(|p| p.key()).collect();
+            assert_eq!(keys, ["txtvers", "pv", "title", "id", "n", "max", "mv", "web"]);
         }
+    }
+
+    #[test]
+    fn server_without_a_page_announces_no_port_of_one() {
+        let listening = vec!["0.0.0.0:9000".parse().unwrap()];
+        let advert =
+            Advert { title: "x".into(), listening, interface: None, max_users: 0, web: None };
+        let info = Name::new("x", &[], 0).info(&advert, 0);
+        assert_eq!(info.get_property_val_str("web"), None);
     }
 }

@@ -78,6 +78,7 @@ async fn knock(address: SocketAddr) -> Option<Server> {
         users: None,
         version: None,
         protocol: None,
+        web: None,
     })
 }
 

@@ -19,19 +19,18 @@ use crate::config::Color;
 use crate::discovery::interfaces;
 use crate::error;
 use crate::host::operator::{self, OperatorCommand};
-use crate::host::page;
 use crate::interrupt::Trigger;
+use crate::invitation;
 use crate::screen::{self, Stream};
 use crate::server::{
     Change, EvictReason, Eviction, Followed, FollowerId, Hub, MemberChange, Report, Suspect,
 };
 use crate::stdio::{self, Stderr};
-use crate::target;
 use crate::terminal::{self, Editor, LAST_LINES, Prompt, Purpose, Typed};
 use crate::texts::{self, Texts};
 use crate::web;
 use crate::wire::sanitize::visible;
-use crate::wire::{DEFAULT_PORT, Event, Nick, Scope};
+use crate::wire::{Event, Nick, Scope};
 
 /// How long a report may wait without being seen to be late.
 const BLINK: Duration = Duration::from_millis(10);
@@ -286,7 +285,7 @@ impl Console {
         let Invitation { listening, title, .. } = self.invitation.get_or_init(|| invitation);
         let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
         let texts = &self.texts.server;
-        self.print(&self::invitation(listening, title, texts));
+        self.print(&how_to_join(listening, title, texts));
         self.show_page(None);
         let notes = if orders { texts.notes_and_orders } else { texts.notes };
         self.print(&format!("{notes}\n"));
@@ -299,7 +298,7 @@ impl Console {
         let Some(port) = *page else { return };
         if let Some(ip) = address.or_else(|| best_address(listening)) {
             let url = web::url(SocketAddr::new(ip, port));
-            let (words, code) = page::lines(&url, !ip.is_loopback(), &self.texts.server);
+            let (words, code) = invitation::by_page(&url, !ip.is_loopback(), &self.texts.server);
             self.print(&words);
             self.draw(&code);
         }
@@ -532,37 +531,10 @@ fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> St
 
 /// What a person needs to join from another machine, or from this one if it is
 /// the only one that can.
-pub fn invitation(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
-    let port = listening[0].port();
+fn how_to_join(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
     let addresses = reachable(listening, &addresses_for_others());
-    let join = match addresses.iter().all(IpAddr::is_loopback) {
-        true => texts.join_from_machine,
-        false => texts.join_from_network,
-    };
-    let mut text = title.map(|title| by_name(title, texts)).unwrap_or_default();
-    text += if addresses.is_empty() { texts.unreachable } else { join };
-    text += "\n";
-    for &address in &addresses {
-        let target = match (address, port) {
-            (address, DEFAULT_PORT) => address.to_string(),
-            (IpAddr::V4(address), port) => format!("{address}:{port}"),
-            (IpAddr::V6(address), port) => format!("[{address}]:{port}"),
-        };
-        text += &format!("  minichat connect {target}\n  nc {address} {port}\n");
-    }
-    if !addresses.is_empty() {
-        text += &format!("  {}\n", texts.then_type);
-    }
-    text
-}
-
-/// How to join by the name under which the server is announced.
-pub fn by_name(title: &str, texts: &texts::Server) -> String {
-    let announced = (texts.announced)(title);
-    match target::quoted(title) {
-        Some(name) => format!("{announced} {}\n  minichat connect {name}\n", texts.join_by_name),
-        None => format!("{announced}\n"),
-    }
+    let name = title.map(|title| invitation::by_name(title, texts)).unwrap_or_default();
+    name + &invitation::by_address(&addresses, listening[0].port(), texts)
 }
 
 /// The address by which others reach one of these sockets most likely.
@@ -627,16 +599,5 @@ mod tests {
         check(&["127.0.0.1:9000"], &home, &["127.0.0.1"]);
         check(&["10.0.0.7:9000", "127.0.0.1:9000"], &home, &["10.0.0.7"]);
         check(&all, &[], &[]);
-    }
-
-    #[test]
-    fn invitation_names_another_port() {
-        let text =
-            |socket: &str| invitation(&[socket.parse().unwrap()], None, &texts::ENGLISH.server);
-        assert!(
-            text("127.0.0.1:9000").contains("  minichat connect 127.0.0.1\n  nc 127.0.0.1 9000\n")
-        );
-        assert!(text("127.0.0.1:9001").contains("  minichat connect 127.0.0.1:9001\n"));
-        assert!(text("[::1]:9001").contains("  minichat connect [::1]:9001\n  nc ::1 9001\n"));
     }
 }

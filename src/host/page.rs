@@ -1,18 +1,14 @@
-//! The page for browsers, as the program shows it: its port, its address and its code.
+//! The port of the page for browsers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::WebPort;
-use crate::screen;
 use crate::server::{self, Listener};
-use crate::texts;
-use crate::web::{self, code};
+use crate::web;
 
 /// How many ports above the default one are tried.
 const PORT_ATTEMPTS: u16 = 100;
-/// How many rows a terminal needs beside those of the code.
-const ROWS_BESIDE: usize = 4;
 
 /// The listeners of the page for browsers.
 pub struct Page {
@@ -56,19 +52,6 @@ pub fn listen(
         }
     }
     Err(first.expect("the last port was tried"))
-}
-
-/// The lines that say how to open the page at `url`, and the rows of its code, if others can
-/// reach it and standard output can show them. The rows must not be broken.
-pub fn lines(url: &str, for_others: bool, texts: &texts::Server) -> (String, Vec<String>) {
-    let rows = code::terminal_rows(url);
-    match for_others
-        && !rows.is_empty()
-        && screen::can_draw(code::COLUMNS, rows.len() + ROWS_BESIDE)
-    {
-        true => (format!("{}\n  {url}\n", texts.scan_or_open), rows),
-        false => (format!("{}\n  {url}\n", texts.open_in_browser), Vec::new()),
-    }
 }
 
 #[cfg(test)]

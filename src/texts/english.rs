@@ -19,6 +19,7 @@ pub static ENGLISH: Texts = Texts {
 /ignore [NICK]     hide this person, or show them again
 /quiet             hide joins and leaves, or show them again
 /bell WHEN         ring: never, me, all
+/invite            show how to join, and the code to scan
 /clear             clear the screen
 /quit              leave; so does Ctrl-D
 All else is said to all; //TEXT says /TEXT",
@@ -219,7 +220,7 @@ All else is said to all; //TEXT says /TEXT",
         did_you_mean: |line| format!("Did you mean `{line}`?"),
     },
     discover: Discover {
-        head: ["NAME", "ADDRESS", "USERS", "VERSION"],
+        head: ["NAME", "ADDRESS", "USERS", "VERSION", "PAGE"],
         another_protocol: "another protocol",
         scanning: "Trying port 9000 of every address in the local networks \
                    (at most 4 of 254 each)...",

@@ -20,6 +20,7 @@ pub static PORTUGUESE: Texts = Texts {
 /ignore [APELIDO]  ignora esta pessoa, ou volta a mostrá-la
 /quiet             mostra ou esconde as entradas e saídas
 /bell QUANDO       toca: never (nunca), me (com você), all (tudo)
+/invite            mostra como entrar e o código para apontar a câmera
 /clear             limpa a tela
 /quit              sai; Ctrl-D também
 O resto é dito a todos; //TEXTO diz /TEXTO",
@@ -351,7 +352,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         did_you_mean: |line| format!("Você quis dizer `{line}`?"),
     },
     discover: Discover {
-        head: ["NOME", "ENDEREÇO", "USUÁRIOS", "VERSÃO"],
+        head: ["NOME", "ENDEREÇO", "USUÁRIOS", "VERSÃO", "PÁGINA"],
         another_protocol: "outro protocolo",
         scanning: "Tentando a porta 9000 de cada endereço das redes locais \
                    (no máximo 4, com 254 cada)...",

@@ -22,13 +22,14 @@ const NARROWEST: usize = INDENT + 2;
 /// first two blanks in a row, or two columns further in than the line. Sequences that set colours
 /// take no room. The result of wrapping a row again is the same row.
 pub fn wrap(text: &str, columns: usize) -> Cow<'_, str> {
-    if columns < NARROWEST || text.split('\n').all(|line| is_short(line, columns)) {
+    let stays = |line: &str| is_short(line, columns) || is_drawing(line);
+    if columns < NARROWEST || text.split('\n').all(stays) {
         return text.into();
     }
     let mut rows = String::with_capacity(text.len() + text.len() / 4);
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
-        if is_short(line, columns) {
+        if stays(line) {
             rows += line;
         } else {
             wrap_line(&mut rows, line, columns);
@@ -41,6 +42,14 @@ pub fn wrap(text: &str, columns: usize) -> Cow<'_, str> {
 /// Whether a line certainly fits, as far as that is seen at once.
 fn is_short(line: &str, columns: usize) -> bool {
     line.len() <= columns && line.bytes().all(|byte| byte.is_ascii() && byte != b'\t')
+}
+
+/// Whether a line is a row of a code to scan: blocks in colours of their own. It is never
+/// broken. Nothing that a stranger says begins with a colour and has blocks alone.
+fn is_drawing(line: &str) -> bool {
+    let drawn = line.strip_prefix("\x1b[").and_then(|line| line.split_once('m'));
+    let drawn = drawn.and_then(|(_, line)| line.strip_suffix("\x1b[0m"));
+    drawn.is_some_and(|row| row.contains('█') && row.chars().all(|c| " ▀▄█".contains(c)))
 }
 
 /// A part of a line that is not broken.

@@ -8,7 +8,7 @@ use std::path::Path;
 const FLOORS: [&[&str]; 5] = [
     &["wire", "texts", "guess", "interrupt", "stdio"],
     &["room", "web", "discovery", "config", "error", "logfile", "screen", "target"],
-    &["server", "terminal"],
+    &["server", "terminal", "invitation"],
     &["host", "client", "discover", "cli"],
     &["main"],
 ];

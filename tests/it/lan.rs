@@ -15,6 +15,7 @@ mod completed;
 mod connections;
 mod dead;
 mod found;
+mod invited;
 mod links;
 mod names;
 mod page;

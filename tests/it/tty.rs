@@ -218,6 +218,45 @@ impl Tty {
         rows
     }
 
+    /// A picture of the screen as PGM: `scale` by twice as many pixels a cell, on paper of
+    /// this grey. Blocks have their shape, and other characters are a bar.
+    #[cfg(target_os = "linux")]
+    pub fn picture(&self, scale: usize, paper: u8) -> Vec<u8> {
+        let seen = self.seen();
+        let screen = seen.terminal.screen();
+        let (rows, cols) = screen.size();
+        let grey = |color, default| match color {
+            vt100::Color::Default => default,
+            vt100::Color::Idx(16) => 0,
+            vt100::Color::Idx(231) => 255,
+            _ => 128,
+        };
+        let (width, height) =
+            (usize::from(cols.get()) * scale, usize::from(rows.get()) * 2 * scale);
+        let mut pixels = vec![paper; width * height];
+        for row in 0..rows.get() {
+            for col in 0..cols.get() {
+                let Some(cell) = screen.cell(row, col) else { continue };
+                let ink = grey(cell.fgcolor(), if paper < 128 { 255 } else { 0 });
+                let ground = grey(cell.bgcolor(), paper);
+                for y in 0..2 * scale {
+                    let is_ink = match cell.contents() {
+                        "" | " " => false,
+                        "█" => true,
+                        "▀" => y < scale,
+                        "▄" => y >= scale,
+                        _ => y == scale,
+                    };
+                    let at = (usize::from(row) * 2 * scale + y) * width + usize::from(col) * scale;
+                    pixels[at..at + scale].fill(if is_ink { ink } else { ground });
+                }
+            }
+        }
+        let mut picture = format!("P5 {width} {height} 255\n").into_bytes();
+        picture.extend(pixels);
+        picture
+    }
+
     /// The column that the next character goes to.
     pub fn column(&self) -> u16 {
         self.seen().terminal.screen().cursor_position().1

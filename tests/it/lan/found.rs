@@ -27,7 +27,7 @@ fn a_server_is_found_and_joined_without_its_address() {
         assert_eq!(addresses[0], "10.77.0.1");
         let expected = json!({
             "name": "Sala 3", "id": null, "host": null, "port": 9000, "addresses": null,
-            "users": 0, "version": env!("CARGO_PKG_VERSION"),
+            "users": 0, "version": env!("CARGO_PKG_VERSION"), "web": "http://10.77.0.1:9080/",
         });
         assert_eq!(server, expected);
 
