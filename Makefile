@@ -49,6 +49,9 @@ FILES = \
 	docs/performance.svg:$(DOCDIR)/docs/performance.svg \
 	docs/session.svg:$(DOCDIR)/docs/session.svg \
 	docs/session.pt-BR.svg:$(DOCDIR)/docs/session.pt-BR.svg \
+	docs/page/room-phone-light-en-US.png:$(DOCDIR)/docs/page/room-phone-light-en-US.png \
+	docs/page/room-phone-light-pt-BR.png:$(DOCDIR)/docs/page/room-phone-light-pt-BR.png \
+	examples/client.py:$(DOCDIR)/examples/client.py \
 	LICENSE:$(LICENSEDIR)/LICENSE
 
 all:
@@ -66,7 +69,8 @@ install:
 
 uninstall:
 	@for file in $(FILES); do rm -f "$(DESTDIR)$${file#*:}"; done
-	@rmdir "$(DESTDIR)$(DOCDIR)/docs" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
+	@cd "$(DESTDIR)$(DOCDIR)" 2>/dev/null && rmdir docs/page docs examples 2>/dev/null; \
+		rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
 
 # Packages are what `install` leaves in a folder; the rest about them is in
 # Cargo.toml. Everything in them is of the day of the version, so that two are the

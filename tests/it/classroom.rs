@@ -3,9 +3,9 @@
 
 use crate::harness::Server;
 #[cfg(unix)]
-use crate::harness::{program, run};
+use crate::harness::run;
 #[cfg(unix)]
-use crate::shells::is_installed;
+use crate::shells::tool;
 
 #[test]
 fn the_session_of_the_classroom_goes_as_it_is_written() {
@@ -151,14 +151,11 @@ fn a_reset_in_the_middle_of_a_conversation_hurts_nobody_else() {
 #[test]
 #[cfg(unix)] // Elsewhere Python has other names.
 fn example_in_python_takes_part() {
-    if !is_installed("python3") {
-        return eprintln!("SKIP: python3 is not installed");
-    }
+    let Some(mut command) = tool("python3") else { return };
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/client.py");
     let (host, port) = (server.address.ip().to_string(), server.address.port().to_string());
-    let mut command = program("python3");
     command.args([script, &host, &port]);
     let output = run(&mut command, "NICK ana\nMSG Olá!\nMSG @joao psst\nWHO");
     let told = "New User. Please register with: NICK <your_nick>\nOK welcome ana\n\

@@ -941,6 +941,9 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
         "share/doc/minichat/docs/performance.svg",
         "share/doc/minichat/docs/session.svg",
         "share/doc/minichat/docs/session.pt-BR.svg",
+        "share/doc/minichat/docs/page/room-phone-light-en-US.png",
+        "share/doc/minichat/docs/page/room-phone-light-pt-BR.png",
+        "share/doc/minichat/examples/client.py",
         "share/doc/minichat/LICENSE",
     ]
     .map(|path| format!("usr/{path}"))
@@ -954,6 +957,13 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
         expected.insert(format!("usr/share/{folder}/man{number}/{name}"));
     }
     assert_eq!(installed(), expected);
+    for page in expected.iter().filter(|path| path.ends_with(".md")).map(|path| root.join(path)) {
+        let text = fs::read_to_string(&page).expect("it is text");
+        for picture in text.split("![").skip(1).filter_map(|rest| rest.split_once("](")) {
+            let picture = picture.1.split(')').next().unwrap_or_default();
+            assert!(page.with_file_name(picture).exists(), "{picture}, in {}", page.display());
+        }
+    }
     let version = told(std::process::Command::new(root.join("usr/bin/minichat")).arg("--version"));
     assert_eq!(version, format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
 
