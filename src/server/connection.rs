@@ -19,7 +19,7 @@ use crate::server::delivery::{Batch, broken};
 use crate::server::hub::Hub;
 use crate::server::inbox::{self, Inbox};
 use crate::server::origin::Origin;
-use crate::server::reactor::{Sleep, Stream};
+use crate::server::reactor::Stream;
 use crate::server::{Limits, STOP_TIMEOUT};
 
 /// How long a connection may accept no byte, though some wait for it. Then the session is
@@ -49,15 +49,16 @@ pub async fn serve(
     limits: &Limits,
 ) {
     let reactor = stream.reactor();
-    let deadline = reactor.sleep(limits.registration);
+    let deadline = Instant::now() + limits.registration;
     // Counted until its socket is closed, so this is dropped after the stream.
     let connection = hub.admit(address, origin);
     let stream = stream;
     let session = hub.enter(&connection, stream.transport());
-    let inbox = Inbox::new(connection.origin, limits, hub.lock().now);
-    let serving = converse(hub, session.id, &stream, inbox, deadline);
-    // However it ends, it ends for this client alone.
-    let ended = AssertUnwindSafe(serving).catch_unwind().await;
+    // However it ends, it ends for this client alone. (A future in a variable of its own
+    // would take its memory twice.)
+    let ended = AssertUnwindSafe(converse(hub, session.id, &stream, origin, limits, deadline))
+        .catch_unwind()
+        .await;
     let reason = match &ended {
         Ok(Ok(())) => None,
         Ok(Err(err)) => broken(err),
@@ -91,14 +92,17 @@ enum Turn {
     Done,
 }
 
+// What is moved into a task takes its memory twice, so the inbox begins here.
 async fn converse<'a>(
     hub: &Hub,
     id: SessionId,
     stream: &Stream<'a>,
-    mut inbox: Inbox<'a>,
-    deadline: Sleep<'a>,
+    origin: Option<Origin>,
+    limits: &'a Limits,
+    deadline: Instant,
 ) -> io::Result<()> {
-    let mut deadline = Some(deadline);
+    let mut inbox = Inbox::new(origin, limits, hub.lock().now);
+    let mut deadline = Some(stream.reactor().sleep_until(deadline));
     let (mut blocked, mut broken) = (None, false);
     loop {
         // The order is the flow control. Between two reads of its input a client is sent
@@ -201,5 +205,25 @@ async fn close(stream: &Stream<'_>) {
             Ok(Some(0)) | Err(_) => return,
             Ok(_) => stream.reactor().yield_to_io().await, // There may be much of it.
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::hub::tests::TestHub;
+    use crate::server::reactor::Reactor;
+
+    #[test]
+    fn task_of_a_connection_takes_little_memory() {
+        let server = TestHub::open(usize::MAX);
+        let reactor = Reactor::new().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = reactor.watch(mio::net::TcpStream::from_std(socket)).unwrap();
+        let limits = Limits::default();
+        let address = "127.0.0.1:50412".parse().unwrap();
+        let size = size_of_val(&serve(&server.hub, stream, address, None, &limits));
+        assert!(size <= 768, "it takes {size} bytes");
     }
 }
