@@ -403,6 +403,10 @@ fn completions(options: Completions, texts: &CommandLine) -> Result<Asked, Strin
 /// address may be a name, and is looked up as one.
 fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
     let Some(first) = words.first() else { return Ok(Target::Any) };
+    // Neither a title that is shown nor a host has one, so nobody need be asked.
+    if let Some(word) = words.iter().find(|word| word.contains(char::is_control)) {
+        return Err((texts.garbled_name)(word));
+    }
     let address = target::address(first);
     let (host, attached) = address.unwrap_or((first, None));
     let nameless = first.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
@@ -449,8 +453,15 @@ fn web_port(text: &str) -> Result<u16, String> {
     }
 }
 
+/// An address to listen on. One of a single link is refused, because the others on that
+/// link could join and nobody else.
 fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("address {text}"))
+    let ip = text.split_once('%').map_or(text, |(ip, _)| ip);
+    match ip.parse() {
+        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => Err(format!("link {text}")),
+        Ok(ip) if !text.contains('%') => Ok(ip),
+        _ => Err(format!("address {text}")),
+    }
 }
 
 fn number(text: &str) -> Result<u32, String> {
@@ -490,6 +501,7 @@ fn flaw(what: &str, texts: &CommandLine) -> String {
         Some(("port", value)) => (texts.no_port)(value, 0),
         Some(("web-port", value)) => (texts.no_web_port)(value),
         Some(("address", value)) => (texts.no_ip)(value),
+        Some(("link", value)) => (texts.one_link)(value),
         Some(("number", value)) => (texts.no_number)(value, u32::MAX),
         Some(("seconds", value)) => (texts.no_time)(value, MAX_SECONDS),
         Some(("bell", value)) => (texts.no_choice)(value, "never, me, all"),

@@ -92,7 +92,7 @@ const HEAD_START: Duration = Duration::from_millis(600);
 /// is no nick; if the output or the log cannot be written.
 pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
-    let desk = Desk::sit(config, interrupts.trigger(), texts);
+    let desk = Desk::sit(config, interrupts.trigger(), texts)?;
     if let Some(editor) = &desk.editor {
         editor.restore_on_panic();
     }
@@ -130,6 +130,7 @@ async fn chat(
         }),
         None => Printer::start_output(),
     };
+    let printer = printer.map_err(Error::Threads)?;
     let mut conversation = Conversation::new(config, texts, desk, place, &printer, log);
     let ending = loop {
         match conversation.run(stream, interrupts).await {
@@ -209,10 +210,11 @@ fn open_log(
     };
     let rotation = log.clone().rotation(interrupts.outlive_terminal(), complain.clone());
     interrupts.on_hang_up(rotation);
-    Ok(Printer::start(move |lines| {
+    let printer = Printer::start(move |lines| {
         log.append(lines).unwrap_or_else(|err| complain(&err));
         Ok(())
-    }))
+    });
+    printer.map_err(Error::Threads)
 }
 
 /// Finds the server and connects to it.

@@ -138,11 +138,12 @@ async fn watch(
     let mut doubt = Doubt::new(SystemTime::now(), Instant::now());
     let reader = Reader::watch();
     // What was last said of each server: an address more is not always news.
-    let mut told: HashMap<(Option<String>, String), String> = HashMap::new();
+    let mut told: HashMap<(Option<String>, u16, String), String> = HashMap::new();
     let mut tell = |change: &Change| {
         let line = line(change, style);
         let (Change::Up(server) | Change::Down(server)) = change;
-        let key = (server.host.clone(), server.title.clone());
+        let (id, port, title) = server.identity();
+        let key = (id.map(Into::into), port, title.into());
         let last = match change {
             Change::Up(_) => told.insert(key, line.clone()),
             // What is told of it now begins with another sign.
@@ -229,8 +230,7 @@ impl Doubt {
                 None
             }
             Change::Up(server) => {
-                let same = |held: &Server| held.host == server.host && held.title == server.title;
-                self.held.retain(|held| !same(held));
+                self.held.retain(|held| held.identity() != server.identity());
                 Some(Change::Up(server))
             }
             change => Some(change),

@@ -35,7 +35,7 @@ const SERVICE: &str = "_minichat._tcp.local.";
 pub const PROTOCOL: u32 = 1;
 
 /// The longest title, in bytes of UTF-8: what a DNS label could hold.
-const MAX_TITLE: usize = 63;
+pub const MAX_TITLE: usize = 63;
 
 /// A server that was found. Everything in it was said by a stranger; what is text
 /// has been made [visible].
@@ -97,6 +97,13 @@ impl Server {
         server
     }
 
+    /// What tells it from all others: the id, or the host where there is none, with the
+    /// port and the title. A stranger that copies the id of a server under another title
+    /// does not hide it.
+    pub fn identity(&self) -> (Option<&str>, u16, &str) {
+        (self.id.as_deref().or(self.host.as_deref()), self.port, &self.title)
+    }
+
     /// Whether it speaks a protocol that this version understands.
     pub fn is_compatible(&self) -> bool {
         self.protocol == Some(PROTOCOL)
@@ -132,16 +139,18 @@ pub fn shown(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_TITLE)].trim().to_string()
 }
 
-/// Puts addresses in the order in which they are to be tried: this machine, then
-/// IPv4, then IPv6, and last what is valid on one link only.
-fn by_preference(address: &SocketAddr) -> (u8, SocketAddr) {
+/// Puts addresses in the order in which they are to be tried: this machine, then those
+/// on a network of this machine, then the others. Among them IPv4 comes first, then IPv6,
+/// and last what is valid on one link only.
+fn by_preference(address: &SocketAddr, interfaces: &[Interface]) -> (bool, bool, u8, SocketAddr) {
+    let is_ours = address.ip().is_loopback();
+    let is_near = interfaces.iter().any(|interface| interface.shares_network(address));
     let rank = match address.ip() {
-        ip if ip.is_loopback() => 0,
         IpAddr::V4(v4) if !v4.is_link_local() => 1,
         IpAddr::V6(v6) if !v6.is_unicast_link_local() => 2,
         _ => 3,
     };
-    (rank, *address)
+    (!is_ours, !is_near, rank, *address)
 }
 
 /// One address of one network interface of this machine.
@@ -153,8 +162,31 @@ pub struct Interface {
     pub index: u32,
     /// The address.
     pub ip: IpAddr,
+    /// How many bits of the address are those of its network.
+    pub prefix: u8,
     /// Whether it leads only to containers or virtual machines of this machine.
     pub inner: bool,
+}
+
+impl Interface {
+    /// Whether a machine of this address is on the same network, as far as that shows.
+    fn shares_network(&self, address: &SocketAddr) -> bool {
+        let bits = u32::from(self.prefix);
+        match (self.ip, address) {
+            (IpAddr::V4(own), SocketAddr::V4(other)) => {
+                let differ = own.to_bits() ^ other.ip().to_bits();
+                differ.leading_zeros() >= bits
+            }
+            // Link-local addresses have one network for all links.
+            (IpAddr::V6(own), SocketAddr::V6(other)) => {
+                let differ = own.to_bits() ^ other.ip().to_bits();
+                let same_link =
+                    !other.ip().is_unicast_link_local() || other.scope_id() == self.index;
+                differ.leading_zeros() >= bits && same_link
+            }
+            _ => false,
+        }
+    }
 }
 
 /// An IP address as people write it, with its link where it needs one.
@@ -191,6 +223,10 @@ pub fn interfaces(only: Option<&str>) -> io::Result<Vec<Interface>> {
     let named = wanted.map(|interface| Interface {
         index: interface.index.unwrap_or(0),
         ip: interface.ip(),
+        prefix: match &interface.addr {
+            if_addrs::IfAddr::V4(v4) => v4.prefixlen,
+            if_addrs::IfAddr::V6(v6) => v6.prefixlen,
+        },
         inner: links.is_inner(interface.index.unwrap_or(0), &interface.name),
         name: interface.name,
     });
@@ -307,8 +343,30 @@ mod tests {
         ]
         .map(|text| text.parse().unwrap())
         .into();
-        addresses.sort_by_key(by_preference);
-        let order: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-        assert_eq!(order, ["127.0.0.1", "::1", "10.0.0.1", "fd77::1", "169.254.0.1", "fe80::1"]);
+        let order = |addresses: &mut Vec<SocketAddr>, interfaces: &[Interface]| {
+            addresses.sort_by_key(|address| by_preference(address, interfaces));
+            addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            order(&mut addresses, &[]),
+            ["127.0.0.1", "::1", "10.0.0.1", "fd77::1", "169.254.0.1", "fe80::1"]
+        );
+        let interface = |ip: &str, prefix| Interface {
+            name: "eth0".into(),
+            index: 2,
+            ip: ip.parse().unwrap(),
+            prefix,
+            inner: false,
+        };
+        // The container network of another machine has the lesser address.
+        addresses.push("192.168.7.9:9".parse().unwrap());
+        let here = [interface("192.168.4.1", 22), interface("fe80::7", 64)];
+        assert_eq!(
+            order(&mut addresses, &here)[..4],
+            ["127.0.0.1", "::1", "192.168.7.9", "fe80::1"]
+        );
+        let other_link = [Interface { index: 3, ..interface("fe80::7", 64) }];
+        assert_eq!(order(&mut addresses, &other_link)[2..].last().unwrap(), "fe80::1");
+        assert_eq!(order(&mut addresses, &[interface("1.2.3.4", 0)])[2], "10.0.0.1");
     }
 }

@@ -5,7 +5,7 @@ mod log;
 mod operator;
 mod page;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::pin::pin;
 use std::process;
@@ -19,7 +19,7 @@ use smol::Timer;
 use smol::future::or;
 
 use crate::config::{self, WebPort};
-use crate::discovery::{self, Advert, News};
+use crate::discovery::{self, Advert, MAX_TITLE, News};
 use crate::error::{Error, plain};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
@@ -30,6 +30,7 @@ use crate::server::{
 };
 use crate::texts::Texts;
 use crate::web;
+use crate::wire::sanitize::visible;
 use crate::wire::{LAST_LINE, sanitize};
 use console::{CommandSource, Console, Invitation};
 use log::Log;
@@ -83,7 +84,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         let page = page_addresses.first().map(SocketAddr::port);
         // The name follows as soon as it is announced.
         console.invite(Invitation { listening, title, page }, taken);
-        if let Some(warning) = page_warning {
+        for warning in warnings(config, texts).into_iter().chain(page_warning) {
             console.print(&((texts.server.warning)(&warning) + "\n"));
         }
     }
@@ -242,6 +243,20 @@ fn title(config: &config::Server) -> String {
     let host = || host_name().split('.').next().unwrap_or_default().to_string();
     let title = config.name.clone().unwrap_or_else(host);
     if title.is_empty() { "minichat".into() } else { discovery::shown(&title) }
+}
+
+/// What the operator should know about the options.
+fn warnings(config: &config::Server, texts: &Texts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    if config.bind.contains(&any) && config.bind.iter().all(IpAddr::is_ipv6) {
+        warnings.push(texts.server.only_ipv6.to_string());
+    }
+    let title = title(config);
+    if config.name.as_ref().is_some_and(|name| visible(name).trim() != title) {
+        warnings.push((texts.server.name_cut)(MAX_TITLE, &title));
+    }
+    warnings
 }
 
 fn advert(config: &config::Server, listening: &[SocketAddr], page: &[SocketAddr]) -> Advert {

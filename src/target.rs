@@ -53,8 +53,22 @@ pub fn key(title: &str) -> String {
     Nick::key_of(&words.join(" ")).into_owned()
 }
 
-/// A title as an argument for a shell; none if it would be taken for an address.
+/// A title as an argument for the shells of this system; none if it would be taken for an
+/// address, or if no quotes protect it.
 pub fn quoted(title: &str) -> Option<String> {
+    if cfg!(windows) { quoted_for_windows(title) } else { quoted_for_unix(title) }
+}
+
+/// A title as an argument for PowerShell and `cmd`. Both know double quotes, which do not
+/// protect everything.
+fn quoted_for_windows(title: &str) -> Option<String> {
+    if title.contains(['%', '\u{201C}', '\u{201D}', '\u{201E}']) {
+        return None; // PowerShell takes the curly quotes for straight ones.
+    }
+    quoted_for_unix(title).filter(|word| !word.ends_with('\''))
+}
+
+fn quoted_for_unix(title: &str) -> Option<String> {
     if address(title).is_some() {
         return None;
     }
@@ -128,6 +142,24 @@ mod tests {
     }
 
     #[test]
+    fn titles_are_quoted_for_the_shells_of_windows_or_not_named() {
+        for (title, expected) in [
+            ("Redes", Some("Redes")),
+            ("Sala 3", Some("\"Sala 3\"")),
+            ("D'Ávila 1", Some("\"D'Ávila 1\"")),
+            ("a;b & c", Some("\"a;b & c\"")),
+            ("-x", Some("-- -x")),
+            ("$5 \"x\"", None),
+            ("%PATH%", None),
+            ("a\\", None),
+            ("„x“", None),
+            ("10.0.0.1", None),
+        ] {
+            assert_eq!(quoted_for_windows(title).as_deref(), expected, "{title}");
+        }
+    }
+
+    #[test]
     fn titles_are_quoted_for_the_shell() {
         for (title, expected) in [
             ("Redes", Some("Redes")),
@@ -139,7 +171,7 @@ mod tests {
             ("a;b", Some("\"a;b\"")),
             ("10.0.0.1", None),
         ] {
-            assert_eq!(quoted(title).as_deref(), expected, "{title}");
+            assert_eq!(quoted_for_unix(title).as_deref(), expected, "{title}");
         }
     }
 }

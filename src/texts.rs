@@ -76,6 +76,8 @@ pub struct CommandLine {
     pub no_port: fn(&str, u16) -> String,
     /// It is no IP address.
     pub no_ip: fn(&str) -> String,
+    /// An address to listen on is valid on one link only.
+    pub one_link: fn(&str) -> String,
     /// It is no number: the value, and the highest.
     pub no_number: fn(&str, u32) -> String,
     /// It is no time: the value, and the most seconds.
@@ -98,6 +100,8 @@ pub struct CommandLine {
     pub no_name: &'static str,
     /// Something more than a host and a port is given.
     pub after_port: fn(&str) -> String,
+    /// A name has control characters.
+    pub garbled_name: fn(&str) -> String,
     /// Several words are given, which may be one name.
     pub unquoted: fn(&str) -> String,
     /// A port is given twice: in one word with the host, and in one of its own.
@@ -471,6 +475,10 @@ pub struct Server {
     pub scan_or_open: &'static str,
     /// Before the page's address alone.
     pub open_in_browser: &'static str,
+    /// The server listens on IPv6 only.
+    pub only_ipv6: &'static str,
+    /// The name is too long and was cut: how many bytes it may have, and what is announced.
+    pub name_cut: fn(usize, &str) -> String,
     /// The page has another port than the default one: that, and the one it has.
     pub page_moved: fn(u16, u16) -> String,
     /// There is no page: its port, and why.

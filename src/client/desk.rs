@@ -11,6 +11,7 @@ use crate::client::entry;
 use crate::client::plain::{self, Remarks};
 use crate::client::typeahead;
 use crate::config::{Connect, Format};
+use crate::error::Error;
 use crate::interrupt::Trigger;
 use crate::screen::{self, Stream};
 use crate::stdio::Piece;
@@ -41,7 +42,10 @@ enum Keys {
 
 impl Desk {
     /// Looks what there is. A Ctrl-C that is only a key pulls `interrupt`.
-    pub fn sit(config: &Connect, interrupt: Trigger, texts: &'static Texts) -> Desk {
+    ///
+    /// # Errors
+    /// [`Error::Threads`] if the system gives too few.
+    pub fn sit(config: &Connect, interrupt: Trigger, texts: &'static Texts) -> Result<Desk, Error> {
         let terminal = io::stdout().is_terminal();
         let variable = |name: &str| env::var(name).unwrap_or_default();
         let colour = config.color.is_wanted(terminal, variable);
@@ -64,17 +68,20 @@ impl Desk {
             .flatten();
         let (editor, keys) = match editor {
             Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
-            None => (None, Keys::Plain(Burst::of(plain::keyboard(), asks))),
+            None => {
+                let lines = plain::keyboard().map_err(Error::Threads)?;
+                (None, Keys::Plain(Burst::of(lines, asks)))
+            }
         };
-        Desk {
+        Ok(Desk {
             colour,
             terminal,
             asks,
             editor,
             keys,
-            remarks: Remarks::start(),
+            remarks: Remarks::start().map_err(Error::Threads)?,
             left: Cell::new(false),
-        }
+        })
     }
 
     /// The program ends because the user wants it. Gives the exit status back.

@@ -14,20 +14,10 @@ use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
 use crate::wire::{Event, LAST_LINE, REMOVED, SERVER};
 
-/// The colours of nicks: readable on light and dark, and none of them red, which
-/// means trouble.
-const NICK_COLOURS: [Color; 10] = [
-    Color::Green,
-    Color::Yellow,
-    Color::Blue,
-    Color::Magenta,
-    Color::Cyan,
-    Color::BrightGreen,
-    Color::BrightYellow,
-    Color::BrightBlue,
-    Color::BrightMagenta,
-    Color::BrightCyan,
-];
+/// The colours of nicks, by their numbers in the table of 256 that terminals share. A theme
+/// does not change these. Each has a contrast of at least 3.5 to white, beige and black.
+/// None is red, the colour of errors.
+const NICK_COLOURS: [u8; 10] = [27, 28, 30, 31, 64, 99, 129, 130, 133, 163];
 
 /// So many nicks of a crowd are named.
 const MAX_NAMED: usize = 20;
@@ -302,7 +292,7 @@ fn colour_of(nick: &str) -> Color {
     let hash = nick
         .bytes()
         .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    NICK_COLOURS[hash as usize % NICK_COLOURS.len()]
+    Color::AnsiColor(NICK_COLOURS[hash as usize % NICK_COLOURS.len()])
 }
 
 #[cfg(test)]
@@ -323,6 +313,35 @@ mod tests {
 
     fn paint(style: Style, record: &Record) -> String {
         Painter::new(style, &ENGLISH.client).paint(record, evening())
+    }
+
+    /// The relative luminance of a colour, as WCAG 2 defines it.
+    fn luminance(rgb: [u8; 3]) -> f64 {
+        let linear = |part: u8| match f64::from(part) / 255.0 {
+            dark if dark <= 0.03928 => dark / 12.92,
+            part => ((part + 0.055) / 1.055).powf(2.4),
+        };
+        let [red, green, blue] = rgb.map(linear);
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn nicks_are_readable_on_light_and_dark_and_never_red() {
+        const PARTS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+        for colour in NICK_COLOURS {
+            let cube = usize::from(colour - 16);
+            let rgb = [cube / 36, cube / 6 % 6, cube % 6].map(|part| PARTS[part]);
+            for ground in [[255, 255, 255], [253, 246, 227], [245, 245, 220], [0, 0, 0]] {
+                assert!(contrast(rgb, ground) >= 3.5, "{colour} on {ground:?}");
+            }
+            let [red, green, blue] = rgb;
+            assert!(red < green.max(blue).saturating_mul(2), "{colour} is red");
+        }
     }
 
     #[track_caller]

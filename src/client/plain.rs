@@ -21,17 +21,20 @@ const QUEUE: usize = 64;
 
 /// The lines of standard input, their ends included, as they come. The channel
 /// closes at the end of the input; an error is the last item.
-pub fn keyboard() -> Receiver<io::Result<Piece>> {
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn keyboard() -> io::Result<Receiver<io::Result<Piece>>> {
     let (sender, receiver) = async_channel::bounded(QUEUE);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         for line in stdio::lines() {
             let failed = line.is_err();
             if sender.send_blocking(line).is_err() || failed {
                 return;
             }
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// A queue in front of something that may block: standard output, the line editor
@@ -46,10 +49,15 @@ pub struct Printer {
 
 impl Printer {
     /// Starts it. Each batch goes to `write`.
-    pub fn start(mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> Printer {
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Printer> {
         let (queue, texts) = async_channel::bounded::<Vec<u8>>(QUEUE);
         let (ended, end) = async_channel::bounded(1);
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             let result = loop {
                 let Ok(text) = texts.recv_blocking() else { break Ok(()) };
                 if let Err(err) = write(&text) {
@@ -58,13 +66,16 @@ impl Printer {
             };
             drop(texts); // Nobody need wait for a place in the queue.
             ended.send_blocking(result).ok(); // Nobody may want to know.
-        });
-        Printer { queue, end, reader: None }
+        })?;
+        Ok(Printer { queue, end, reader: None })
     }
 
     /// Starts one in front of standard output.
-    pub fn start_output() -> Printer {
-        Printer { reader: Some(Reader::watch()), ..Printer::start(print) }
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start_output() -> io::Result<Printer> {
+        Ok(Printer { reader: Some(Reader::watch()), ..Printer::start(print)? })
     }
 
     /// Prints some lines, if that is still possible, as soon as there is room.
@@ -114,17 +125,20 @@ pub struct Remarks {
 
 impl Remarks {
     /// Starts it.
-    pub fn start() -> Remarks {
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start() -> io::Result<Remarks> {
         let (queue, remarks) = async_channel::bounded::<(String, _)>(QUEUE);
         let unread = Arc::new(AtomicBool::new(false));
         let read = unread.clone();
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             while let Ok((text, _written)) = remarks.recv_blocking() {
                 Stderr.write_all(text.as_bytes()).ok(); // Nobody may be there.
                 read.store(false, Ordering::SeqCst);
             }
-        });
-        Remarks { queue, unread }
+        })?;
+        Ok(Remarks { queue, unread })
     }
 
     /// Says something. If too much waits to be said already, it is not.

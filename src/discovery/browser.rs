@@ -124,8 +124,7 @@ impl Browser {
 
     /// The servers that are there, by title.
     pub fn servers(&self) -> Vec<Server> {
-        let mut servers: Vec<Server> =
-            self.known.values().map(|known| known.server.clone()).collect();
+        let mut servers = self.merge(self.known.values().map(|known| &known.server));
         servers.sort_by_cached_key(|server| {
             (server.title.to_lowercase(), server.id.clone(), server.address())
         });
@@ -182,7 +181,7 @@ impl Browser {
         }
         loop {
             if let Some(change) = self.changes.pop_front() {
-                return change;
+                return self.merge_change(change);
             }
             // Without the daemon there is still what we ask ourselves.
             let event = async {
@@ -222,8 +221,35 @@ impl Browser {
                 Happening::Settled => self.settled(),
             };
             if let Some(change) = change {
-                return change;
+                return self.merge_change(change);
             }
+        }
+    }
+
+    /// Makes one server of those that are one, though under several names on the network.
+    /// It has the addresses of all of them.
+    fn merge<'a>(&self, servers: impl Iterator<Item = &'a Server>) -> Vec<Server> {
+        let mut merged: BTreeMap<_, Server> = BTreeMap::new();
+        for server in servers {
+            let one = merged.entry(server.identity()).or_insert_with(|| server.clone());
+            one.addresses.extend(&server.addresses);
+        }
+        let mut merged: Vec<Server> = merged.into_values().collect();
+        for server in &mut merged {
+            server.addresses.sort_by_key(|address| by_preference(address, &self.interfaces));
+            server.addresses.dedup();
+        }
+        merged
+    }
+
+    /// A change of one name, as a change of the server that has it.
+    fn merge_change(&self, change: Change) -> Change {
+        let (Change::Up(server) | Change::Down(server)) = &change;
+        let names = self.known.values().map(|known| &known.server);
+        let names = names.filter(|other| other.identity() == server.identity());
+        match self.merge(names).pop() {
+            Some(server) => Change::Up(server),
+            None => change,
         }
     }
 
@@ -243,7 +269,7 @@ impl Browser {
                     interface.index == *link && interface.ip.is_ipv4() == address.is_ipv4()
                 })
             });
-            let addresses = known.list();
+            let addresses = known.list(interfaces);
             if addresses.is_empty() {
                 self.changes.push_back(Change::Down(known.server.clone()));
                 return false;
@@ -344,7 +370,7 @@ impl Browser {
         let (_, key, browsed) = self.thinned.pop_front()?;
         let known = self.known.get_mut(&key)?;
         known.browsed.retain(|address| browsed.contains(address)); // Others may be gone, too.
-        let addresses = known.list();
+        let addresses = known.list(&self.interfaces);
         (addresses != known.server.addresses).then(|| {
             known.server.addresses = addresses;
             Change::Up(known.server.clone())
@@ -385,7 +411,7 @@ impl Browser {
         }
         known.heard = true;
         learn(known, addresses);
-        fresh.addresses = known.list();
+        fresh.addresses = known.list(&self.interfaces);
         if fresh == known.server {
             return None;
         }
@@ -396,11 +422,11 @@ impl Browser {
 
 impl Known {
     /// All its addresses, best first.
-    fn list(&self) -> Vec<SocketAddr> {
+    fn list(&self, interfaces: &[Interface]) -> Vec<SocketAddr> {
         let all: BTreeSet<SocketAddr> =
             self.browsed.iter().chain(&self.probed).map(|(_, address)| *address).collect();
         let mut all: Vec<SocketAddr> = all.into_iter().collect();
-        all.sort_by_key(by_preference);
+        all.sort_by_key(|address| by_preference(address, interfaces));
         all
     }
 }

@@ -39,7 +39,7 @@ impl Interrupts {
         }
         // A program that has anything to do with windows is told the end of the session in
         // no other way.
-        thread::spawn(keep_window);
+        thread::Builder::new().spawn(keep_window)?;
         Ok(Interrupts(receiver))
     }
 

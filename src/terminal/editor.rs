@@ -271,7 +271,11 @@ impl Editor {
         shared.tty.restore();
         last += last_lines;
         let (written, over) = mpsc::channel();
-        thread::spawn(move || written.send(write_out(&last)));
+        let text = last.clone();
+        let writing = thread::Builder::new().spawn(move || written.send(write_out(&text)));
+        if writing.is_err() {
+            write_out(&last).ok(); // Without a thread, the terminal is waited for.
+        }
         // The terminal may be gone.
         let left = deadline.saturating_duration_since(Instant::now());
         over.recv_timeout(left.max(LAST_WORD)).ok();

@@ -194,6 +194,11 @@ All else is said to all; //TEXT says /TEXT",
             format!("`{value}` is not a port: a number from {lowest} to 65535")
         },
         no_ip: |value| format!("`{value}` is not an IP address"),
+        one_link: |value| {
+            format!(
+                "`{value}` is valid on one link only; take another address, or :: for all of IPv6"
+            )
+        },
         no_number: |value, highest| format!("`{value}` is not a number from 0 to {highest}"),
         no_time: |value, most| format!("`{value}` is not a number of seconds up to {most}"),
         no_choice: |value, words| format!("`{value}` is none of {words}"),
@@ -204,6 +209,9 @@ All else is said to all; //TEXT says /TEXT",
         no_nick: |nick| format!("{nick:?} is not a nickname"),
         no_address: |host| format!("`{host}` is not an address"),
         no_name: "which server? Its name is empty",
+        garbled_name: |word| {
+            format!("no server or host has control characters in its name: `{word}`")
+        },
         after_port: |word| format!("unexpected `{word}` after the port"),
         unquoted: |name| {
             format!("a name with blanks stands in quotes: minichat connect \"{name}\"")
@@ -488,6 +496,10 @@ All else is said to all; //TEXT says /TEXT",
         join_by_name: "To join by name:",
         scan_or_open: "Or scan this with a phone, or open it in any browser:",
         open_in_browser: "Or open this in any browser:",
+        only_ipv6: "only IPv6 can join; add --bind 0.0.0.0 for IPv4",
+        name_cut: |most, title| {
+            format!("the name is longer than {most} bytes; others see \"{title}\"")
+        },
         page_moved: |wanted, port| {
             format!("port {wanted} is taken; the page for browsers is on port {port}")
         },

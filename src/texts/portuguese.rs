@@ -326,6 +326,9 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             format!("`{value}` não é uma porta: um número de {lowest} a 65535")
         },
         no_ip: |value| format!("`{value}` não é um endereço IP"),
+        one_link: |value| {
+            format!("`{value}` só vale em um enlace; use outro endereço, ou :: para todo o IPv6")
+        },
         no_number: |value, highest| format!("`{value}` não é um número de 0 a {highest}"),
         no_time: |value, most| format!("`{value}` não é um número de segundos até {most}"),
         no_choice: |value, words| format!("`{value}` não é um destes: {words}"),
@@ -336,6 +339,9 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         no_nick: |nick| format!("{nick:?} não serve de apelido"),
         no_address: |host| format!("`{host}` não é um endereço"),
         no_name: "qual servidor? O nome está vazio",
+        garbled_name: |word| {
+            format!("nenhum servidor ou máquina tem caracteres de controle no nome: `{word}`")
+        },
         after_port: |word| format!("`{word}` inesperado depois da porta"),
         unquoted: |name| {
             format!("um nome com espaços fica entre aspas: minichat connect \"{name}\"")
@@ -663,6 +669,8 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         join_by_name: "Para entrar pelo nome:",
         scan_or_open: "Ou aponte a câmera do celular, ou abra em qualquer navegador:",
         open_in_browser: "Ou abra em qualquer navegador:",
+        only_ipv6: "só se entra por IPv6; acrescente --bind 0.0.0.0 para IPv4",
+        name_cut: |most, title| format!("o nome passa de {most} bytes; os outros veem \"{title}\""),
         page_moved: |wanted, port| {
             format!("a porta {wanted} está ocupada; a página para navegadores está na porta {port}")
         },

@@ -31,6 +31,32 @@ fn described() -> BTreeMap<String, BTreeSet<String>> {
     rows.map(row).collect()
 }
 
+/// The fields of a server, and the type of each.
+pub fn described_server() -> BTreeMap<String, String> {
+    let page = page();
+    let (_, page) = page.split_once("## Servers of `discover`\n").expect("a section");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        (words(cells[1]).remove(0), cells[2].to_string())
+    };
+    rows.map(row).collect()
+}
+
+/// Whether a value is of the type that the page names.
+pub fn is_of_type(value: &Value, name: &str) -> bool {
+    match name {
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "string or null" => value.is_string() || value.is_null(),
+        "number or null" => value.is_number() || value.is_null(),
+        "array of strings" => {
+            value.as_array().is_some_and(|values| values.iter().all(Value::is_string))
+        }
+        _ => panic!("nobody has described a {name:?} so far"),
+    }
+}
+
 #[test]
 fn every_json_line_is_as_the_page_describes_it() {
     let stand_in = StandIn::open();

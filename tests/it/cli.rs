@@ -190,6 +190,21 @@ fn whatever_an_argument_holds_the_complaint_has_two_lines_that_clear_no_screen()
     }
 }
 
+#[test]
+fn address_of_one_link_is_refused_as_a_place_to_listen() {
+    for address in ["fe80::1", "fe80::1%eth0", "FE80::1%1", "febf::1"] {
+        let output = run(minichat().args(["server", "--bind", address]), "");
+        assert_eq!((output.status, &*output.stdout), (Some(2), ""), "{address}");
+        let (cause, _) = output.complaint();
+        assert!(cause.contains(address) && cause.contains("one link only"), "{cause}");
+    }
+    for address in ["::1%lo", "10.0.0.1%eth0", "fe80::x%eth0", "eth0"] {
+        let output = run(minichat().args(["server", "--bind", address]), "");
+        assert_eq!(output.status, Some(2), "{address}");
+        assert!(output.complaint().0.contains("is not an IP address"), "{output:?}");
+    }
+}
+
 /// Arguments as the system allows them and UTF-8 does not.
 #[cfg(unix)]
 fn not_text() -> [OsString; 4] {

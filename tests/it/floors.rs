@@ -188,6 +188,15 @@ fn what_is_pure_knows_nothing_of_the_world() {
     }
 }
 
+/// `thread::spawn` panics where the system has no more threads, and people get no words.
+#[test]
+fn threads_start_by_a_builder() {
+    for (path, text) in sources() {
+        let mut code = code(&text);
+        assert!(!code.any(|line| line.contains("thread::spawn(")), "{path}");
+    }
+}
+
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::bots::{described_server, is_of_type};
+
 use super::{SOON, check_harmless, listed, on_a_lan, rows};
 
 #[test]
@@ -307,6 +309,74 @@ fn servers_of_one_title_stay_apart_for_as_long_as_names_are_remembered() {
                 places.sort_unstable();
                 let expected = [(9001, true, false), (9002, false, true)];
                 assert_eq!(places, expected, "from host {host} after {seconds} s");
+            }
+        }
+    });
+}
+
+#[test]
+fn address_on_the_network_of_the_client_comes_first() {
+    on_a_lan(2, |lan| {
+        // The address of another network is the lesser number.
+        lan.host(1).ip("address add 10.1.0.1/24 dev eth0");
+        let _server = lan.host(1).server(&["--name", "Sala 3"]);
+        let client = lan.host(2);
+        client.sees(&["Sala 3"]);
+        assert_eq!(listed(&client.discover(&[])), [("Sala 3", "10.77.0.1:9000")]);
+        assert_eq!(client.joins(&["--auto"]), "* joining Sala 3 (10.77.0.1:9000)\n");
+        // On its own machine any address will do.
+        lan.host(1).joins(&["--auto"]);
+    });
+}
+
+#[test]
+fn operator_reads_what_the_options_leave_out() {
+    on_a_lan(2, |lan| {
+        let [here, there] = [lan.host(1), lan.host(2)];
+        let title = "é".repeat(31);
+        let mut server = here.server(&["--name", &format!("{title}é"), "--bind", "::"]);
+        server.stdout.find("minichat: warning: only IPv6 can join; add --bind 0.0.0.0 for IPv4");
+        let cut = format!("the name is longer than 63 bytes; others see \"{title}\"");
+        server.stdout.find(&cut);
+        there.sees(&[&title]);
+        assert_eq!(listed(&there.discover(&[])), [(&*title, "[fd77::1]:9000")]);
+        there.joins(&[&format!("{title}é")]);
+        server.signal("TERM");
+        server.output();
+
+        // Both together need no words, nor does a name that fits.
+        let server = here.server(&["--name", &title, "--bind", "::", "--bind", "0.0.0.0"]);
+        there.joins(&["10.77.0.1"]);
+        server.signal("TERM");
+        let output = server.output();
+        assert!(!format!("{}{}", output.stdout, output.stderr).contains("warning"), "{output:?}");
+    });
+}
+
+#[test]
+fn object_of_a_server_has_the_fields_that_the_page_lists() {
+    on_a_lan(2, |lan| {
+        let server = lan.host(1).server(&["--name", "Sala 3"]);
+        let client = lan.host(2);
+        client.sees(&["Sala 3"]);
+        // A server that is found by its address says nothing else of itself.
+        let scanned = client.discover(&["--json", "--scan"]).stdout;
+        let found = client.discover(&["--json"]).stdout;
+        let mut watch = client.minichat(&["discover", "--watch", "--json"]);
+        let up = watch.stdout.next().expect("watching does not end");
+        server.signal("TERM");
+        let down = watch.stdout.find("\"change\":\"-\"");
+
+        let described = described_server();
+        for (line, is_change) in
+            [(&*found, false), (&*scanned, false), (&*up, true), (&*down, true)]
+        {
+            let object: Value = serde_json::from_str(line).expect("one object");
+            let object = object.as_object().expect("one object");
+            let expected = described.keys().filter(|field| is_change || *field != "change");
+            assert_eq!(object.keys().collect::<BTreeSet<_>>(), expected.collect(), "{line}");
+            for (field, value) in object {
+                assert!(is_of_type(value, &described[field]), "{field}: {line}");
             }
         }
     });

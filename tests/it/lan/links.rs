@@ -168,3 +168,27 @@ fn announced_is_said_when_it_is_so_and_taken_back() {
         assert_eq!(listed(&host.discover(&["--timeout", "10"])).len(), 1);
     });
 }
+
+#[test]
+fn network_that_is_not_announced_on_is_named() {
+    on_a_lan(1, |lan| {
+        let host = lan.host(1);
+        // More links without IPv4 than there are responders for, each of which is a thread.
+        for number in 1..=9 {
+            add_pair(host, number);
+        }
+        let mut server = host.server(&["--name", "many"]);
+        let warning = server.stderr.find("not announced on ");
+        let (_, names) = warning.split_once("not announced on ").expect("it was found");
+        let (names, why) = names.split_once(": ").expect("it says why");
+        assert!(why.contains("there are too many networks"), "{warning}");
+        let left_out: Vec<String> = names.split(", ").map(str::to_string).collect();
+        assert!(!left_out.iter().any(|name| name == "eth0"), "{warning}");
+
+        // A link that comes later is named, too, and the others are not named again.
+        add_pair(host, 10);
+        let warning = server.stderr.find("not announced on ");
+        assert!(warning.contains("10"), "{warning}");
+        assert!(!left_out.iter().any(|name| warning.contains(&format!("{name}:"))), "{warning}");
+    });
+}

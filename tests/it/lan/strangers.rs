@@ -250,3 +250,33 @@ fn a_title_that_is_not_told_again_is_not_forgotten() {
         }
     });
 }
+
+#[test]
+fn one_server_under_two_names_is_one_server() {
+    on_a_lan(3, |lan| {
+        let _server = lan.host(1).server(&["--no-mdns"]);
+        let record = txt(&[b"txtvers=1", b"pv=1", b"title=Sala 3", b"id=a1b2c3d4"]);
+        let named = |instance, record: &Option<Vec<u8>>, ip: [u8; 4]| Claim {
+            ipv4: vec![ip.into()],
+            ..Claim::new(instance, 9000, record.clone())
+        };
+        // Another title with the same id is another server, so that nobody hides one.
+        let other = txt(&[b"txtvers=1", b"pv=2", b"title=Arte", b"id=a1b2c3d4"]);
+        let claims = vec![
+            named("sala 3 a1b2", &record, [10, 77, 0, 1]),
+            named("sala 3 a1b2 (2)", &record, [10, 77, 0, 9]),
+            named("arte a1b2", &other, [10, 77, 0, 3]),
+        ];
+        let _stranger = Stranger::on(lan.host(3), claims);
+        let client = lan.host(2);
+        client.sees(&["Sala 3", "Arte"]);
+        let output = client.discover(&["--json"]);
+        let servers: Vec<&str> = output.stdout.lines().collect();
+        assert_eq!(servers.len(), 2, "{servers:?}");
+        assert!(servers[1].contains(r#""addresses":["10.77.0.1","10.77.0.9"]"#), "{servers:?}");
+        // Neither asks which of them is meant.
+        for arguments in [&[][..], &["sala 3"]] {
+            assert_eq!(client.joins(arguments), "* joining Sala 3 (10.77.0.1:9000)\n");
+        }
+    });
+}

@@ -132,7 +132,7 @@ fn class(cell: &Cell) -> String {
     let mut class = String::new();
     match cell.fgcolor() {
         Color::Default => (),
-        Color::Idx(colour) if colour < 16 => write!(class, "f{colour} ").expect("it is memory"),
+        Color::Idx(colour) if colour < 232 => write!(class, "f{colour} ").expect("it is memory"),
         colour => panic!("nobody has drawn {colour:?} so far"),
     }
     class += if cell.bold() { "b " } else { "" };
@@ -263,8 +263,16 @@ fn style(class: &str) -> String {
     match class {
         "b" => "font-weight:bold".into(),
         "d" => "opacity:.6".into(),
-        _ => format!("fill:{}", COLOURS[class[1..].parse::<usize>().expect("it is a colour")]),
+        _ => format!("fill:{}", colour(class[1..].parse().expect("it is a colour"))),
     }
+}
+
+/// A colour by its number: one of the sixteen, or of the cube of 216 behind them.
+fn colour(number: usize) -> String {
+    const PARTS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let Some(cube) = number.checked_sub(COLOURS.len()) else { return COLOURS[number].into() };
+    let [red, green, blue] = [cube / 36, cube / 6 % 6, cube % 6].map(|part| PARTS[part]);
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// What is to be read in the windows at the end.
