@@ -44,7 +44,7 @@ pub use system::is_ours;
 /// How large a terminal is taken to be that does not say so.
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
-/// What comes from a keyboard.
+/// Something that happens at a keyboard.
 enum Event {
     /// These bytes, and whether more are left.
     Bytes(Vec<u8>, bool),

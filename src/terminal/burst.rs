@@ -47,7 +47,7 @@ fn indents(keys: &[Key]) -> bool {
     })
 }
 
-/// What a key is in a text that was pasted: VT and FF end lines there.
+/// A key as a text that was pasted has it: VT and FF end lines there.
 pub fn literal(key: Key) -> Key {
     match key {
         Key { code: Code::Char('k' | 'l'), ctrl: true, alt: false, .. } => Key::plain(Code::Enter),

@@ -1,4 +1,4 @@
-//! What TAB puts into the line, and what is offered in grey. Pure.
+//! TAB: the words that it puts into the line, and those that are offered in grey. Pure.
 
 use crate::wire::Nick;
 
@@ -7,28 +7,28 @@ use crate::wire::Nick;
 pub struct Command {
     /// The word, with the slash.
     pub word: &'static str,
-    /// What comes behind it, in the reader's language.
+    /// Its arguments, in the reader's language.
     pub arguments: &'static str,
-    /// What the first of that is.
+    /// The kind of the first argument.
     pub first: Argument,
 }
 
-/// What TAB offers behind a command.
+/// The words that TAB offers behind a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
-    /// Nothing but who is here.
+    /// Nothing but the nicks that are here.
     Text,
-    /// Who is here, without being asked for a letter.
+    /// The nicks that are here, before a letter is typed.
     Nick,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
 
-/// What can be completed, and how far that has got.
+/// The words that can be completed, and how far that has got.
 #[derive(Debug)]
 pub struct Words {
     commands: Vec<Command>,
-    /// Who is here, whoever spoke last first.
+    /// The nicks that are here, the last speaker first.
     pub nicks: Vec<String>,
     /// A line may address somebody by beginning with their nick.
     addresses: bool,
@@ -43,10 +43,10 @@ struct Cycle {
     at: usize,
 }
 
-/// What could follow, in grey.
+/// A text that could follow, in grey.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// What is shown.
+    /// The text as it is shown.
     pub shown: String,
     /// How much of it is a word that can be taken over.
     pub word: usize,
@@ -57,7 +57,7 @@ impl Words {
         Words { commands, nicks: Vec::new(), addresses, cycle: None }
     }
 
-    /// What to put between the returned place and the cursor, which is at `pos`.
+    /// The text to put between the returned place and the cursor, which is at `pos`.
     /// Pressed again, TAB takes the next one, or the one before.
     pub fn complete(&mut self, line: &str, pos: usize, back: bool) -> Option<(usize, String)> {
         let before = &line[..pos];
@@ -154,7 +154,7 @@ mod tests {
         words
     }
 
-    /// What the line is after TAB was pressed behind it again and again.
+    /// Presses TAB behind a line again and again, and compares each result.
     #[track_caller]
     fn check(line: &str, expected: &[&str]) {
         let mut words = words();

@@ -15,30 +15,30 @@ use crate::terminal::{Event, USUAL};
 
 /// Ctrl-C is an event, no key (`ENABLE_PROCESSED_INPUT`).
 const EVENTS: u32 = 0x1;
-/// What is typed is handed over in whole lines (`ENABLE_LINE_INPUT`).
+/// The console hands over whole lines (`ENABLE_LINE_INPUT`).
 const LINES: u32 = 0x2;
-/// It is shown meanwhile (`ENABLE_ECHO_INPUT`).
+/// The console shows them meanwhile (`ENABLE_ECHO_INPUT`).
 const ECHO: u32 = 0x4;
 /// Keys and pastes are sequences (`ENABLE_VIRTUAL_TERMINAL_INPUT`).
 const SEQUENCES_IN: u32 = 0x200;
-/// What is shown may have sequences (`ENABLE_PROCESSED_OUTPUT` and
+/// Output may have sequences (`ENABLE_PROCESSED_OUTPUT` and
 /// `ENABLE_VIRTUAL_TERMINAL_PROCESSING`).
 const SEQUENCES_OUT: u32 = 0x1 | 0x4;
-/// What follows a line end within this was pasted with it.
+/// Bytes that follow a line end within this were pasted with it.
 const FOLLOWS: Duration = Duration::from_millis(5);
 
 /// The mode of the console's input that we found, until it is restored. That of its
 /// output stays: what is said last may be in colour.
 pub struct Tty(Mutex<Option<u32>>);
 
-/// What is typed, and what wakes whoever waits for it.
+/// The keys, and the end of the channel that a waker writes to.
 pub struct Keyboard {
     events: Receiver<Option<Vec<u8>>>,
-    /// What was typed while nobody wanted it.
+    /// Bytes that came while nobody wanted them.
     kept: Vec<u8>,
 }
 
-/// Wakes whoever waits for keys.
+/// Wakes the thread that waits for keys.
 pub struct Waker(Sender<Option<Vec<u8>>>);
 
 /// Whether this process is in the foreground, as all are here.
@@ -151,7 +151,7 @@ impl Waker {
     }
 }
 
-/// What a signal says about the terminal.
+/// The news that signals have about a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code)] // There are no signals here.
 pub enum News {

@@ -35,7 +35,7 @@ pub struct Draft {
     yanked: Option<(usize, usize)>,
 }
 
-/// What the last key did: some keys go on where the last one stopped.
+/// The effect of the last key: some keys go on where the last one stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Change {
     #[default]
@@ -64,7 +64,7 @@ pub enum Motion {
     Finish,
 }
 
-/// What becomes of a word's letters.
+/// The letters that a word gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
     Upper,

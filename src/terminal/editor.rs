@@ -42,7 +42,7 @@ const CHUNK: usize = 16 << 10;
 const SETTLED: Duration = Duration::from_millis(300);
 /// How long a window may go on being resized until something is painted.
 const RESIZING: Duration = Duration::from_secs(1);
-/// What follows bytes that are no text within this is left out with them.
+/// Bytes that follow others that are no text within this are left out with them.
 const GARBLED: Duration = Duration::from_millis(50);
 /// A job that goes on is continued by a signal, which is told within this.
 const CONTINUED: Duration = Duration::from_millis(200);
@@ -54,22 +54,22 @@ const BEGIN: &str = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b
 /// As it was, for whoever comes next.
 const END: &str = "\x1b[<u\r\x1b[K\x1b[?1004l\x1b[?2004l\x1b[?7h";
 
-/// What an editor is for.
+/// The purpose of an editor.
 #[derive(Clone, Debug)]
 pub struct Purpose {
-    /// What can be completed when a line begins with a slash.
+    /// The commands that begin with a slash, to be completed.
     pub commands: Vec<Command>,
     /// A line may begin with a nick to address somebody.
     pub addresses: bool,
-    /// What is no text may be shown in grey or bold.
+    /// Prompts and hints may be bold or grey.
     pub colour: bool,
     /// The terminal may notify of who calls.
     pub notifies: bool,
-    /// What Ctrl-C pulls where there is nothing to clear.
+    /// Ctrl-C pulls this where there is nothing to clear.
     pub interrupt: Trigger,
-    /// What is said when bytes that are no text were typed or pasted.
+    /// The notice that bytes were typed or pasted that are no text.
     pub garbled: &'static str,
-    /// What the editor shows of its own.
+    /// The editor's own texts.
     pub texts: &'static texts::Terminal,
 }
 
@@ -78,7 +78,7 @@ pub struct Purpose {
 pub enum Typed {
     /// Entered a line, or answered a question.
     Line {
-        /// What was pasted may have line feeds and tabs in it, but no other controls.
+        /// The text. A pasted one may have line feeds and tabs, but no other controls.
         text: String,
         /// It begins with something that was pasted, so that it is no command.
         pasted: bool,
@@ -91,7 +91,7 @@ pub enum Typed {
 #[derive(Clone)]
 pub struct Editor(Arc<Shared>);
 
-/// What the threads share.
+/// The state that the threads share.
 struct Shared {
     state: Mutex<State>,
     /// Something in the state has changed.
@@ -126,7 +126,7 @@ struct State {
     columns: usize,
     /// When the window began to be resized, and when its size last changed.
     resized: Option<(Instant, Instant)>,
-    /// What a signal asks for.
+    /// A signal asks for this.
     news: Option<News>,
 }
 
@@ -255,7 +255,7 @@ impl Editor {
         state.phase = Phase::Closing;
         shared.changed.notify_all();
         shared.waker.wake();
-        // What is still being written is on its way.
+        // Bytes that are being written are on their way.
         let moment = deadline.max(Instant::now() + LAST_WORD);
         state = shared.wait_until(moment, state, |state| !state.writing);
         let mut last = mem::take(&mut state.aside) + &state.calls.leave();
@@ -288,7 +288,7 @@ impl Editor {
     pub fn restore_on_panic(&self) {
         let (shared, report) = (self.0.clone(), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
-            // The state is left alone: whoever panics may hold it.
+            // The state is left alone, because the thread that panics may hold it.
             if shared.tty.restore() {
                 write_out(&format!("\r\n{END}\x1b[?2026l")).ok();
             }
@@ -390,14 +390,14 @@ impl Shared {
     /// Reads keys until the terminal is gone.
     fn read(&self, mut keyboard: Keyboard) {
         let mut decoder = Decoder::default();
-        // What came behind an answer, before there is another prompt.
+        // Keys that came behind an answer, before there is another prompt.
         let mut inputs = Vec::new();
         let mut burst = Burst { waited: true, ..Burst::default() };
         loop {
             self.obey_signals();
             let (open, over) = self.with(|state| (state.line.is_open(), !state.is_painted()));
             if over {
-                return; // What is typed now is for whoever comes next.
+                return; // Keys that come now are for the next program.
             }
             if open && !inputs.is_empty() {
                 self.take(&mut inputs, burst);
@@ -558,7 +558,7 @@ impl State {
         end.checked_duration_since(now).filter(|left| matters && !left.is_zero())
     }
 
-    /// What is to be sent to the terminal now.
+    /// Appends the bytes that the terminal is to be sent now.
     fn render(&mut self, size: Size, reflows: bool, out: &mut String) {
         self.dirty = false;
         if self.line.is_open() && !mem::replace(&mut self.begun, true) {

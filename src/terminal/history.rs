@@ -95,7 +95,7 @@ impl History {
     /// Keeps what is in the editor.
     fn leave(&mut self, current: Line) {
         match self.at {
-            // What was cleared is not worth more than a draft that waits.
+            // A draft that waits is worth more than an empty line.
             None if current.0.is_empty() => (),
             None => self.draft = Some(current),
             Some(at) if self.lines[at] == current => _ = self.changed.remove(&at),

@@ -99,7 +99,7 @@ pub struct Decoder {
     paste: Option<Vec<u8>>,
 }
 
-/// What `vte` reports, and how far a sequence has got.
+/// The keys that `vte` reports, and how far a sequence has got.
 #[derive(Default)]
 struct Sequence {
     inputs: Vec<Input>,

@@ -15,6 +15,9 @@ const TAB: usize = 4;
 /// A draft may take one of this many parts of the screen.
 const SHARE: usize = 3;
 
+/// The most bytes on one side of the cursor that can be seen.
+const FAR: usize = 64 << 10;
+
 /// How many columns and rows a screen has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -22,7 +25,7 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// What a piece of a row looks like.
+/// The look of a piece of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
     #[default]
@@ -53,7 +56,7 @@ pub struct View {
     pub cursor: (usize, usize),
 }
 
-/// What is to be shown.
+/// A prompt, a draft and a hint, to be shown.
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
     pub prompt: &'a str,
@@ -61,11 +64,11 @@ pub struct Shown<'a> {
     pub text: &'a str,
     /// Where the cursor is in the text, in bytes.
     pub cursor: usize,
-    /// What could follow, in grey.
+    /// A text that could follow, in grey.
     pub hint: &'a str,
-    /// What is no text may be grey.
+    /// Notes in the draft's place may be grey.
     pub grey: bool,
-    /// What stands in the place of the rows that are not shown, for this many lines.
+    /// The note in the place of rows that are not shown, for this many lines.
     pub lines: &'a dyn Fn(usize) -> String,
 }
 
@@ -104,7 +107,7 @@ pub fn lay_out(shown: &Shown<'_>, size: Size, top: &mut Top) -> View {
     let most = (size.rows / SHARE).max(2.min(size.rows.saturating_sub(1))).max(1);
     // Lines that are not there make it too tall without being looked at.
     let mut breaks = memchr::memchr_iter(b'\n', shown.text.as_bytes());
-    if breaks.nth(most - 1).is_none() {
+    if breaks.nth(most - 1).is_none() && shown.text.len() <= FAR {
         let mut rows = Rows::new(capacity);
         rows.add_all(shown.prompt, shown.prompt_style);
         rows.begin_text(0);
@@ -139,6 +142,7 @@ fn lay_out_part(shown: &Shown<'_>, capacity: usize, most: usize, top: &mut Top) 
     let mut view = rows.view(first..count.min(first + room));
     if most > 1 {
         let lines = match text.lines().count() {
+            0 | 1 if range.len() < text.len() => text.chars().count().div_ceil(capacity),
             0 | 1 => count,
             lines => lines,
         };
@@ -152,12 +156,14 @@ fn lay_out_part(shown: &Shown<'_>, capacity: usize, most: usize, top: &mut Top) 
     view
 }
 
-/// The lines of a text that are at most this many lines from a place.
+/// The lines of a text that are at most this many lines from a place, and not too far
+/// from it. The beginning does not change with each key.
 fn near(text: &str, place: usize, lines: usize) -> Range<usize> {
     let (before, behind) = text.as_bytes().split_at(place);
     let start = memchr::memrchr_iter(b'\n', before).nth(lines).map_or(0, |at| at + 1);
     let end = memchr::memchr_iter(b'\n', behind).nth(lines).map_or(text.len(), |at| place + at);
-    start..end
+    let far = text.floor_char_boundary(place.saturating_sub(FAR) / FAR * FAR);
+    start.max(far)..end.min(text.floor_char_boundary(place + FAR))
 }
 
 /// Rows that are being filled.
@@ -261,7 +267,7 @@ impl Rows {
     }
 }
 
-/// What a terminal would obey is shown as something that it prints, or not at all.
+/// Makes characters that a terminal would obey into one that it prints, or leaves them out.
 pub fn harmless(text: &str) -> String {
     let shown = |c: char| match c.width() {
         _ if !sanitize::is_unsafe(c) => Some(c),
@@ -397,6 +403,18 @@ mod tests {
         let view = lay_out(&shown, Size { columns: 13, rows: 9 }, &mut None);
         assert_eq!(text(&view), ["> /msg |NICK "]);
         assert_eq!(view.rows[0].last().map(|piece| piece.style), Some(Style::Dim));
+    }
+
+    #[test]
+    fn endless_line_is_laid_out_near_the_cursor() {
+        let text = "日本 ".repeat(4 * FAR / 7);
+        for cursor in [0, text.len() / 7 / 2 * 7, text.len()] {
+            let shown = Shown { text: &text, ..shown("ana> ", "", cursor) };
+            let view = lay_out(&shown, Size { columns: 80, rows: 24 }, &mut None);
+            assert_eq!(view.rows.len(), 8);
+            let head: String = view.rows[0].iter().map(|piece| piece.text.as_str()).collect();
+            assert!(head.starts_with("ana> ("), "{head}");
+        }
     }
 
     #[test]

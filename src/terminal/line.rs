@@ -16,18 +16,18 @@ use crate::texts::Terminal as Texts;
 /// How often a key can be repeated by a number before it.
 const MAX_COUNT: usize = 999;
 
-/// What stands before the line.
+/// The text before the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// Without escape sequences.
     pub text: String,
-    /// What is in the line at the beginning.
+    /// The draft at the beginning.
     pub draft: String,
     /// One line is wanted, of which nothing is to be remembered or completed.
     pub question: bool,
 }
 
-/// What somebody asks for with a key.
+/// A deed that somebody asks for with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// A line was entered.
@@ -44,7 +44,7 @@ pub enum Deed {
     Clear,
     /// The window is looked at, or is not any more.
     Focus(bool),
-    /// What came is no text, and is forgotten.
+    /// Bytes came that are no text, and are forgotten.
     Garbled,
 }
 
@@ -53,16 +53,16 @@ pub enum Deed {
 pub struct Line {
     prompt: Option<Prompt>,
     draft: Draft,
-    /// What was being typed when a question came.
+    /// The draft that was being typed when a question came.
     waiting: Option<(String, bool)>,
     history: History,
-    /// What TAB offers.
+    /// The words that TAB offers.
     pub words: Words,
     search: Option<Search>,
     /// The number that was typed with Alt, to repeat the next key.
     count: Option<usize>,
     top: Top,
-    /// What is no text may be shown in grey or bold.
+    /// Prompts and hints may be bold or grey.
     colour: bool,
     texts: &'static Texts,
 }
@@ -370,7 +370,7 @@ impl Line {
         if wanted { self.words.hint(self.draft.text()) } else { None }
     }
 
-    /// What is to be seen; nothing without a prompt.
+    /// The rows to be seen; none without a prompt.
     pub fn view(&mut self, size: Size) -> View {
         let Some(prompt) = &self.prompt else { return View::default() };
         let lines = |count| (self.texts.lines)(count);

@@ -12,11 +12,11 @@ use crate::terminal::layout::{Piece, Row, Style, View};
 /// The terminal breaks rows that are too long, or does not.
 const WRAP: &str = "\x1b[?7h";
 const NO_WRAP: &str = "\x1b[?7l";
-/// What comes in between is shown at once.
+/// A terminal shows the bytes in between at once.
 const BEGIN_UPDATE: &str = "\x1b[?2026h";
 const END_UPDATE: &str = "\x1b[?2026l";
 
-/// What is painted at the bottom of the terminal.
+/// The rows that are painted at the bottom of the terminal.
 #[derive(Debug, Default)]
 pub struct Painting {
     /// No row while nothing is painted.
@@ -38,7 +38,7 @@ struct Moved {
     gap: bool,
 }
 
-/// What is known of a terminal whose window has changed.
+/// A window that has changed, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     pub columns: usize,
@@ -144,7 +144,7 @@ impl Painting {
         up(above, out);
         *out += "\r\x1b[J";
         if gap {
-            out.push('\n'); // What is left over does not go on in what comes now.
+            out.push('\n'); // Rows that are left over do not go on in the next ones.
         }
         self.forget();
     }

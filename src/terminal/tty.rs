@@ -22,7 +22,7 @@ use crate::terminal::{Event, USUAL};
 
 /// How often a process in the background looks whether it is back.
 const LOOK: Duration = Duration::from_millis(250);
-/// What follows a line end within this, in the same read, was pasted with it.
+/// Bytes that follow a line end within this were pasted with it.
 const FOLLOWS: Duration = Duration::from_millis(5);
 /// The most bytes that are taken for one read.
 const MOST: usize = 64 << 10;
@@ -30,10 +30,10 @@ const MOST: usize = 64 << 10;
 /// The settings that we found, until they are restored.
 pub struct Tty(Mutex<Option<Termios>>);
 
-/// What is typed, and what wakes whoever waits for it.
+/// The keys, and the end of the pipe that a waker writes to.
 pub struct Keyboard(PipeReader, Arc<AtomicBool>);
 
-/// Wakes whoever waits for keys.
+/// Wakes the thread that waits for keys.
 pub struct Waker(PipeWriter, Arc<AtomicBool>);
 
 /// Whether this process is in the foreground. One that is not, and changes the settings
@@ -60,7 +60,7 @@ impl Tty {
         Ok((tty, Keyboard(reader, woken.clone()), Waker(writer, woken)))
     }
 
-    /// What is typed waits, unseen, for the editor, but Ctrl-C still interrupts.
+    /// Keys wait, unseen, for the editor, but Ctrl-C still interrupts.
     pub fn be_quiet(&self) {
         self.set(|settings| {
             settings.local_modes &= !(LocalModes::ECHO | LocalModes::ICANON);
@@ -145,7 +145,7 @@ impl Keyboard {
             Err(err) => return Err(err.into()),
         }
         if !waiting[0].revents().is_empty() {
-            // Whoever wakes from now on writes again.
+            // A waker writes again from now on.
             self.0.read_exact(&mut [0])?;
             self.1.store(false, Ordering::SeqCst);
             return Ok(Event::Woken);
@@ -195,7 +195,7 @@ fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: seconds, tv_nsec: duration.subsec_nanos().into() }
 }
 
-/// What a signal says about the terminal.
+/// The news that signals have about a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
     /// The window has another size.

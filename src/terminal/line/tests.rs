@@ -26,7 +26,7 @@ fn entered(text: &str, pasted: bool) -> Deed {
     Deed::Enter { text: text.into(), pasted }
 }
 
-/// What is seen, in one row.
+/// The rows that are seen, joined.
 fn seen(line: &mut Line) -> String {
     let view = line.view(Size { columns: 200, rows: 24 });
     let rows: Vec<String> =

@@ -1,4 +1,4 @@
-//! What comes from the keyboard besides text: reports of the terminal, pastes, the focus.
+//! A keyboard sends more than text: reports of the terminal, pastes, the focus.
 
 use super::{SIZES, hears, holds, last, let_in, ready, sit_down, start, wait_for_draft};
 use crate::harness::{Server, StandIn};

@@ -1,4 +1,4 @@
-//! What the draft does to the rows above it: nothing.
+//! The draft does nothing to the rows above it.
 
 use rustix::termios::Winsize;
 

@@ -16,7 +16,7 @@ pub enum Widths {
     Sum,
 }
 
-/// What is in a row. A wide character is followed by empty cells.
+/// The cells of a row. A wide character is followed by empty ones.
 #[derive(Clone, Debug, Default)]
 struct Row {
     cells: Vec<String>,
@@ -87,7 +87,7 @@ impl Emulator {
         lines
     }
 
-    /// What is in the row of the cursor before it, and at it.
+    /// The text before the cursor in its row, and the character at it.
     pub fn at_cursor(&self) -> (String, String) {
         let cells = &self.grid.rows[self.grid.row].cells;
         let column = self.grid.column.min(cells.len());
