@@ -270,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn machine_without_a_network_is_told_to_get_one() {
+        let nowhere = Error::NotFound(vec![], Duration::from_secs(2), "no network interface is up");
+        for error in [nowhere, Error::NoInterface("eth9".into(), vec![])] {
+            for (texts, way_out) in [
+                (&ENGLISH, "onnect this machine to a network"),
+                (&PORTUGUESE, "onecte esta máquina a uma rede"),
+            ] {
+                let told = error.tell(texts);
+                assert!(told.contains(way_out) && !told.contains("--scan"), "{told}");
+                assert_eq!(told.lines().count(), 2);
+            }
+        }
+    }
+
+    #[test]
     fn what_the_system_says_is_said_in_the_language_of_the_user_if_that_is_known() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(plain(&refused, &ENGLISH.error), "connection refused");

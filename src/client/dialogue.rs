@@ -37,6 +37,26 @@ const MAX_RINGS: u32 = 6;
 /// may have no echo: the line is shown then.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
+/// A list of nicks is sorted by their keys. It goes on in another line when this many bytes
+/// do not do.
+const LONG_LIST: usize = 4096;
+
+/// A line of a list that the server gives in several.
+#[derive(Debug)]
+struct Listing {
+    /// The key of the last nick.
+    last: Box<str>,
+    /// The client asked for it, not the user.
+    own: bool,
+}
+
+impl Listing {
+    /// Whether these nicks belong to the same list: they come after the others in order.
+    fn goes_on_with(&self, nicks: &[&str]) -> bool {
+        nicks.first().is_some_and(|nick| *Nick::key_of(nick) > *self.last)
+    }
+}
+
 /// One client's side of the conversation.
 #[derive(Debug)]
 pub struct Dialogue {
@@ -58,6 +78,8 @@ pub struct Dialogue {
     /// Something that was said to all has come back: it always will.
     echoes: bool,
     people: People,
+    /// The last line was a list of nicks, which may go on in the next one.
+    listing: Option<Listing>,
     doorway: Doorway,
     /// Who is not shown, by the keys of their nicks, and their nicks.
     ignored: Vec<(String, String)>,
@@ -294,6 +316,7 @@ impl Dialogue {
             arrived: 0,
             echoes: false,
             people: People::default(),
+            listing: None,
             doorway: Doorway::default(),
             ignored: Vec::new(),
             quiet: false,
@@ -755,6 +778,7 @@ impl Dialogue {
             return [shown].into_iter().chain(refused).chain(ends).collect();
         }
         let announced = mem::take(&mut self.announced);
+        let listing = self.listing.take();
         let last_word = self.last_word.take();
         self.now = now;
         match event {
@@ -782,7 +806,16 @@ impl Dialogue {
                 self.people.are_here(&nicks);
                 let question =
                     |pending: &Pending| matches!(pending, Pending::Who | Pending::OwnWho);
-                let own = self.confirmed(question) == Some(Pending::OwnWho);
+                let begun = listing.filter(|listing| listing.goes_on_with(&nicks));
+                let continues = begun.is_some();
+                let own = match begun {
+                    Some(Listing { own, .. }) => own,
+                    None => self.confirmed(question) == Some(Pending::OwnWho),
+                };
+                self.listing = nicks
+                    .last()
+                    .filter(|_| line.len() > LONG_LIST)
+                    .map(|nick| Listing { last: Nick::key_of(nick).into(), own });
                 // A program did not ask.
                 if own && !self.asks() {
                     return Vec::new();
@@ -791,7 +824,7 @@ impl Dialogue {
                 let to = Some(self.nick.clone()).filter(|_| own);
                 let users = Record { kind: Kind::Users, to, text, own, ..Record::default() };
                 let mut acts = vec![Act::Show(users)];
-                if own {
+                if own && !continues {
                     acts.extend(self.still_ignored());
                 }
                 acts
@@ -2161,6 +2194,34 @@ mod tests {
         dialogue.typed("@joao four");
         hear(&mut dialogue, "Connected users: ana, joao");
         assert_eq!(dialogue.unanswered(), 1);
+    }
+
+    #[test]
+    fn list_in_several_lines_answers_one_question() {
+        let nicks: Vec<String> = (0..300).map(|n| format!("{}{n:04}", "n".repeat(25))).collect();
+        let [begin, end] = [&nicks[..260], &nicks[260..]]
+            .map(|part| "Connected users: ".to_string() + &part.join(", "));
+        let mut script = talking_as(Manner::Script);
+        // The client asks who is here, then the script does.
+        let lines = [script.typed("@ghost oi"), script.typed("WHO")].concat();
+        assert_eq!(sent(&lines), ["WHO", "MSG @ghost oi", "WHO"]);
+        assert_eq!(hear(&mut script, &begin), []);
+        assert_eq!(hear(&mut script, &end), []);
+        let acts = hear(&mut script, "ERR user_not_found");
+        let refused = |act: &Act| matches!(act, Act::Refused(why) if why.contains("@ghost oi"));
+        assert!(acts.iter().any(refused), "{acts:?}");
+        for line in [&begin, &end] {
+            let acts = hear(&mut script, line);
+            let [Act::Show(record)] = &acts[..] else { panic!("{acts:?}") };
+            assert_eq!(record.kind, Kind::Users);
+        }
+        // A short list is whole, and the next one is another.
+        script.typed("WHO");
+        script.typed("WHO");
+        for _ in 0..2 {
+            hear(&mut script, "Connected users: ana");
+        }
+        assert_eq!(script.unanswered(), 0);
     }
 
     #[test]

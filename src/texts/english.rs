@@ -318,10 +318,15 @@ All else is said to all; //TEXT says /TEXT",
         },
         lost: |server, line| format!("lost the connection to {server}\nJoin again: {line}"),
         not_found: |interfaces, seconds, cause| {
-            let on =
-                if interfaces.is_empty() { String::new() } else { format!(" on {interfaces}") };
+            if interfaces.is_empty() {
+                return format!(
+                    "no server found in {seconds:.1} s: {cause}\n\
+                     Connect this machine to a network, by cable or Wi-Fi; \
+                     a server on this machine is at: minichat connect 127.0.0.1"
+                );
+            }
             format!(
-                "no server found{on} in {seconds:.1} s: {cause}\n\
+                "no server found on {interfaces} in {seconds:.1} s: {cause}\n\
                  Start one: minichat server; or try: minichat discover --scan; \
                  or give its address: minichat connect 192.168.1.100"
             )
@@ -377,7 +382,11 @@ All else is said to all; //TEXT says /TEXT",
             )
         },
         no_interface: |name, others| {
-            format!("there is no network interface {name:?} that is up\nThere are: {others}")
+            let way_out = match others {
+                "" => "There is none: connect this machine to a network, by cable or Wi-Fi".into(),
+                others => format!("There are: {others}"),
+            };
+            format!("there is no network interface {name:?} that is up\n{way_out}")
         },
         no_nick: "no nickname\nUse --nick NAME or set MINICHAT_NICK",
         nick: |nick, why| {

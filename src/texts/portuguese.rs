@@ -452,11 +452,16 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         },
         lost: |server, line| format!("a conexão com {server} foi perdida\nEntre de novo: {line}"),
         not_found: |interfaces, seconds, cause| {
-            let via =
-                if interfaces.is_empty() { String::new() } else { format!(" via {interfaces}") };
             let seconds = comma(&format!("{seconds:.1}"));
+            if interfaces.is_empty() {
+                return format!(
+                    "nenhum servidor encontrado em {seconds} s: {cause}\n\
+                     Conecte esta máquina a uma rede, por cabo ou Wi-Fi; \
+                     um servidor nesta máquina fica em: minichat connect 127.0.0.1"
+                );
+            }
             format!(
-                "nenhum servidor encontrado{via} em {seconds} s: {cause}\n\
+                "nenhum servidor encontrado via {interfaces} em {seconds} s: {cause}\n\
                  Inicie um: minichat server; ou tente: minichat discover --scan; \
                  ou dê o endereço: minichat connect 192.168.1.100"
             )
@@ -514,7 +519,11 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             )
         },
         no_interface: |name, others| {
-            format!("não há interface de rede {name:?} ativa\nDisponíveis: {others}")
+            let way_out = match others {
+                "" => "Não há nenhuma: conecte esta máquina a uma rede, por cabo ou Wi-Fi".into(),
+                others => format!("Disponíveis: {others}"),
+            };
+            format!("não há interface de rede {name:?} ativa\n{way_out}")
         },
         no_nick: "falta o apelido\nUse --nick APELIDO ou defina MINICHAT_NICK",
         nick: |nick, why| {
