@@ -22,13 +22,13 @@ use crate::texts::{self, Texts};
 use crate::web;
 use crate::wire::DEFAULT_PORT;
 
-/// Whoever wants the first one waits so long for the rest of its addresses.
+/// How long the first server has to tell the rest of its addresses.
 const REST: Duration = Duration::from_millis(40);
 /// A list is complete when it is so old, and nothing was new for a while. By then
 /// everybody was asked three times and has had time to answer.
 const COMPLETE: Duration = Duration::from_millis(600);
 const QUIET: Duration = Duration::from_millis(250);
-/// How often somebody who watches asks again. Whoever is gone without a word is
+/// How often `--watch` asks again. A server that is gone without a word is
 /// missed after three times that, and 2 s to prove the contrary.
 const AGAIN: Duration = Duration::from_secs(3);
 
@@ -72,7 +72,7 @@ pub fn run(config: &config::Discover, texts: &'static Texts) -> Result<u8, Error
         }
     });
     match printed {
-        // Whoever reads the output has had enough.
+        // The reader of the output has had enough.
         Err(Error::Output(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(0),
         printed => printed,
     }

@@ -106,7 +106,7 @@ impl Hidden {
 /// Why nobody could be heard, or hear us, on these interfaces.
 pub fn cause(interface: Option<&str>) -> Hidden {
     let networks = interfaces(interface).unwrap_or_default();
-    // Who wants to be seen on this machine alone needs no more.
+    // An advert for this machine alone needs no more than loopback.
     if networks.is_empty()
         || interface.is_none() && networks.iter().all(|network| network.ip.is_loopback())
     {

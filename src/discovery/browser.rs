@@ -22,7 +22,7 @@ const VERIFY: Duration = Duration::from_secs(2);
 /// How long a server that has fewer addresses than before is taken for one that says
 /// goodbye: its records do not go all at once.
 const THINNED: Duration = Duration::from_secs(1);
-/// So many rounds of questions may pass without an answer.
+/// How many rounds of questions may pass without an answer.
 const MISSES: u8 = 2;
 
 /// Looks for servers until it is dropped: by browsing, and by asking at once.
@@ -65,7 +65,7 @@ struct Known {
     probed: Addresses,
     /// It was heard of since the last question.
     heard: bool,
-    /// So many questions it has left without an answer.
+    /// How many questions it has left without an answer.
     missed: u8,
 }
 
@@ -131,8 +131,8 @@ impl Browser {
         servers
     }
 
-    /// Asks once more. Who has not answered several times has to prove that they
-    /// are still there, or is gone; that is a change then.
+    /// Asks once more. A server that has not answered several times has to prove that it
+    /// is still there, or is gone; that is a change then.
     ///
     /// # Errors
     /// If the system does not tell its interfaces.

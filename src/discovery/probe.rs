@@ -76,7 +76,7 @@ fn open(interface: &Interface) -> std::io::Result<Option<(Async<UdpSocket>, Sock
     Ok(Some((Async::<UdpSocket>::bind(source)?, group)))
 }
 
-/// Asks and listens on one link. Who is `alone` there has no address that is
+/// Asks and listens on one link. A machine that is `alone` there has no address that is
 /// valid beyond it.
 async fn converse(
     socket: Async<UdpSocket>,
@@ -86,7 +86,7 @@ async fn converse(
     alone: bool,
     answers: Sender<Answer>,
 ) {
-    // Whoever guesses neither the port nor this cannot answer in another's place.
+    // A stranger has to guess the port and this to answer in another's place.
     let id = fastrand::u16(..);
     let question = question(id);
     let asking = async {
