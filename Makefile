@@ -79,6 +79,8 @@ DATE = $$(date -d "$$(sed -n '/^ -- .*>  /{s///p;q;}' packaging/debian-changelog
 
 # Debian has zsh look elsewhere. Its licence file and what goes with the unit are
 # cargo-deb's own work.
+# `target/deb` and `target/rpm` are the names that Cargo.toml knows, wherever
+# CARGO_TARGET_DIR has the program.
 deb: all
 	rm -rf target/deb
 	$(MAKE) install DESTDIR=target/deb PREFIX=/usr LICENSEDIR= UNITDIR= \

@@ -302,7 +302,7 @@ fn help(texts: &Operator) -> Vec<String> {
 }
 
 fn usage_of(command: &Command) -> String {
-    format!("{} {}", command.word, command.arguments)
+    format!("{} {}", command.word, command.arguments).trim_end().to_string()
 }
 
 fn list(nicks: &[Nick]) -> String {

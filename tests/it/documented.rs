@@ -338,6 +338,8 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
         expected.extend([
             (server.hidden)("REASON"),
             (server.not_on)("INTERFACES"),
+            server.only_ipv6.to_string(),
+            (server.name_cut)(63, "NAME"),
             (server.page_moved)(7, 8).replace(['7', '8'], "PORT"),
             (server.no_page)(7, "REASON").replace('7', "PORT"),
             (server.log_gap)("FILE"),
