@@ -1,25 +1,26 @@
-//! The command line: gumdrop options into a [`config`]; help.
+//! The command line: words into a [`config`]; help.
 //!
-//! gumdrop parses; this adds what it lacks: help on standard output with a
-//! synopsis, arguments that are not UTF-8, checks across options, defaults from
-//! the environment, and errors of one line that says what is wrong and one that
-//! says what to do.
+//! gumdrop splits the words into options, values and arguments. The table in [`flags`]
+//! says what they mean. This module adds help, arguments that are not UTF-8, checks across
+//! options, defaults from the environment, and errors: one line says what is wrong, and
+//! one says what to do.
+
+pub mod flags;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use gumdrop::{Options, ParsingStyle};
+use gumdrop::{Parser, ParsingStyle};
 use unicode_width::UnicodeWidthStr;
 
-use crate::config::{self, Bell, Color, Format, Target, WebPort};
+use crate::config::{self, Target, WebPort};
 use crate::guess::nearest;
 use crate::target;
-use crate::texts::{CommandLine, Texts};
-use crate::web;
+use crate::texts::{Both, CommandLine, Texts};
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
+
+use flags::{Command, Flaw, Free, Given, Mistake};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -38,210 +39,28 @@ pub enum Asked {
     Wrong(String),
 }
 
-#[derive(Debug, Options)]
-struct Args {
-    #[options(help = "print this help and exit")]
-    help: bool,
-    #[options(short = "V", help = "print the version and exit")]
-    version: bool,
-    #[options(command)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Options)]
-enum Command {
-    #[options(help = "run a chat server and announce it on the network")]
-    Server(Server),
-    #[options(help = "list the chat servers on the network")]
-    Discover(Discover),
-    #[options(help = "join a chat; so does no command at all")]
-    Connect(Connect),
-    #[options(help = "print what makes a shell complete with TAB")]
-    Completions(Completions),
-}
-
-#[derive(Debug, Options)]
-struct Server {
-    #[options(help = "print this help and exit")]
-    help: bool,
-    #[options(
-        meta = "PORT",
-        parse(try_from_str = "port"),
-        help = "TCP port to listen on, 0 for any free one (default: 9000)"
-    )]
-    port: Option<u16>,
-    #[options(
-        meta = "ADDR",
-        parse(try_from_str = "address"),
-        help = "listen on ADDR only; may be repeated (default: all)"
-    )]
-    bind: Vec<IpAddr>,
-    #[options(
-        meta = "NAME",
-        parse(try_from_str = "word"),
-        help = "name to announce (default: the host name)"
-    )]
-    name: Option<String>,
-    #[options(meta = "TEXT", help = "greet everyone who joins with TEXT")]
-    motd: Option<String>,
-    #[options(
-        meta = "FILE",
-        parse(try_from_str = "path"),
-        help = "append the public conversation to FILE"
-    )]
-    log: Option<PathBuf>,
-    #[options(
-        no_short,
-        meta = "N",
-        parse(try_from_str = "number"),
-        help = "tell newcomers the last N messages (default: 0)"
-    )]
-    history: Option<u32>,
-    #[options(
-        no_short,
-        meta = "N",
-        parse(try_from_str = "number"),
-        help = "people at once, 0 for no limit (default: 1000)"
-    )]
-    max_users: Option<u32>,
-    #[options(
-        no_short,
-        meta = "N",
-        parse(try_from_str = "number"),
-        help = "connections from one address, 0 for no limit (default: 64)"
-    )]
-    per_address: Option<u32>,
-    #[options(
-        no_short,
-        meta = "LINES",
-        parse(try_from_str = "number"),
-        help = "lines a second per user, 0 for no limit (default: 50)"
-    )]
-    rate: Option<u32>,
-    #[options(no_short, help = "do not announce the server on the network")]
-    no_mdns: bool,
-    #[options(
-        no_short,
-        meta = "PORT",
-        parse(try_from_str = "web_port"),
-        help = "port of the page for browsers (default: 80 higher)"
-    )]
-    web_port: Option<u16>,
-    #[options(no_short, help = "no page for browsers")]
-    no_web: bool,
-    #[options(
-        no_short,
-        meta = "NAME",
-        parse(try_from_str = "word"),
-        help = "announce on interface NAME only (default: all)"
-    )]
-    interface: Option<String>,
-    #[options(help = "print only errors")]
-    quiet: bool,
-}
-
-#[derive(Debug, Options)]
-struct Discover {
-    #[options(help = "print this help and exit")]
-    help: bool,
-    #[options(
-        meta = "SECS",
-        parse(try_from_str = "seconds"),
-        help = "how long to look (default: 2)"
-    )]
-    timeout: Option<Duration>,
-    #[options(short = "1", help = "stop at the first server found")]
-    first: bool,
-    #[options(help = "go on, and tell what changes, until Ctrl-C")]
-    watch: bool,
-    #[options(help = "print one JSON object per server")]
-    json: bool,
-    #[options(no_short, help = "try port 9000 of all local addresses, too")]
-    scan: bool,
-    #[options(
-        no_short,
-        meta = "NAME",
-        parse(try_from_str = "word"),
-        help = "look on interface NAME only (default: all)"
-    )]
-    interface: Option<String>,
-}
-
-#[derive(Debug, Default, Options)]
-struct Connect {
-    #[options(help = "print this help and exit")]
-    help: bool,
-    #[options(help = "never ask which server: take the first by name")]
-    auto: bool,
-    #[options(
-        meta = "NICK",
-        parse(try_from_str = "word"),
-        help = "your nickname (default: $MINICHAT_NICK, or ask)"
-    )]
-    nick: Option<String>,
-    #[options(
-        meta = "SECS",
-        parse(try_from_str = "seconds"),
-        help = "how long to look and to connect (default: 5)"
-    )]
-    timeout: Option<Duration>,
-    #[options(help = "protocol lines, unchanged in both directions")]
-    raw: bool,
-    #[options(help = "print one JSON object per event")]
-    json: bool,
-    #[options(no_short, help = "say every line as it is: no line is a command")]
-    text: bool,
-    #[options(help = "keep listening after the end of the input")]
-    stay: bool,
-    #[options(meta = "FILE", parse(try_from_str = "path"), help = "append what is shown to FILE")]
-    log: Option<PathBuf>,
-    #[options(
-        no_short,
-        meta = "WHEN",
-        parse(try_from_str = "bell"),
-        help = "ring for: never, me, all (default: me)"
-    )]
-    bell: Option<Bell>,
-    #[options(no_short, help = "notify of what is for you where the terminal can")]
-    notify: bool,
-    #[options(
-        no_short,
-        meta = "WHEN",
-        parse(try_from_str = "color"),
-        help = "colours: auto, always, never (default: auto)"
-    )]
-    color: Option<Color>,
-    #[options(no_short, help = "leave when the connection is lost")]
-    no_reconnect: bool,
-    #[options(
-        no_short,
-        meta = "NAME",
-        parse(try_from_str = "word"),
-        help = "look on interface NAME only (default: all)"
-    )]
-    interface: Option<String>,
-    #[options(free, help = "which server, and its port (default: find one; 9000)")]
-    host: Vec<String>,
-}
-
-#[derive(Debug, Options)]
-struct Completions {
-    #[options(help = "print this help and exit")]
-    help: bool,
-    #[options(free, help = "bash, zsh, fish or powershell")]
-    shell: Option<String>,
-}
-
-/// The names of the commands.
-const COMMANDS: [&str; 4] = ["server", "discover", "connect", "completions"];
-
-/// The shells that complete, and what teaches them to.
-const SHELLS: [(&str, &str); 4] = [
-    ("bash", include_str!("../completions/minichat.bash")),
-    ("zsh", include_str!("../completions/_minichat")),
-    ("fish", include_str!("../completions/minichat.fish")),
-    ("powershell", include_str!("../completions/_minichat.ps1")),
+/// The script that teaches each shell to complete.
+const SCRIPTS: [&str; flags::SHELLS.len()] = [
+    include_str!("../completions/minichat.bash"),
+    include_str!("../completions/_minichat"),
+    include_str!("../completions/minichat.fish"),
+    include_str!("../completions/_minichat.ps1"),
 ];
+
+/// A command line that has only words that there are.
+struct Read {
+    command: &'static Command,
+    /// Help or the version, if one of them is asked for.
+    question: Option<Question>,
+    /// The configuration, or the error of a check across options.
+    asked: Result<Asked, String>,
+}
+
+/// What the program answers by itself.
+enum Question {
+    Help,
+    Version,
+}
 
 /// Reads the arguments, without the program's own name.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> Asked {
@@ -261,140 +80,119 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, texts: &Texts) -> As
         [help, command] if help == "help" => vec![command.clone(), "--help".into()],
         _ => words,
     };
-    let parse = |words: &[String]| Args::parse_args(words, ParsingStyle::AllOptions);
-    let args = match parse(&words) {
-        Ok(args) => args,
-        // Without a command the options are those of `connect`, as nothing is; and a
-        // word that is no command, nor one with a slip, can only be a place.
-        Err(err) if is_slip(&words[0]) || COMMANDS.contains(&&*words[0]) => {
-            return misunderstood(&words, &err.to_string(), texts);
+    let read = match read(&words, texts) {
+        Ok(read) => read,
+        // Without a command the options are those of `connect`. An unknown word that is no
+        // typing error of a command can only be a place.
+        Err(mistake) if is_slip(&words[0]) || is_command(&words[0]) => {
+            return misunderstood(&words, mistake, texts);
         }
-        Err(first) => match parse(&[&["connect".to_string()], &words[..]].concat()) {
-            Ok(args) => args,
-            Err(err) if words.iter().any(|word| !word.starts_with('-')) => {
-                let words = [&["connect".to_string()], &words[..]].concat();
-                return misunderstood(&words, &err.to_string(), texts);
+        Err(first) => {
+            let longer = [&["connect".to_string()], &words[..]].concat();
+            match read(&longer, texts) {
+                Ok(read) => read,
+                Err(mistake) if words.iter().any(|word| !word.starts_with('-')) => {
+                    return misunderstood(&longer, mistake, texts);
+                }
+                Err(_) => return misunderstood(&words, first, texts),
             }
-            Err(_) => return misunderstood(&words, &first.to_string(), texts),
-        },
+        }
     };
-    if args.version {
-        return Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION")));
+    match read.question {
+        Some(Question::Version) => {
+            Asked::Print(format!("minichat {}\n", env!("CARGO_PKG_VERSION")))
+        }
+        Some(Question::Help) => Asked::Help(help(read.command, texts)),
+        None => read.asked.unwrap_or_else(|what| wrong(read.command.name, what, texts)),
     }
-    if args.help_requested() {
-        return Asked::Help(help(&args, texts));
-    }
-    let (command, asked) = match args.command {
-        Some(Command::Server(options)) => ("server", server(options, texts)),
-        Some(Command::Discover(options)) => ("discover", discover(options, texts)),
-        Some(Command::Connect(options)) => ("connect", connect(options, texts)),
-        Some(Command::Completions(options)) => ("completions", completions(options, texts)),
-        None => ("", connect(Connect::default(), texts)),
-    };
-    asked.unwrap_or_else(|what| wrong(command, what, texts))
 }
 
-fn server(options: Server, texts: &CommandLine) -> Result<Asked, String> {
-    let default = config::Server::default();
-    let mut bind = Vec::new();
-    for ip in options.bind {
-        // The same address twice is one address.
-        if !bind.contains(&ip) {
-            bind.push(ip);
+/// Reads the options of the program, a command, and the options of the command.
+fn read(words: &[String], texts: &CommandLine) -> Result<Read, Mistake> {
+    let words = &mut Parser::new(words, ParsingStyle::AllOptions);
+    let mut version = false;
+    let given = flags::read(flags::PROGRAM, words, Free::Command, &mut version)?;
+    let name = given.arguments.into_iter().next().unwrap_or_default();
+    let Some(command) = flags::command(&name) else { return Err(Mistake::UnknownCommand(name)) };
+    let (help, asked) = match command.name {
+        "server" => ask(flags::SERVER, words, 0, |given, config| server(&given, config, texts)),
+        "discover" => {
+            ask(flags::DISCOVER, words, 0, |given, config| discover(&given, config, texts))
         }
-    }
-    let longest = options.motd.iter().flat_map(|motd| motd.lines()).map(str::len).max();
+        "completions" => ask(flags::COMPLETIONS, words, 1, |given, ()| completions(&given, texts)),
+        _ => ask(flags::CONNECT, words, usize::MAX, |given, config| connect(&given, config, texts)),
+    }?;
+    let question = match (version, given.help || help) {
+        (true, _) => Some(Question::Version),
+        (false, true) => Some(Question::Help),
+        (false, false) => None,
+    };
+    Ok(Read { command, question, asked })
+}
+
+/// Reads the options of a command, and says whether help is asked for.
+fn ask<T: Default>(
+    rows: &'static [flags::Row<T>],
+    words: &mut Parser<'_, String>,
+    arguments: usize,
+    check: impl FnOnce(Given, T) -> Result<Asked, String>,
+) -> Result<(bool, Result<Asked, String>), Mistake> {
+    let mut config = T::default();
+    let given = flags::read(rows, words, Free::UpTo(arguments), &mut config)?;
+    Ok((given.help, check(given, config)))
+}
+
+fn server(given: &Given, mut config: config::Server, texts: &CommandLine) -> Result<Asked, String> {
+    let longest = config.motd.iter().flat_map(|motd| motd.lines()).map(str::len).max();
     if longest > Some(MAX_COMMAND) {
         return Err((texts.long_motd)(MAX_COMMAND));
     }
-    if options.no_web && options.web_port.is_some() {
-        return Err((texts.exclusive)("--no-web", "--web-port"));
+    check_exclusive(given, texts)?;
+    if config.port == 0 && config.web == WebPort::Default {
+        config.web = WebPort::Any;
     }
-    let port = options.port.unwrap_or(default.port);
-    let web = match (options.no_web, options.web_port) {
-        (true, _) => WebPort::None,
-        (false, Some(0)) => WebPort::Any,
-        (false, Some(port)) => WebPort::Chosen(port),
-        (false, None) if port == 0 => WebPort::Any,
-        (false, None) => WebPort::Default,
-    };
-    Ok(Asked::Server(config::Server {
-        port,
-        bind,
-        web,
-        name: options.name,
-        announce: !options.no_mdns,
-        interface: options.interface,
-        motd: options.motd,
-        log: options.log,
-        history: options.history.map_or(default.history, |lines| lines as usize),
-        max_users: options.max_users.map_or(default.max_users, |users| users as usize),
-        max_per_address: options.per_address.map_or(default.max_per_address, |n| n as usize),
-        rate: options.rate.unwrap_or(default.rate),
-        quiet: options.quiet,
-    }))
+    Ok(Asked::Server(config))
 }
 
-fn discover(options: Discover, texts: &CommandLine) -> Result<Asked, String> {
-    if options.first && options.watch {
-        return Err((texts.exclusive)("--first", "--watch"));
-    }
-    if options.scan && options.watch {
-        return Err(texts.scan_and_watch.into());
-    }
-    let default = config::Discover::default();
-    Ok(Asked::Discover(config::Discover {
-        timeout: options.timeout.unwrap_or(default.timeout),
-        first: options.first,
-        watch: options.watch,
-        json: options.json,
-        scan: options.scan,
-        interface: options.interface,
-    }))
+fn discover(given: &Given, config: config::Discover, texts: &CommandLine) -> Result<Asked, String> {
+    check_exclusive(given, texts)?;
+    Ok(Asked::Discover(config))
 }
 
-fn connect(options: Connect, texts: &CommandLine) -> Result<Asked, String> {
-    let default = config::Connect::default();
-    let target = target(&options.host, texts)?;
-    if options.auto && target != Target::Any {
+fn connect(
+    given: &Given,
+    mut config: config::Connect,
+    texts: &CommandLine,
+) -> Result<Asked, String> {
+    config.target = target(&given.arguments, texts)?;
+    if config.auto && config.target != Target::Any {
         return Err(texts.auto_and_address.into());
     }
-    let format = match (options.raw, options.json) {
-        (true, true) => return Err((texts.exclusive)("--raw", "--json")),
-        (true, false) if options.text => return Err((texts.exclusive)("--raw", "--text")),
-        (true, false) if options.nick.is_some() => return Err(texts.raw_and_nick.into()),
-        (true, false) => Format::Raw,
-        (false, true) => Format::Json,
-        (false, false) => default.format,
-    };
+    check_exclusive(given, texts)?;
     let habit = || std::env::var("MINICHAT_NICK").ok().filter(|nick| !nick.trim().is_empty());
-    let nick = options.nick.or_else(habit);
+    config.nick = config.nick.or_else(habit);
     // The server judges a nick, but it must arrive as one line.
-    if let Some(nick) = nick.as_ref().filter(|nick| nick.contains(char::is_control)) {
+    if let Some(nick) = config.nick.as_ref().filter(|nick| nick.contains(char::is_control)) {
         return Err((texts.no_nick)(nick));
     }
-    Ok(Asked::Connect(config::Connect {
-        target,
-        auto: options.auto,
-        interface: options.interface,
-        nick,
-        timeout: options.timeout.unwrap_or(default.timeout),
-        format,
-        text: options.text,
-        stay: options.stay,
-        log: options.log,
-        bell: options.bell.unwrap_or_default(),
-        notify: options.notify,
-        color: options.color.unwrap_or_default(),
-        reconnect: !options.no_reconnect,
-    }))
+    Ok(Asked::Connect(config))
 }
 
-fn completions(options: Completions, texts: &CommandLine) -> Result<Asked, String> {
-    let names = SHELLS.map(|(name, _)| name).join(", ");
-    let Some(shell) = options.shell else { return Err((texts.no_shell)(&names)) };
-    let known = SHELLS.into_iter().find(|(name, _)| *name == shell);
-    let (_, script) = known.ok_or_else(|| (texts.no_choice)(&shell, &names))?;
+/// Refuses two options that exclude each other.
+fn check_exclusive(given: &Given, texts: &CommandLine) -> Result<(), String> {
+    match given.exclusive() {
+        None => Ok(()),
+        Some(("scan", "watch")) => Err(texts.scan_and_watch.into()),
+        Some(("raw", "nick")) => Err(texts.raw_and_nick.into()),
+        Some((one, other)) => Err((texts.exclusive)(&format!("--{one}"), &format!("--{other}"))),
+    }
+}
+
+fn completions(given: &Given, texts: &CommandLine) -> Result<Asked, String> {
+    let names = flags::SHELLS.join(", ");
+    let Some(shell) = given.arguments.first() else { return Err((texts.no_shell)(&names)) };
+    let known = flags::SHELLS.into_iter().zip(SCRIPTS).find(|(name, _)| name == shell);
+    let (_, script) = known.ok_or_else(|| (texts.no_choice)(shell, &names))?;
     Ok(Asked::Print(script.into()))
 }
 
@@ -438,153 +236,87 @@ fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
     Ok(Target::Host(host.into(), port))
 }
 
-/// The longest time, in seconds: a day.
-const MAX_SECONDS: u32 = 86_400;
-
-fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("port {text}"))
-}
-
-/// A port on which browsers open a page.
-fn web_port(text: &str) -> Result<u16, String> {
-    match port(text)? {
-        port if port == 0 || web::is_port_allowed(port) => Ok(port),
-        port => Err(format!("web-port {port}")),
+/// What is wrong with a value.
+fn flaw(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
+    match flaw {
+        Flaw::Port => (texts.no_port)(value, 0),
+        Flaw::WebPort => (texts.no_web_port)(value),
+        Flaw::Address => (texts.no_ip)(value),
+        Flaw::OneLink => (texts.one_link)(value),
+        Flaw::Number => (texts.no_number)(value, u32::MAX),
+        Flaw::Seconds => (texts.no_time)(value, flags::MAX_SECONDS),
+        Flaw::Choice(words) => (texts.no_choice)(value, &words.join(", ")),
+        Flaw::Dash => texts.no_dash.into(),
+        Flaw::Empty => texts.empty.into(),
     }
 }
 
-/// An address to listen on. One of a single link is refused, because the others on that
-/// link could join and nobody else.
-fn address(text: &str) -> Result<IpAddr, String> {
-    let ip = text.split_once('%').map_or(text, |(ip, _)| ip);
-    match ip.parse() {
-        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => Err(format!("link {text}")),
-        Ok(ip) if !text.contains('%') => Ok(ip),
-        _ => Err(format!("address {text}")),
+/// What is wrong with a command line.
+fn told(mistake: Mistake, texts: &CommandLine) -> String {
+    match mistake {
+        Mistake::UnknownOption(option) => (texts.unknown_option)(&option),
+        Mistake::UnknownCommand(command) => (texts.unknown_command)(&command),
+        Mistake::Unexpected(word) => (texts.unexpected)(&word),
+        Mistake::MissingValue(option) => (texts.missing_value)(&option),
+        Mistake::NeedlessValue(option) => (texts.needless_value)(&option),
+        Mistake::WrongValue(option, value, what) => {
+            (texts.wrong_value)(&option, &flaw(what, &value, texts))
+        }
     }
 }
 
-fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("number {text}"))
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let fits = |seconds: &f64| *seconds > 0.0 && *seconds <= f64::from(MAX_SECONDS);
-    let seconds = text.parse().ok().filter(fits);
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("seconds {text}"))
-}
-
-fn bell(text: &str) -> Result<Bell, String> {
-    text.parse().map_err(|()| format!("bell {text}"))
-}
-
-fn color(text: &str) -> Result<Color, String> {
-    text.parse().map_err(|()| format!("color {text}"))
-}
-
-fn path(text: &str) -> Result<PathBuf, String> {
-    if text == "-" {
-        return Err("dash".into());
+/// The help of a command: its arguments, its options and examples.
+fn help(command: &Command, texts: &CommandLine) -> String {
+    let in_language = |text: Both| text.in_language(texts.language);
+    let mut text = format!("{}\n\n", (texts.usage)(command.name));
+    let arguments: Vec<_> = command
+        .arguments
+        .iter()
+        .map(|argument| (argument.name.to_string(), in_language(argument.help)))
+        .collect();
+    let flags = (command.flags)().into_iter();
+    let options: Vec<_> =
+        flags.map(|flag| (flag.synopsis(texts.language), in_language(flag.help))).collect();
+    let width = width(&arguments).max(width(&options));
+    if !arguments.is_empty() {
+        text += &format!("{}\n{}\n", texts.arguments, rows(&arguments, width));
     }
-    word(text).map(PathBuf::from)
-}
-
-fn word(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("word".into()) } else { Ok(text.into()) }
-}
-
-/// What is wrong with a value. Of an error of the functions above, gumdrop keeps
-/// what it prints, and they have no texts to print it with: they only say what the
-/// value should have been, and what it is.
-fn flaw(what: &str, texts: &CommandLine) -> String {
-    match what.split_once(' ') {
-        Some(("port", value)) => (texts.no_port)(value, 0),
-        Some(("web-port", value)) => (texts.no_web_port)(value),
-        Some(("address", value)) => (texts.no_ip)(value),
-        Some(("link", value)) => (texts.one_link)(value),
-        Some(("number", value)) => (texts.no_number)(value, u32::MAX),
-        Some(("seconds", value)) => (texts.no_time)(value, MAX_SECONDS),
-        Some(("bell", value)) => (texts.no_choice)(value, "never, me, all"),
-        Some(("color", value)) => (texts.no_choice)(value, "auto, always, never"),
-        _ if what == "dash" => texts.no_dash.into(),
-        _ => texts.empty.into(),
-    }
-}
-
-/// What gumdrop says, in the language of the user. It only has English to tell
-/// one thing from another by.
-fn told(what: &str, texts: &CommandLine) -> String {
-    let value = what.strip_prefix("invalid argument to option `");
-    if let Some((option, what)) = value.and_then(|rest| rest.split_once("`: ")) {
-        return (texts.wrong_value)(option, &flaw(what, texts));
-    }
-    let sayings = [
-        ("unrecognized option `", "`", texts.unknown_option),
-        ("unrecognized command `", "`", texts.unknown_command),
-        ("unexpected free argument `", "`", texts.unexpected),
-        ("missing argument to option `", "`", texts.missing_value),
-        ("option `", "` does not accept an argument", texts.needless_value),
-    ];
-    let mut told = sayings.into_iter().filter_map(|(before, after, tell)| {
-        Some(tell(what.strip_prefix(before)?.strip_suffix(after)?))
-    });
-    told.next().unwrap_or_else(|| what.into())
-}
-
-fn help(args: &Args, texts: &CommandLine) -> String {
-    let name = args.command_name().unwrap_or_default();
-    let options = args.command.as_ref().map_or(Args::usage(), |command| command.self_usage());
-    let mut text = format!("{}\n\n{}", (texts.usage)(name), helped(options, texts));
-    if let Some(commands) = args.self_command_list().filter(|_| name.is_empty()) {
-        let commands = helped(commands, texts);
+    text += &format!("{}\n{}", texts.options, rows(&options, width));
+    if command.name.is_empty() {
+        let commands: Vec<_> = flags::COMMANDS[1..]
+            .iter()
+            .map(|command| (command.name.to_string(), in_language(command.help)))
+            .collect();
+        let commands = rows(&commands, self::width(&commands));
         text += &format!("\n{}\n{commands}\n{}\n", texts.commands, texts.more);
     }
     text += &format!("\n{}\n", texts.examples);
-    for line in (texts.examples_of)(name) {
+    for line in (texts.examples_of)(command.name) {
         text += &format!("  {line}\n");
     }
     text
 }
 
-/// What gumdrop tells of options or commands, in the language of the user. The
-/// help comes last in a line, behind two blanks, so it can be of any length.
-fn helped(lines: &str, texts: &CommandLine) -> String {
-    let find = |list: &[(&str, &'static str)], english: &str| {
-        list.iter().find(|(word, _)| *word == english).map(|(_, told)| *told)
-    };
-    let rows: Vec<(String, &str)> = lines
-        .lines()
-        .map(|line| match (line, line.rsplit_once("  ")) {
-            ("Positional arguments:", _) => (texts.arguments.into(), ""),
-            ("Optional arguments:", _) => (texts.options.into(), ""),
-            (_, Some((names, help))) => {
-                let names = names.trim_end();
-                let (option, value) = names.rsplit_once(' ').unwrap_or((names, ""));
-                let names = match find(texts.values, value) {
-                    Some(value) => format!("{option} {value}"),
-                    None => names.into(),
-                };
-                (names, find(texts.helps, help).unwrap_or(help))
-            }
-            _ => (line.into(), ""),
-        })
-        .collect();
-    let told = rows.iter().filter(|(_, help)| !help.is_empty());
-    let width = told.map(|(names, _)| names.width()).max().unwrap_or(0);
-    let row = |(names, help): &(String, &str)| match help.is_empty() {
-        true => format!("{names}\n"),
-        false => format!("{names}{}  {help}\n", " ".repeat(width - names.width())),
-    };
-    rows.iter().map(row).collect()
+/// The widest name of a list.
+fn width(list: &[(String, &str)]) -> usize {
+    list.iter().map(|(name, _)| name.width()).max().unwrap_or(0)
 }
 
-/// What gumdrop did not understand, in fewer words and with a guess.
-fn misunderstood(words: &[String], what: &str, texts: &CommandLine) -> Asked {
-    let what = told(what, texts);
+/// A list in two columns, of which the first has this width.
+fn rows(list: &[(String, &str)], width: usize) -> String {
+    let row = |(name, text): &(String, &str)| {
+        format!("  {name}{}  {text}\n", " ".repeat(width - name.width()))
+    };
+    list.iter().map(row).collect()
+}
+
+/// A line that says what was not understood, and one with a guess.
+fn misunderstood(words: &[String], mistake: Mistake, texts: &CommandLine) -> Asked {
+    let what = told(mistake, texts);
     let first = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
-    let command = COMMANDS.into_iter().find(|command| *command == first);
+    let command = command_names().find(|command| *command == first);
     let guess = match command {
-        None => nearest(&first.to_lowercase(), COMMANDS, |command| command)
+        None => nearest(&first.to_lowercase(), command_names(), |command| command)
             .map(|command| format!("minichat {command}")),
         Some(command) => near_option(command, words).or_else(|| free_word(command, words)),
     }
@@ -597,28 +329,31 @@ fn misunderstood(words: &[String], what: &str, texts: &CommandLine) -> Asked {
     }
 }
 
-/// Whether a word is a command but for its case or a slip of the keys.
+/// The names of the commands.
+fn command_names() -> impl Iterator<Item = &'static str> + Clone {
+    flags::COMMANDS[1..].iter().map(|command| command.name)
+}
+
+fn is_command(word: &str) -> bool {
+    command_names().any(|command| command == word)
+}
+
+/// Whether a word is a command but for its case or a typing error.
 fn is_slip(word: &str) -> bool {
-    nearest(&word.to_lowercase(), COMMANDS, |command| command).is_some()
-        && !COMMANDS.contains(&word)
+    nearest(&word.to_lowercase(), command_names(), |command| command).is_some() && !is_command(word)
 }
 
 /// The option of a command that one of the words was meant to be.
 fn near_option(command: &str, words: &[String]) -> Option<String> {
-    let usage = match command {
-        "server" => Server::usage(),
-        "discover" => Discover::usage(),
-        "connect" => Connect::usage(),
-        _ => Completions::usage(),
-    };
-    let split = |c: char| c.is_whitespace() || c == ',';
-    let known = || usage.split(split).filter_map(|word| word.strip_prefix("--"));
+    let flags = (flags::command(command)?.flags)();
+    let known = || flags.iter().map(|flag| flag.long);
     words.iter().find_map(|word| {
         let (word, _) = word.split_once('=').unwrap_or((word, ""));
-        let typed = word.strip_prefix("--")?.to_lowercase();
-        match known().any(|option| option == &word[2..]) {
+        let typed = word.strip_prefix("--")?;
+        match known().any(|option| option == typed) {
             true => None,
-            false => nearest(&typed, known(), |option| option).map(|option| format!("--{option}")),
+            false => nearest(&typed.to_lowercase(), known(), |option| option)
+                .map(|option| format!("--{option}")),
         }
     })
 }
@@ -875,33 +610,10 @@ mod tests {
     }
 
     #[test]
-    fn all_help_is_there_in_portuguese_and_no_more() {
-        let all = [
-            Args::usage(),
-            Server::usage(),
-            Discover::usage(),
-            Connect::usage(),
-            Completions::usage(),
-        ];
-        let all = all.into_iter().chain(Args::command_list());
-        let lines = all.flat_map(str::lines).filter(|line| line.starts_with(' '));
-        let english: BTreeSet<&str> = lines
-            .map(|line| line.rsplit_once("  ").expect("help is behind two blanks").1)
-            .collect();
-        let helps = PORTUGUESE.cli.helps;
-        let known: BTreeSet<&str> = helps.iter().map(|(english, _)| *english).collect();
-        assert_eq!(english, known);
-        assert_eq!(helps.len(), known.len(), "none is there twice");
-        for (english, told) in helps {
-            assert!(english != told && !told.contains("  "), "{told}");
-        }
-    }
-
-    #[test]
     fn a_shell_is_taught_by_a_script_of_its_own() {
-        let scripts: BTreeSet<&str> = SHELLS.into_iter().map(|(_, script)| script).collect();
-        assert_eq!(scripts.len(), SHELLS.len());
-        for (shell, script) in SHELLS {
+        let scripts: BTreeSet<&str> = SCRIPTS.into_iter().collect();
+        assert_eq!(scripts.len(), SCRIPTS.len());
+        for (shell, script) in flags::SHELLS.into_iter().zip(SCRIPTS) {
             assert_eq!(parse(&format!("completions {shell}")), Asked::Print(script.into()));
             assert!(script.ends_with('\n') && !script.contains('\r'), "{shell}");
         }

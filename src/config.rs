@@ -149,6 +149,9 @@ pub enum Bell {
 }
 
 impl Bell {
+    /// The words for it, as they are typed.
+    pub const WORDS: [&str; 3] = ["never", "me", "all"];
+
     /// The word for it, as it is typed.
     pub fn word(self) -> &'static str {
         match self {
@@ -180,6 +183,9 @@ pub enum Color {
 }
 
 impl Color {
+    /// The words for it, as they are typed.
+    pub const WORDS: [&str; 3] = ["auto", "always", "never"];
+
     /// Whether to print in colour. If that is left open, the environment decides as the
     /// conventions have it, and an empty variable is none: `NO_COLOR` wants it nowhere,
     /// `CLICOLOR_FORCE` (but 0) everywhere; else a terminal that can has it, unless

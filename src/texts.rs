@@ -13,6 +13,39 @@ use std::io;
 pub use english::ENGLISH;
 pub use portuguese::PORTUGUESE;
 
+/// The language of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// Portuguese.
+    Portuguese,
+}
+
+/// One text in each language, for tables that hold all languages in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Both {
+    /// In English.
+    pub english: &'static str,
+    /// In Portuguese.
+    pub portuguese: &'static str,
+}
+
+/// A text in both languages.
+pub const fn both(english: &'static str, portuguese: &'static str) -> Both {
+    Both { english, portuguese }
+}
+
+impl Both {
+    /// The text in one language.
+    pub fn in_language(self, language: Language) -> &'static str {
+        match language {
+            Language::English => self.english,
+            Language::Portuguese => self.portuguese,
+        }
+    }
+}
+
 /// Everything that people read, in one language.
 #[derive(Debug)]
 pub struct Texts {
@@ -38,6 +71,8 @@ pub struct Texts {
 /// they gave are the arguments, unless said otherwise.
 #[derive(Debug)]
 pub struct CommandLine {
+    /// The language of these texts.
+    pub language: Language,
     /// How a command is used: its name, or nothing for the program itself.
     pub usage: fn(&str) -> &'static str,
     /// The heading of what has no option's name.
@@ -53,11 +88,6 @@ pub struct CommandLine {
     /// Command lines that show how a command is used: its name, or nothing for the
     /// program itself.
     pub examples_of: fn(&str) -> &'static [&'static str],
-    /// The word for the value of an option: in English, and here.
-    pub values: &'static [(&'static str, &'static str)],
-    /// The help for each option, argument and command: what it is in English, as
-    /// the program defines it, and here.
-    pub helps: &'static [(&'static str, &'static str)],
 
     /// There is no such option.
     pub unknown_option: fn(&str) -> String,

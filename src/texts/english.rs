@@ -1,6 +1,8 @@
 use std::io::ErrorKind;
 
-use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Terminal, Texts};
+use super::{
+    Client, CommandLine, Discover, Discovery, Errors, Language, Operator, Server, Terminal, Texts,
+};
 
 /// English.
 pub static ENGLISH: Texts = Texts {
@@ -153,6 +155,7 @@ All else is said to all; //TEXT says /TEXT",
         not_yet: |why| format!("the server is there, but {why}; trying again"),
     },
     cli: CommandLine {
+        language: Language::English,
         usage: |command| match command {
             "server" => "Usage: minichat server [OPTIONS]",
             "discover" => "Usage: minichat discover [OPTIONS]",
@@ -180,8 +183,6 @@ All else is said to all; //TEXT says /TEXT",
             "completions" => &["source <(minichat completions bash)"],
             _ => &["minichat server", "minichat", "minichat \"Sala 3\"", "minichat 192.168.1.100"],
         },
-        values: &[],
-        helps: &[],
 
         unknown_option: |option| format!("unrecognized option `{option}`"),
         unknown_command: |command| format!("unrecognized command `{command}`"),

@@ -1,6 +1,8 @@
 use std::io::ErrorKind;
 
-use super::{Client, CommandLine, Discover, Discovery, Errors, Operator, Server, Terminal, Texts};
+use super::{
+    Client, CommandLine, Discover, Discovery, Errors, Language, Operator, Server, Terminal, Texts,
+};
 
 /// Portuguese, as in Brazil.
 pub static PORTUGUESE: Texts = Texts {
@@ -159,6 +161,7 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         not_yet: |why| format!("o servidor está lá, mas {why}; tentando de novo"),
     },
     cli: CommandLine {
+        language: Language::Portuguese,
         usage: |command| match command {
             "server" => "Uso: minichat server [OPÇÕES]",
             "discover" => "Uso: minichat discover [OPÇÕES]",
@@ -186,134 +189,6 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
             "completions" => &["source <(minichat completions bash)"],
             _ => &["minichat server", "minichat", "minichat \"Sala 3\"", "minichat 192.168.1.100"],
         },
-        values: &[
-            ("ADDR", "ENDEREÇO"),
-            ("FILE", "ARQUIVO"),
-            ("LINES", "LINHAS"),
-            ("NAME", "NOME"),
-            ("NICK", "APELIDO"),
-            ("PORT", "PORTA"),
-            ("SECS", "SEGUNDOS"),
-            ("TEXT", "TEXTO"),
-            ("WHEN", "QUANDO"),
-        ],
-        helps: &[
-            ("print this help and exit", "mostra esta ajuda e sai"),
-            ("print the version and exit", "mostra a versão e sai"),
-            (
-                "run a chat server and announce it on the network",
-                "inicia um servidor de chat e o anuncia na rede",
-            ),
-            ("list the chat servers on the network", "lista os servidores de chat da rede"),
-            (
-                "join a chat; so does no command at all",
-                "entra em um chat; é o padrão, sem comando algum",
-            ),
-            (
-                "print what makes a shell complete with TAB",
-                "mostra o que faz um shell completar com TAB",
-            ),
-            (
-                "TCP port to listen on, 0 for any free one (default: 9000)",
-                "porta TCP, 0 é qualquer uma livre (padrão: 9000)",
-            ),
-            (
-                "listen on ADDR only; may be repeated (default: all)",
-                "escuta só em ENDEREÇO; pode repetir (padrão: todos)",
-            ),
-            (
-                "name to announce (default: the host name)",
-                "nome a anunciar (padrão: o nome da máquina)",
-            ),
-            ("greet everyone who joins with TEXT", "recebe quem entra com a mensagem TEXTO"),
-            ("append the public conversation to FILE", "acrescenta a conversa pública a ARQUIVO"),
-            (
-                "tell newcomers the last N messages (default: 0)",
-                "mostra as últimas N mensagens a quem entra (padrão: 0)",
-            ),
-            (
-                "people at once, 0 for no limit (default: 1000)",
-                "máximo de pessoas, 0 é sem limite (padrão: 1000)",
-            ),
-            (
-                "connections from one address, 0 for no limit (default: 64)",
-                "conexões de um endereço, 0 é sem limite (padrão: 64)",
-            ),
-            (
-                "lines a second per user, 0 for no limit (default: 50)",
-                "linhas por segundo de cada um, 0: sem limite (padrão: 50)",
-            ),
-            ("do not announce the server on the network", "não anuncia o servidor na rede"),
-            (
-                "port of the page for browsers (default: 80 higher)",
-                "porta da página para navegadores (padrão: 80 acima)",
-            ),
-            ("no page for browsers", "sem página para navegadores"),
-            (
-                "announce on interface NAME only (default: all)",
-                "anuncia só na interface de rede NOME (padrão: todas)",
-            ),
-            ("print only errors", "mostra só os erros"),
-            ("how long to look (default: 2)", "por quantos segundos procurar (padrão: 2)"),
-            ("stop at the first server found", "para no primeiro servidor encontrado"),
-            (
-                "go on, and tell what changes, until Ctrl-C",
-                "continua e mostra o que muda, até Ctrl-C",
-            ),
-            ("print one JSON object per server", "mostra um objeto JSON por servidor"),
-            (
-                "try port 9000 of all local addresses, too",
-                "tenta também a porta 9000 dos endereços locais",
-            ),
-            (
-                "look on interface NAME only (default: all)",
-                "procura só na interface de rede NOME (padrão: todas)",
-            ),
-            (
-                "never ask which server: take the first by name",
-                "não pergunta o servidor: escolhe o primeiro por nome",
-            ),
-            (
-                "your nickname (default: $MINICHAT_NICK, or ask)",
-                "seu apelido (padrão: $MINICHAT_NICK, ou pergunta)",
-            ),
-            (
-                "how long to look and to connect (default: 5)",
-                "segundos para procurar e conectar (padrão: 5)",
-            ),
-            (
-                "protocol lines, unchanged in both directions",
-                "linhas do protocolo, inalteradas nos dois sentidos",
-            ),
-            ("print one JSON object per event", "mostra um objeto JSON por evento"),
-            (
-                "say every line as it is: no line is a command",
-                "diz cada linha como ela é: nenhuma é comando",
-            ),
-            (
-                "keep listening after the end of the input",
-                "continua ouvindo depois do fim da entrada",
-            ),
-            ("append what is shown to FILE", "acrescenta a ARQUIVO o que é mostrado"),
-            (
-                "ring for: never, me, all (default: me)",
-                "toca: never (nunca), me (com você; padrão), all (tudo)",
-            ),
-            (
-                "colours: auto, always, never (default: auto)",
-                "cores: auto (padrão), always (sempre), never (nunca)",
-            ),
-            (
-                "notify of what is for you where the terminal can",
-                "notifica o que é para você, se o terminal souber",
-            ),
-            ("leave when the connection is lost", "sai quando a conexão se perde"),
-            (
-                "which server, and its port (default: find one; 9000)",
-                "qual servidor, e a porta (padrão: procura um; 9000)",
-            ),
-            ("bash, zsh, fish or powershell", "bash, zsh, fish ou powershell"),
-        ],
 
         unknown_option: |option| format!("opção desconhecida `{option}`"),
         unknown_command: |command| format!("comando desconhecido `{command}`"),

@@ -1,0 +1,769 @@
+//! The table of commands and options. An option is one row: its names, its value, its
+//! text in both languages, and how its value gets into the configuration.
+//!
+//! Help is printed from this table. The completions of the shells, the OPTIONS of the man
+//! pages and the lists of the READMEs are generated from it: `tests/it/generated.rs`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use gumdrop::{Opt, Parser};
+
+use crate::config::{Bell, Color, Connect, Discover, Format, Server, WebPort};
+use crate::texts::{Both, Language, both};
+use crate::web;
+
+/// A command: its name, its text, and its tables.
+#[derive(Debug)]
+pub struct Command {
+    /// Its name; empty for the program itself.
+    pub name: &'static str,
+    /// Its text in the help.
+    pub help: Both,
+    /// The arguments that no option takes.
+    pub arguments: &'static [Argument],
+    /// Lists its options, in the order of the help.
+    pub flags: fn() -> Vec<&'static Flag>,
+}
+
+/// An argument that no option takes.
+#[derive(Debug)]
+pub struct Argument {
+    /// Its name in the help.
+    pub name: &'static str,
+    /// Its text in the help.
+    pub help: Both,
+    /// What TAB offers for it.
+    pub completes: Completes,
+    /// The names of the options that exclude it.
+    pub excluded_by: &'static [&'static str],
+}
+
+/// An option, as people read it.
+#[derive(Debug)]
+pub struct Flag {
+    /// The letter behind one dash, if there is one.
+    pub short: Option<char>,
+    /// The name behind two dashes.
+    pub long: &'static str,
+    /// The value; a switch has none.
+    pub value: Option<Value>,
+    /// Its text in the help.
+    pub help: Both,
+    /// The names of the options that it excludes. Each pair stands in one row.
+    pub excludes: &'static [&'static str],
+}
+
+/// The value of an option.
+#[derive(Clone, Copy, Debug)]
+pub struct Value {
+    /// The placeholder for it.
+    pub name: Both,
+    /// What TAB offers for it.
+    pub completes: Completes,
+}
+
+/// What TAB offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completes {
+    /// Nothing.
+    Nothing,
+    /// The files of the system.
+    Files,
+    /// The network interfaces.
+    Interfaces,
+    /// The servers on the network.
+    Servers,
+    /// These words.
+    Words(&'static [&'static str]),
+}
+
+/// A row of the table: an option, and what it does to the configuration `T`.
+pub(super) struct Row<T> {
+    flag: Flag,
+    set: Set<T>,
+}
+
+/// How an option gets into the configuration `T`.
+enum Set<T> {
+    /// A switch that is given.
+    On(fn(&mut T)),
+    /// A value.
+    To(fn(&mut T, &str) -> Result<(), Flaw>),
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It is no port.
+    Port,
+    /// Browsers open no page on this port.
+    WebPort,
+    /// It is no IP address.
+    Address,
+    /// It is an address of a single link.
+    OneLink,
+    /// It is no number.
+    Number,
+    /// It is no time in seconds.
+    Seconds,
+    /// It is none of these words.
+    Choice(&'static [&'static str]),
+    /// A dash names no file.
+    Dash,
+    /// It is empty.
+    Empty,
+}
+
+/// What is wrong with the words of a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mistake {
+    /// There is no such option.
+    UnknownOption(String),
+    /// There is no such command.
+    UnknownCommand(String),
+    /// The command takes no argument here.
+    Unexpected(String),
+    /// The value of an option is missing.
+    MissingValue(String),
+    /// A switch takes no value.
+    NeedlessValue(String),
+    /// The value of an option is wrong: the option, the value, and the flaw.
+    WrongValue(String, String, Flaw),
+}
+
+/// The shells that complete.
+pub(super) const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];
+
+/// The longest time, in seconds: a day.
+pub(super) const MAX_SECONDS: u32 = 86_400;
+
+const ADDR: Value = value("ADDR", "ENDEREÇO", Completes::Nothing);
+const FILE: Value = value("FILE", "ARQUIVO", Completes::Files);
+const INTERFACE: Value = value("NAME", "NOME", Completes::Interfaces);
+const LINES: Value = value("LINES", "LINHAS", Completes::Nothing);
+const N: Value = value("N", "N", Completes::Nothing);
+const NAME: Value = value("NAME", "NOME", Completes::Nothing);
+const NICK: Value = value("NICK", "APELIDO", Completes::Nothing);
+const PORT: Value = value("PORT", "PORTA", Completes::Nothing);
+const SECS: Value = value("SECS", "SEGUNDOS", Completes::Nothing);
+const TEXT: Value = value("TEXT", "TEXTO", Completes::Nothing);
+const WHEN_TO_RING: Value = value("WHEN", "QUANDO", Completes::Words(&Bell::WORDS));
+const WHEN_TO_COLOR: Value = value("WHEN", "QUANDO", Completes::Words(&Color::WORDS));
+
+/// The program itself, and its commands.
+pub const COMMANDS: [Command; 5] = [
+    Command { name: "", help: both("", ""), arguments: &[], flags: || flags(PROGRAM) },
+    Command {
+        name: "server",
+        help: both(
+            "run a chat server and announce it on the network",
+            "inicia um servidor de chat e o anuncia na rede",
+        ),
+        arguments: &[],
+        flags: || flags(SERVER),
+    },
+    Command {
+        name: "discover",
+        help: both("list the chat servers on the network", "lista os servidores de chat da rede"),
+        arguments: &[],
+        flags: || flags(DISCOVER),
+    },
+    Command {
+        name: "connect",
+        help: both(
+            "join a chat; so does no command at all",
+            "entra em um chat; é o padrão, sem comando algum",
+        ),
+        arguments: &[Argument {
+            name: "host",
+            help: both(
+                "which server, and its port (default: find one; 9000)",
+                "qual servidor, e a porta (padrão: procura um; 9000)",
+            ),
+            completes: Completes::Servers,
+            excluded_by: &["auto"],
+        }],
+        flags: || flags(CONNECT),
+    },
+    Command {
+        name: "completions",
+        help: both(
+            "print what makes a shell complete with TAB",
+            "mostra o que faz um shell completar com TAB",
+        ),
+        arguments: &[Argument {
+            name: "shell",
+            help: both("bash, zsh, fish or powershell", "bash, zsh, fish ou powershell"),
+            completes: Completes::Words(&SHELLS),
+            excluded_by: &[],
+        }],
+        flags: || flags(COMPLETIONS),
+    },
+];
+
+/// The options of the program itself. They fill in whether its version is asked for.
+pub(super) const PROGRAM: &[Row<bool>] = &[
+    help(),
+    switch(
+        Some('V'),
+        "version",
+        "print the version and exit",
+        "mostra a versão e sai",
+        |version| *version = true,
+    ),
+];
+
+/// The options of `minichat server`.
+pub(super) const SERVER: &[Row<Server>] = &[
+    help(),
+    option(
+        Some('p'),
+        "port",
+        PORT,
+        "TCP port to listen on, 0 for any free one (default: 9000)",
+        "porta TCP, 0 é qualquer uma livre (padrão: 9000)",
+        |server, text| put(&mut server.port, port(text)),
+    ),
+    option(
+        Some('b'),
+        "bind",
+        ADDR,
+        "listen on ADDR only; may be repeated (default: all)",
+        "escuta só em ENDEREÇO; pode repetir (padrão: todos)",
+        |server, text| add(&mut server.bind, address(text)),
+    ),
+    option(
+        Some('n'),
+        "name",
+        NAME,
+        "name to announce (default: the host name)",
+        "nome a anunciar (padrão: o nome da máquina)",
+        |server, text| put(&mut server.name, word(text).map(Some)),
+    ),
+    option(
+        Some('m'),
+        "motd",
+        TEXT,
+        "greet everyone who joins with TEXT",
+        "recebe quem entra com a mensagem TEXTO",
+        |server, text| put(&mut server.motd, Ok(Some(text.into()))),
+    ),
+    option(
+        Some('l'),
+        "log",
+        FILE,
+        "append the public conversation to FILE",
+        "acrescenta a conversa pública a ARQUIVO",
+        |server, text| put(&mut server.log, path(text).map(Some)),
+    ),
+    option(
+        None,
+        "history",
+        N,
+        "tell newcomers the last N messages (default: 0)",
+        "mostra as últimas N mensagens a quem entra (padrão: 0)",
+        |server, text| put(&mut server.history, count(text)),
+    ),
+    option(
+        None,
+        "max-users",
+        N,
+        "people at once, 0 for no limit (default: 1000)",
+        "máximo de pessoas, 0 é sem limite (padrão: 1000)",
+        |server, text| put(&mut server.max_users, count(text)),
+    ),
+    option(
+        None,
+        "per-address",
+        N,
+        "connections from one address, 0 for no limit (default: 64)",
+        "conexões de um endereço, 0 é sem limite (padrão: 64)",
+        |server, text| put(&mut server.max_per_address, count(text)),
+    ),
+    option(
+        None,
+        "rate",
+        LINES,
+        "lines a second per user, 0 for no limit (default: 50)",
+        "linhas por segundo de cada um, 0: sem limite (padrão: 50)",
+        |server, text| put(&mut server.rate, number(text)),
+    ),
+    switch(
+        None,
+        "no-mdns",
+        "do not announce the server on the network",
+        "não anuncia o servidor na rede",
+        |server| server.announce = false,
+    ),
+    option(
+        None,
+        "web-port",
+        PORT,
+        "port of the page for browsers (default: 80 higher)",
+        "porta da página para navegadores (padrão: 80 acima)",
+        |server, text| put(&mut server.web, web_port(text)),
+    ),
+    excluding(
+        &["web-port"],
+        switch(None, "no-web", "no page for browsers", "sem página para navegadores", |server| {
+            server.web = WebPort::None
+        }),
+    ),
+    option(
+        None,
+        "interface",
+        INTERFACE,
+        "announce on interface NAME only (default: all)",
+        "anuncia só na interface de rede NOME (padrão: todas)",
+        |server, text| put(&mut server.interface, word(text).map(Some)),
+    ),
+    switch(Some('q'), "quiet", "print only errors", "mostra só os erros", |server| {
+        server.quiet = true
+    }),
+];
+
+/// The options of `minichat discover`.
+pub(super) const DISCOVER: &[Row<Discover>] = &[
+    help(),
+    option(
+        Some('t'),
+        "timeout",
+        SECS,
+        "how long to look (default: 2)",
+        "por quantos segundos procurar (padrão: 2)",
+        |discover, text| put(&mut discover.timeout, seconds(text)),
+    ),
+    excluding(
+        &["watch"],
+        switch(
+            Some('1'),
+            "first",
+            "stop at the first server found",
+            "para no primeiro servidor encontrado",
+            |discover| discover.first = true,
+        ),
+    ),
+    switch(
+        Some('w'),
+        "watch",
+        "go on, and tell what changes, until Ctrl-C",
+        "continua e mostra o que muda, até Ctrl-C",
+        |discover| discover.watch = true,
+    ),
+    switch(
+        Some('j'),
+        "json",
+        "print one JSON object per server",
+        "mostra um objeto JSON por servidor",
+        |discover| discover.json = true,
+    ),
+    excluding(
+        &["watch"],
+        switch(
+            None,
+            "scan",
+            "try port 9000 of all local addresses, too",
+            "tenta também a porta 9000 dos endereços locais",
+            |discover| discover.scan = true,
+        ),
+    ),
+    option(
+        None,
+        "interface",
+        INTERFACE,
+        "look on interface NAME only (default: all)",
+        "procura só na interface de rede NOME (padrão: todas)",
+        |discover, text| put(&mut discover.interface, word(text).map(Some)),
+    ),
+];
+
+/// The options of `minichat connect`.
+pub(super) const CONNECT: &[Row<Connect>] = &[
+    help(),
+    switch(
+        Some('a'),
+        "auto",
+        "never ask which server: take the first by name",
+        "não pergunta o servidor: escolhe o primeiro por nome",
+        |connect| connect.auto = true,
+    ),
+    option(
+        Some('n'),
+        "nick",
+        NICK,
+        "your nickname (default: $MINICHAT_NICK, or ask)",
+        "seu apelido (padrão: $MINICHAT_NICK, ou pergunta)",
+        |connect, text| put(&mut connect.nick, word(text).map(Some)),
+    ),
+    option(
+        Some('t'),
+        "timeout",
+        SECS,
+        "how long to look and to connect (default: 5)",
+        "segundos para procurar e conectar (padrão: 5)",
+        |connect, text| put(&mut connect.timeout, seconds(text)),
+    ),
+    excluding(
+        &["json", "text", "nick"],
+        switch(
+            Some('r'),
+            "raw",
+            "protocol lines, unchanged in both directions",
+            "linhas do protocolo, inalteradas nos dois sentidos",
+            |connect| connect.format = Format::Raw,
+        ),
+    ),
+    switch(
+        Some('j'),
+        "json",
+        "print one JSON object per event",
+        "mostra um objeto JSON por evento",
+        |connect| connect.format = Format::Json,
+    ),
+    switch(
+        None,
+        "text",
+        "say every line as it is: no line is a command",
+        "diz cada linha como ela é: nenhuma é comando",
+        |connect| connect.text = true,
+    ),
+    switch(
+        Some('s'),
+        "stay",
+        "keep listening after the end of the input",
+        "continua ouvindo depois do fim da entrada",
+        |connect| connect.stay = true,
+    ),
+    option(
+        Some('l'),
+        "log",
+        FILE,
+        "append what is shown to FILE",
+        "acrescenta a ARQUIVO o que é mostrado",
+        |connect, text| put(&mut connect.log, path(text).map(Some)),
+    ),
+    option(
+        None,
+        "bell",
+        WHEN_TO_RING,
+        "ring for: never, me, all (default: me)",
+        "toca: never (nunca), me (com você; padrão), all (tudo)",
+        |connect, text| put(&mut connect.bell, choice(text, &Bell::WORDS)),
+    ),
+    switch(
+        None,
+        "notify",
+        "notify of what is for you where the terminal can",
+        "notifica o que é para você, se o terminal souber",
+        |connect| connect.notify = true,
+    ),
+    option(
+        None,
+        "color",
+        WHEN_TO_COLOR,
+        "colours: auto, always, never (default: auto)",
+        "cores: auto (padrão), always (sempre), never (nunca)",
+        |connect, text| put(&mut connect.color, choice(text, &Color::WORDS)),
+    ),
+    switch(
+        None,
+        "no-reconnect",
+        "leave when the connection is lost",
+        "sai quando a conexão se perde",
+        |connect| connect.reconnect = false,
+    ),
+    option(
+        None,
+        "interface",
+        INTERFACE,
+        "look on interface NAME only (default: all)",
+        "procura só na interface de rede NOME (padrão: todas)",
+        |connect, text| put(&mut connect.interface, word(text).map(Some)),
+    ),
+];
+
+/// The options of `minichat completions`.
+pub(super) const COMPLETIONS: &[Row<()>] = &[help()];
+
+const fn value(english: &'static str, portuguese: &'static str, completes: Completes) -> Value {
+    Value { name: both(english, portuguese), completes }
+}
+
+/// A row for an option with a value.
+const fn option<T>(
+    short: Option<char>,
+    long: &'static str,
+    value: Value,
+    english: &'static str,
+    portuguese: &'static str,
+    set: fn(&mut T, &str) -> Result<(), Flaw>,
+) -> Row<T> {
+    let help = both(english, portuguese);
+    Row { flag: Flag { short, long, value: Some(value), help, excludes: &[] }, set: Set::To(set) }
+}
+
+/// A row for an option without a value.
+const fn switch<T>(
+    short: Option<char>,
+    long: &'static str,
+    english: &'static str,
+    portuguese: &'static str,
+    set: fn(&mut T),
+) -> Row<T> {
+    let help = both(english, portuguese);
+    Row { flag: Flag { short, long, value: None, help, excludes: &[] }, set: Set::On(set) }
+}
+
+/// The row that each command has. `read` knows it by its name.
+const fn help<T>() -> Row<T> {
+    switch(Some('h'), HELP, "print this help and exit", "mostra esta ajuda e sai", |_| ())
+}
+
+const HELP: &str = "help";
+
+/// The row of an option that excludes others.
+const fn excluding<T>(options: &'static [&'static str], mut row: Row<T>) -> Row<T> {
+    row.flag.excludes = options;
+    row
+}
+
+/// The options of a table.
+pub(super) fn flags<T>(rows: &'static [Row<T>]) -> Vec<&'static Flag> {
+    rows.iter().map(|row| &row.flag).collect()
+}
+
+/// The command of this name.
+pub(super) fn command(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+impl Flag {
+    /// Its names and its value, as the help shows them: `-p, --port PORT`.
+    pub fn synopsis(&self, language: Language) -> String {
+        let short = self.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+        let value = self.value.map(|value| format!(" {}", value.name.in_language(language)));
+        format!("{short}--{}{}", self.long, value.unwrap_or_default())
+    }
+}
+
+/// The words of a command line after `read` has taken the options.
+#[derive(Default)]
+pub(super) struct Given {
+    /// Help is asked for.
+    pub help: bool,
+    /// The options that are given.
+    pub flags: Vec<&'static Flag>,
+    /// The arguments that no option takes.
+    pub arguments: Vec<String>,
+}
+
+impl Given {
+    /// Two options that are given and exclude each other.
+    pub fn exclusive(&self) -> Option<(&'static str, &'static str)> {
+        let excluded = |flag: &&'static Flag| {
+            let other = flag.excludes.iter().find(|name| self.has(name))?;
+            Some((flag.long, *other))
+        };
+        self.flags.iter().find_map(excluded)
+    }
+
+    /// Whether the option of this name is given.
+    fn has(&self, long: &str) -> bool {
+        self.flags.iter().any(|flag| flag.long == long)
+    }
+}
+
+/// The words that may stand beside the options.
+pub(super) enum Free {
+    /// One, which is a command; its options follow.
+    Command,
+    /// So many at most.
+    UpTo(usize),
+}
+
+/// Reads options by a table into a configuration.
+pub(super) fn read<T>(
+    rows: &'static [Row<T>],
+    words: &mut Parser<'_, String>,
+    free: Free,
+    config: &mut T,
+) -> Result<Given, Mistake> {
+    let mut given = Given::default();
+    while let Some(word) = words.next_opt() {
+        let (name, row, attached) = match word {
+            Opt::Free(word) => {
+                match free {
+                    Free::UpTo(count) if given.arguments.len() == count => {
+                        return Err(Mistake::Unexpected(word.into()));
+                    }
+                    Free::UpTo(_) => given.arguments.push(word.into()),
+                    Free::Command => {
+                        given.arguments.push(word.into());
+                        return Ok(given);
+                    }
+                }
+                continue;
+            }
+            Opt::Short(letter) => {
+                let row = rows.iter().find(|row| row.flag.short == Some(letter));
+                (format!("-{letter}"), row, None)
+            }
+            Opt::Long(long) => (format!("--{long}"), long_row(rows, long), None),
+            Opt::LongWithArg(long, value) => {
+                (format!("--{long}"), long_row(rows, long), Some(value))
+            }
+        };
+        let Some(row) = row else { return Err(Mistake::UnknownOption(name)) };
+        match row.set {
+            Set::On(_) if attached.is_some() => return Err(Mistake::NeedlessValue(name)),
+            Set::On(set) => set(config),
+            Set::To(set) => {
+                let Some(value) = attached.or_else(|| words.next_arg()) else {
+                    return Err(Mistake::MissingValue(name));
+                };
+                set(config, value).map_err(|flaw| Mistake::WrongValue(name, value.into(), flaw))?;
+            }
+        }
+        given.help |= row.flag.long == HELP;
+        given.flags.push(&row.flag);
+    }
+    Ok(given)
+}
+
+fn long_row<T>(rows: &'static [Row<T>], long: &str) -> Option<&'static Row<T>> {
+    rows.iter().find(|row| row.flag.long == long)
+}
+
+/// Puts a value that was read into its place.
+fn put<T>(place: &mut T, value: Result<T, Flaw>) -> Result<(), Flaw> {
+    *place = value?;
+    Ok(())
+}
+
+/// Adds a value to those that are given, once.
+fn add<T: PartialEq>(place: &mut Vec<T>, value: Result<T, Flaw>) -> Result<(), Flaw> {
+    let value = value?;
+    if !place.contains(&value) {
+        place.push(value);
+    }
+    Ok(())
+}
+
+fn port(text: &str) -> Result<u16, Flaw> {
+    text.parse().map_err(|_| Flaw::Port)
+}
+
+/// A port on which browsers open a page.
+fn web_port(text: &str) -> Result<WebPort, Flaw> {
+    match port(text)? {
+        0 => Ok(WebPort::Any),
+        port if web::is_port_allowed(port) => Ok(WebPort::Chosen(port)),
+        _ => Err(Flaw::WebPort),
+    }
+}
+
+/// An address to listen on. One of a single link is refused, because the others on that
+/// link could join and nobody else.
+fn address(text: &str) -> Result<IpAddr, Flaw> {
+    let ip = text.split_once('%').map_or(text, |(ip, _)| ip);
+    match ip.parse() {
+        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => Err(Flaw::OneLink),
+        Ok(ip) if !text.contains('%') => Ok(ip),
+        _ => Err(Flaw::Address),
+    }
+}
+
+fn number(text: &str) -> Result<u32, Flaw> {
+    text.parse().map_err(|_| Flaw::Number)
+}
+
+fn count(text: &str) -> Result<usize, Flaw> {
+    number(text).map(|number| number as usize)
+}
+
+fn seconds(text: &str) -> Result<Duration, Flaw> {
+    let fits = |seconds: &f64| *seconds > 0.0 && *seconds <= f64::from(MAX_SECONDS);
+    let seconds = text.parse().ok().filter(fits);
+    seconds.map(Duration::from_secs_f64).ok_or(Flaw::Seconds)
+}
+
+fn choice<T: FromStr>(text: &str, words: &'static [&'static str]) -> Result<T, Flaw> {
+    text.parse().map_err(|_| Flaw::Choice(words))
+}
+
+fn path(text: &str) -> Result<PathBuf, Flaw> {
+    if text == "-" {
+        return Err(Flaw::Dash);
+    }
+    word(text).map(PathBuf::from)
+}
+
+fn word(text: &str) -> Result<String, Flaw> {
+    if text.trim().is_empty() { Err(Flaw::Empty) } else { Ok(text.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word or number that a text says is the default.
+    fn told_default(text: &str) -> Option<&str> {
+        let (_, rest) = text.split_once("(default: ").or_else(|| text.split_once("(padrão: "))?;
+        rest.split_once(')').map(|(default, _)| default)
+    }
+
+    /// Each default that a text tells is that of the configuration.
+    fn check_defaults<T: Clone + PartialEq + std::fmt::Debug>(rows: &[Row<T>], default: &T) {
+        for Row { flag, set } in rows {
+            let Set::To(set) = set else { continue };
+            for text in [flag.help.english, flag.help.portuguese] {
+                let is_value =
+                    |word: &&str| !word.contains(' ') && !["all", "todos", "todas"].contains(word);
+                if let Some(told) = told_default(text).filter(is_value) {
+                    let mut config = default.clone();
+                    assert_eq!(set(&mut config, told), Ok(()), "{text}");
+                    assert_eq!(&config, default, "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_tell_the_defaults_of_the_configuration() {
+        check_defaults(SERVER, &Server::default());
+        check_defaults(DISCOVER, &Discover::default());
+        check_defaults(CONNECT, &Connect::default());
+        assert_eq!(told_default("x (default: 50)"), Some("50"));
+    }
+
+    #[test]
+    fn excluded_options_and_names_are_unambiguous() {
+        for command in COMMANDS {
+            let flags = (command.flags)();
+            for (at, flag) in flags.iter().enumerate() {
+                let same = |other: &&&Flag| {
+                    other.long == flag.long || other.short.is_some() && other.short == flag.short
+                };
+                assert_eq!(flags[at + 1..].iter().find(same).map(|flag| flag.long), None);
+                for name in flag.excludes {
+                    assert!(flags.iter().any(|other| other.long == *name), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_text_is_there_in_both_languages() {
+        for command in &COMMANDS {
+            let flags = (command.flags)();
+            let texts = flags.iter().map(|flag| flag.help);
+            let texts = texts.chain(command.arguments.iter().map(|argument| argument.help));
+            for Both { english, portuguese } in texts {
+                assert!(!english.is_empty() && english != portuguese, "{english}");
+            }
+        }
+    }
+}
