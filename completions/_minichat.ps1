@@ -8,6 +8,7 @@
 Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
+    # written by write_generated_files: options
     $commands = @(
         'server|run a chat server and announce it on the network'
         'discover|list the chat servers on the network'
@@ -56,8 +57,8 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '-s, --stay|keep listening after the end of the input'
             '-l, --log|append what is shown to FILE'
             '--bell|ring for: never, me, all (default: me)'
-            '--color|colours: auto, always, never (default: auto)'
             '--notify|notify of what is for you where the terminal can'
+            '--color|colours: auto, always, never (default: auto)'
             '--no-reconnect|leave when the connection is lost'
             '--interface|look on interface NAME only (default: all)'
         )
@@ -66,13 +67,16 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
         )
     }
     $values = @{
-        '--bell'  = @('never', 'me', 'all')
+        '--bell' = @('never', 'me', 'all')
         '--color' = @('auto', 'always', 'never')
     }
     $takesValue = @(
-        '-p', '--port', '-b', '--bind', '-n', '--name', '--nick', '-m', '--motd', '-l', '--log'
-        '--history', '--max-users', '--per-address', '--rate', '--web-port', '-t', '--timeout', '--bell', '--color', '--interface'
+        '-p', '--port', '-b', '--bind', '-n', '--name', '-m', '--motd', '-l', '--log', '--history',
+        '--max-users', '--per-address', '--rate', '--web-port', '--interface', '-t', '--timeout',
+        '--nick', '--bell', '--color'
     )
+    $shells = @('bash', 'zsh', 'fish', 'powershell')
+    # end of options
 
     # What stands before the word that is typed.
     $command = ''
@@ -111,7 +115,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
         }
     }
     elseif ($command -eq 'completions' -and $free -eq 0) {
-        foreach ($shell in 'bash', 'zsh', 'fish', 'powershell') { Offer $shell $shell $shell }
+        foreach ($shell in $shells) { Offer $shell $shell $shell }
     }
     elseif ($command -eq 'connect' -and $free -eq 0) {
         $encoding = [Console]::OutputEncoding

@@ -13,9 +13,11 @@ _minichat() {
             option=''
         elif [[ $word == -* ]]; then
             case $word in
-                -p | --port | -b | --bind | -n | --name | --nick | -m | --motd | \
-                    -l | --log | --history | --max-users | --per-address | --rate | --web-port | -t | --timeout | \
-                    --bell | --color | --interface) option=$word ;;
+                # written by write_generated_files: values
+                -p | --port | -b | --bind | -n | --name | -m | --motd | -l | --log | --history | \
+                    --max-users | --per-address | --rate | --web-port | --interface | -t | \
+                    --timeout | --nick | --bell | --color) option=$word ;;
+                # end of values
             esac
         elif [[ -z $command ]]; then
             command=$word
@@ -27,35 +29,41 @@ _minichat() {
 
     # The value of an option, or else a word, or else an option.
     case $option in
+        # written by write_generated_files: offers
         -l | --log) compopt -o default 2>/dev/null ;;
+        --interface) _minichat_interfaces ;;
         --bell) _minichat_offer never me all ;;
         --color) _minichat_offer auto always never ;;
-        --interface) _minichat_interfaces ;;
+        # end of offers
     esac
     [[ -n $option ]] && return
     case $command:$free:$cur in
         *:*:-*) ;;
+        # written by write_generated_files: arguments
         :0:*) _minichat_offer server discover connect completions ;;
-        completions:0:*) _minichat_offer bash zsh fish powershell ;;
         connect:0:*) _minichat_servers ;;
+        completions:0:*) _minichat_offer bash zsh fish powershell ;;
+        # end of arguments
     esac
     [[ -n $cur && $cur != -* || ${#COMPREPLY[@]} -gt 0 ]] && return
     case $command in
+        # written by write_generated_files: options
         '') _minichat_offer -h --help -V --version ;;
         server)
-            _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log \
-                --history --max-users --per-address --rate --no-mdns --web-port \
-                --no-web --interface -q --quiet
+            _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log --history \
+                --max-users --per-address --rate --no-mdns --web-port --no-web --interface -q \
+                --quiet
             ;;
         discover)
-            _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json \
-                --scan --interface
+            _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json --scan \
+                --interface
             ;;
         connect)
-            _minichat_offer -h --help -a --auto -n --nick -t --timeout -r --raw -j --json \
-                --text -s --stay -l --log --bell --notify --color --no-reconnect --interface
+            _minichat_offer -h --help -a --auto -n --nick -t --timeout -r --raw -j --json --text \
+                -s --stay -l --log --bell --notify --color --no-reconnect --interface
             ;;
         completions) _minichat_offer -h --help ;;
+        # end of options
     esac
 }
 

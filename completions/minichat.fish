@@ -4,13 +4,16 @@
 
 # Whether the command is this one, and, if that is said, so many words come after.
 function __minichat_at -a command count
+    # written by write_generated_files: values
+    set -l valued -p --port -b --bind -n --name -m --motd -l --log --history --max-users \
+        --per-address --rate --web-port --interface -t --timeout --nick --bell --color
+    # end of values
     set -l free
     set -l option
     for word in (commandline -opc)[2..-1]
         if test -n "$option"
             set option
-        else if contains -- $word -p --port -b --bind -n --name --nick -m --motd -l --log \
-                --history --max-users --per-address --rate --web-port -t --timeout --bell --color --interface
+        else if contains -- $word $valued
             set option $word
         else if not string match -q -- '-*' $word
             set -a free $word
@@ -37,6 +40,7 @@ end
 
 complete -c minichat -f
 
+# written by write_generated_files: options
 complete -c minichat -n '__minichat_at ""' -a server -d 'run a chat server and announce it on the network'
 complete -c minichat -n '__minichat_at ""' -a discover -d 'list the chat servers on the network'
 complete -c minichat -n '__minichat_at ""' -a connect -d 'join a chat; so does no command at all'
@@ -79,10 +83,11 @@ complete -c minichat -n '__minichat_at connect' -l text -d 'say every line as it
 complete -c minichat -n '__minichat_at connect' -s s -l stay -d 'keep listening after the end of the input'
 complete -c minichat -n '__minichat_at connect' -s l -l log -r -F -d 'append what is shown to FILE'
 complete -c minichat -n '__minichat_at connect' -l bell -x -a 'never me all' -d 'ring for: never, me, all (default: me)'
-complete -c minichat -n '__minichat_at connect' -l color -x -a 'auto always never' -d 'colours: auto, always, never (default: auto)'
 complete -c minichat -n '__minichat_at connect' -l notify -d 'notify of what is for you where the terminal can'
+complete -c minichat -n '__minichat_at connect' -l color -x -a 'auto always never' -d 'colours: auto, always, never (default: auto)'
 complete -c minichat -n '__minichat_at connect' -l no-reconnect -d 'leave when the connection is lost'
 complete -c minichat -n '__minichat_at connect' -l interface -x -a '(__minichat_interfaces)' -d 'look on interface NAME only (default: all)'
 
 complete -c minichat -n '__minichat_at completions 0' -a 'bash zsh fish powershell'
 complete -c minichat -n '__minichat_at completions' -s h -l help -d 'print this help and exit'
+# end of options

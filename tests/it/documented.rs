@@ -1,5 +1,5 @@
-//! Help is the one source: man pages, completions and the README tell of the same
-//! commands and options, in the same words, and a test names what is missing.
+//! Man pages, READMEs and the protocol agree with the program, and the shells offer what
+//! the help tells of. What is generated from the table of options: `generated.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use minichat::texts::{ENGLISH, Errors, PORTUGUESE, Texts};
 
-use crate::cli::{COMMANDS, documented};
+use crate::cli::COMMANDS;
 use crate::harness::{minichat, run};
 #[cfg(unix)]
 use crate::shells::{Tab, complete, is_installed, scratch, told, tool};
@@ -205,26 +205,6 @@ fn man_pages(folder: &str) -> BTreeSet<String> {
     let names = entries.map(|entry| entry.expect("it can be listed").file_name());
     let names = names.map(|name| name.into_string().expect("a name in UTF-8"));
     names.filter(|name| name.contains('.')).map(|name| format!("{folder}/{name}")).collect()
-}
-
-#[test]
-fn man_pages_tell_of_every_option_and_command_in_the_words_of_the_help() {
-    for (folder, locale, _) in LANGUAGES {
-        let sentences = |told: Told| -> Told {
-            told.into_iter().map(|(name, text)| (name, capital(&text))).collect()
-        };
-        for command in COMMANDS.into_iter().filter(|command| *command != "completions") {
-            let page = format!("{folder}/minichat-{command}.1").replace("-.1", ".1");
-            let found = pages::items(&pages::section(&page, ["OPTIONS", "OPÇÕES"]));
-            check(&page, &sentences(options(command, locale)), &found);
-        }
-        let page = format!("{folder}/minichat.1");
-        let found = pages::items(&pages::section(&page, ["COMMANDS", "COMANDOS"]));
-        let found = found
-            .into_iter()
-            .map(|(name, text)| (name.split(' ').next().unwrap_or_default().to_string(), text));
-        check(&page, &sentences(commands(locale)), &found.collect());
-    }
 }
 
 #[test]
@@ -595,33 +575,6 @@ fn man_pages_have_no_flaws() {
 }
 
 #[test]
-fn the_readmes_list_every_option_in_the_words_of_the_help() {
-    let readmes = [("README.md", "Options", "C"), ("README.pt-BR.md", "Opções", "pt_BR.UTF-8")];
-    for (file, title, locale) in readmes {
-        let readme = read(file);
-        let begin = format!("### {title}\n\n```text\n");
-        let (_, list) = readme.split_once(&begin).expect("there is a list");
-        let (list, _) = list.split_once("```").expect("the list ends");
-        let mut found: BTreeMap<&str, Told> = BTreeMap::new();
-        for block in list.split("\n\n") {
-            let (head, list) = block.split_once('\n').expect("a command has options");
-            let command = head.strip_prefix("minichat ").expect("it begins with a command");
-            found.insert(command, rows(list));
-        }
-        for command in COMMANDS.into_iter().filter(|command| !command.is_empty()) {
-            let mut expected = options(command, locale);
-            // Everybody knows this one.
-            expected.remove("-h, --help");
-            match found.remove(command) {
-                Some(found) => check(&format!("{file}, {command}"), &expected, &found),
-                None => assert!(expected.is_empty(), "{file} has no options of {command}"),
-            }
-        }
-        assert!(found.is_empty(), "{file} has commands that there are not: {found:?}");
-    }
-}
-
-#[test]
 fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
     for (file, texts) in [("README.md", &ENGLISH), ("README.pt-BR.md", &PORTUGUESE)] {
         let readme = read(file);
@@ -798,71 +751,6 @@ fn zsh_completes_what_the_help_tells_of() {
 }
 
 #[test]
-fn the_texts_of_zsh_are_those_of_the_help() {
-    let script = read("completions/_minichat");
-    for command in COMMANDS {
-        let begin = if command.is_empty() { "_minichat() {" } else { &format!("({command})\n") };
-        let (_, part) = script.split_once(begin).expect("each command has its part");
-        let (part, _) = part.split_once("ret=0").expect("the part ends");
-        let mut found = Told::new();
-        for line in part.lines().map(str::trim_start).filter(|line| line.starts_with('\'')) {
-            // What excludes each other comes first, in parentheses.
-            let line = line.trim_start_matches('\'').trim_start_matches('*');
-            let names = match line.split_once(')') {
-                Some((others, rest)) if others.starts_with('(') => rest,
-                _ => line,
-            };
-            let Some((names, rest)) = names.split_once('[') else { continue };
-            let (text, _) = rest.split_once(']').expect("a text ends");
-            let names = names.trim_matches(['\'', '{', '}']).trim_end_matches('}');
-            for name in names.split(',') {
-                let name = name.trim_matches(['\'', '{', '}']).trim_end_matches(['+', '=']);
-                found.insert(name.into(), text.into());
-            }
-        }
-        let expected = one_by_one(&options(command, "C"));
-        check(&format!("completions/_minichat, {command}"), &expected, &found);
-    }
-    let (_, list) = script.split_once("commands=(\n").expect("there is a list");
-    let (list, _) = list.split_once("\n        )").expect("the list ends");
-    let rows = list.lines().map(|line| line.trim().trim_matches('\''));
-    let rows = rows.filter_map(|row| row.split_once(':'));
-    let found = rows.map(|(name, text)| (name.to_string(), text.to_string())).collect();
-    check("completions/_minichat", &commands("C"), &found);
-}
-
-/// The rows `'name|text'` of a list in PowerShell's script.
-#[track_caller]
-fn powershell_rows(script: &str, name: &str) -> Told {
-    let (_, list) = script.split_once(name).unwrap_or_else(|| panic!("there is no {name}"));
-    let (_, list) = list.split_once("@(\n").expect("it is a list");
-    let lines = list.lines().map(str::trim).take_while(|line| *line != ")");
-    let rows = lines.filter_map(|line| line.trim_matches('\'').split_once('|'));
-    rows.map(|(name, text)| (name.to_string(), text.to_string())).collect()
-}
-
-#[test]
-fn powershell_completes_what_the_help_tells_of() {
-    let script = read("completions/_minichat.ps1");
-    let words = |begin: &str| -> BTreeSet<String> {
-        let (_, list) = script.split_once(begin).unwrap_or_else(|| panic!("there is no {begin}"));
-        let list = list.split([')', '{']).next().unwrap_or_default();
-        let words = list.split(['\'', ',', ' ', '\n', '@', '(']).filter(|word| !word.is_empty());
-        words.map(String::from).collect()
-    };
-    let place = "completions/_minichat.ps1";
-    check(place, &commands("C"), &powershell_rows(&script, "$commands = "));
-    for command in COMMANDS {
-        let found = one_by_one(&powershell_rows(&script, &format!("\n        '{command}' ")));
-        let expected = one_by_one(&options(command, "C"));
-        check(&format!("{place}, {command}"), &expected, &found);
-    }
-    assert_eq!(words("'--bell'  = "), choices("--bell"), "{place}");
-    assert_eq!(words("'--color' = "), choices("--color"), "{place}");
-    assert_eq!(words("foreach ($shell in "), shells(), "{place}");
-}
-
-#[test]
 #[cfg(unix)] // Elsewhere it is an older one that answers to this name.
 fn powershell_itself_completes() {
     // Not every system has a package of it, so it is not required.
@@ -878,26 +766,6 @@ fn powershell_itself_completes() {
     let mut expected = one_by_one(&options("server", "C"));
     expected.retain(|name, _| name.starts_with("--"));
     check("completions/_minichat.ps1, server", &expected, &found);
-}
-
-#[test]
-fn every_completion_knows_which_options_take_a_value() {
-    let helps = COMMANDS.map(|command| help(command, "C"));
-    let options = helps.iter().flat_map(|help| documented(help));
-    let valued: BTreeSet<&str> =
-        options.filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect();
-    for (file, begin, end) in [
-        ("minichat.bash", "case $word in", ") option="),
-        ("minichat.fish", "contains -- $word", "set option"),
-        ("_minichat.ps1", "$takesValue = @(", "\n    )"),
-    ] {
-        let script = read(&format!("completions/{file}"));
-        let (_, list) = script.split_once(begin).expect("there is a list");
-        let (list, _) = list.split_once(end).expect("the list ends");
-        let words = list.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-        let words: BTreeSet<&str> = words.filter(|word| word.starts_with('-')).collect();
-        assert_eq!(words, valued, "completions/{file}");
-    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod evening;
 mod failing;
 mod floors;
 mod foreign;
+mod generated;
 mod harness;
 mod hostile;
 mod input;
