@@ -45,6 +45,7 @@ FILES = \
 	SECURITY.pt-BR.md:$(DOCDIR)/SECURITY.pt-BR.md \
 	protocol.md:$(DOCDIR)/protocol.md \
 	docs/bots.md:$(DOCDIR)/docs/bots.md \
+	docs/limits.md:$(DOCDIR)/docs/limits.md \
 	docs/performance.md:$(DOCDIR)/docs/performance.md \
 	docs/performance.svg:$(DOCDIR)/docs/performance.svg \
 	docs/session.svg:$(DOCDIR)/docs/session.svg \

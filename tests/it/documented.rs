@@ -367,7 +367,7 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
     }
 }
 
-/// A limit, its value as `protocol.md` tells it, and the constants that it is made
+/// A limit, its value as `protocol.md` or `docs/limits.md` tells it, and the constants that it is made
 /// of, each with the module it is in.
 type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
@@ -480,11 +480,13 @@ const LIMITS: [Limit; 22] = [
 ];
 
 #[test]
-fn the_protocol_tells_every_limit_as_it_is_in_the_source() {
+fn both_tables_of_limits_tell_the_constants_of_the_source() {
     let protocol = read("protocol.md");
     let (_, section) = protocol.split_once("## 9. Limits").expect("there is a section");
     let (section, _) = section.split_once("\n## ").expect("and another one");
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+    let scheduling = read("docs/limits.md");
+    let lines = section.lines().chain(scheduling.lines());
+    let rows: Vec<&str> = lines.filter(|line| line.starts_with("| ")).collect();
     for (limit, value, constants) in LIMITS {
         let row = rows.iter().find(|row| row.starts_with(&format!("| {limit} |")));
         assert!(row.is_some_and(|row| row.contains(value)), "{limit}: {value:?} in {row:?}");
@@ -493,7 +495,8 @@ fn the_protocol_tells_every_limit_as_it_is_in_the_source() {
             assert!(read(&file).contains(constant), "{limit}: not {constant:?} in {file}");
         }
     }
-    assert_eq!(rows.len(), LIMITS.len(), "{rows:#?}");
+    // Each of the two tables has a head.
+    assert_eq!(rows.len(), LIMITS.len() + 1, "{rows:#?}");
 }
 
 #[test]
@@ -807,6 +810,7 @@ fn make_installs_every_page_and_completion_and_takes_all_away_again() {
         "share/doc/minichat/SECURITY.pt-BR.md",
         "share/doc/minichat/protocol.md",
         "share/doc/minichat/docs/bots.md",
+        "share/doc/minichat/docs/limits.md",
         "share/doc/minichat/docs/performance.md",
         "share/doc/minichat/docs/performance.svg",
         "share/doc/minichat/docs/session.svg",

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use minichat::cli::flags::{COMMANDS, Command, Completes, Flag};
-use minichat::texts::Language;
+use minichat::texts::{ENGLISH, Language, PORTUGUESE, Texts};
 
 /// The width of the lines of a script.
 const WIDTH: usize = 100;
@@ -48,20 +48,22 @@ fn files() -> Vec<(String, String)> {
         ("completions/minichat.fish".to_string(), fish(read("completions/minichat.fish"))),
         ("completions/_minichat.ps1".to_string(), powershell(read("completions/_minichat.ps1"))),
     ];
-    let languages = [
-        (Language::English, "man", "README.md"),
-        (Language::Portuguese, "man/pt_BR", "README.pt-BR.md"),
-    ];
-    for (language, folder, readme) in languages {
+    let languages = [(&ENGLISH, "man", "README.md"), (&PORTUGUESE, "man/pt_BR", "README.pt-BR.md")];
+    for (texts, folder, readme) in languages {
+        let language = texts.cli.language;
         for command in COMMANDS.iter().filter(|command| command.name != "completions") {
             let path = format!("{folder}/minichat-{}.1", command.name).replace("-.1", ".1");
             let mut page = with_items(&read(&path), OPTIONS, &option_items(command, language));
             if command.name.is_empty() {
                 page = with_items(&page, COMMANDS_TITLE, &command_items(language));
             }
+            if command.name == "connect" {
+                page = with_items(&page, COMMANDS_TITLE, &chat_items(texts));
+            }
             files.push((path, page));
         }
         let text = part(&read(readme), ["<!--", " -->"], "options", &option_list(language));
+        let text = with_chat_rows(&text, texts);
         files.push((readme.to_string(), text));
     }
     files
@@ -410,6 +412,48 @@ fn command_items(language: Language) -> Vec<Item> {
         (head, sentence(command.help.in_language(language)))
     };
     commands().iter().map(item).collect()
+}
+
+/// The commands that are typed in a chat, as `/help` lists them: each with its text.
+fn chat_commands(texts: &Texts) -> Vec<(&'static str, &'static str)> {
+    let lines = texts.client.help.lines().filter(|line| line.starts_with('/'));
+    // The commands are in the first columns.
+    let rows = lines.map(|line| line.split_at(19));
+    rows.map(|(command, text)| (command.trim_end(), text)).collect()
+}
+
+fn chat_items(texts: &Texts) -> Vec<Item> {
+    let item = |(command, text): (&str, &str)| {
+        let (word, argument) = command.split_once(' ').unwrap_or((command, ""));
+        let optional = argument.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let argument = match (argument, optional) {
+            ("", _) => String::new(),
+            (_, Some(argument)) => format!(" Op Ar {argument}"),
+            (argument, None) => format!(" Ar {argument}"),
+        };
+        (format!(".It Ic {word}{argument}"), sentence(text))
+    };
+    chat_commands(texts).into_iter().map(item).collect()
+}
+
+/// A README with the rows of the commands that are typed in a chat. `/help` is what tells
+/// of the others. A row may go on by hand behind the text of the table.
+#[track_caller]
+fn with_chat_rows(readme: &str, texts: &Texts) -> String {
+    let head = "written by write_generated_files: commands -->\n";
+    let (_, old) = readme.split_once(head).expect("the commands have a part");
+    let (old, _) = old.split_once("<!-- end of commands").expect("the part ends");
+    let mut lines = old.lines().skip(1);
+    let title = lines.next().expect("the table has a head");
+    let old: Vec<&str> = lines.skip(1).collect();
+    let mut table = format!("\n{title}\n|---|---|\n");
+    for (command, text) in chat_commands(texts).into_iter().skip(1) {
+        let row = format!("| `{command}` | {text}");
+        let plain = |row: &str| row.replace('`', "");
+        let by_hand = old.iter().find(|old| plain(old).starts_with(&plain(&row)));
+        table += &by_hand.map_or(format!("{row} |\n"), |old| format!("{old}\n"));
+    }
+    part(readme, ["<!--", " -->"], "commands", &format!("{table}\n"))
 }
 
 /// What tells one item from another: its name, without its value.

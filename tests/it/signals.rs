@@ -1,5 +1,8 @@
 //! Asking a program to stop, as each system does.
 
+// The system gives no other way to reset a signal, or to raise an event.
+#![allow(unsafe_code)]
+
 use std::process::Child;
 
 /// All the ways to ask, and the exit status of a client that is asked like this.

@@ -2,6 +2,9 @@
 //! eye. Keys are typed, the screen is looked at, and whoever waits for something
 //! on it is woken by what arrives there.
 
+// There is no other way to start a program in a terminal.
+#![allow(unsafe_code)]
+
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
