@@ -5,10 +5,13 @@
 //! with what becomes of those by a few small changes, and with noise.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use fastrand::Rng;
 use minichat::discovery::read_answer;
+use minichat::web::frames::{Control, FrameReader, FrameWriter};
+use minichat::web::http::{self, Resource};
 use minichat::wire::sanitize::{is_blank, is_unsafe, strip, visible};
 use minichat::wire::{Command, Event, LineBuffer, Nick, Refusal, TooLong};
 use unicode_normalization::UnicodeNormalization;
@@ -181,6 +184,153 @@ pub fn dns(packet: &[u8]) {
     assert_eq!(read_answer(packet, id.wrapping_add(1), 3), [], "it is for somebody else");
 }
 
+/// A request is answered or refused alike however it arrives, and what is answered names a
+/// host that is not a stranger's.
+pub fn request(bytes: &[u8]) {
+    let whole = http::read(bytes, "sala3");
+    if let Ok(Some(request)) = &whole {
+        assert!(request.length <= bytes.len() && request.length <= http::MAX_HEAD);
+        let host = request.host.to_ascii_lowercase();
+        assert!(!host.contains("evil") && !host.contains(['@', '/', ' ', '\r', '\n']), "{host:?}");
+        if let Resource::Room(key) = &request.resource {
+            let answer = String::from_utf8(http::switch_protocols(key)).expect("it is text");
+            assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\n"));
+        }
+        // A request that is whole is not read differently when more follows.
+        let more = [bytes, b"GET /room HTTP/1.1\r\nHost: evil.example\r\n\r\n"].concat();
+        assert_eq!(http::read(&more, "sala3"), whole, "{request:?}");
+    }
+    if let Err(denied) = whole {
+        let answer = http::deny(denied);
+        assert!(answer.starts_with(b"HTTP/1.1 4") && answer.len() < 1000, "{denied:?}");
+    }
+    // The server reads what has arrived so far, again and again.
+    let mut early = Ok(None);
+    for end in 0..bytes.len() {
+        early = http::read(&bytes[..end], "sala3");
+        if !matches!(early, Ok(None)) {
+            break;
+        }
+    }
+    if let (Ok(Some(early)), Ok(Some(whole))) = (&early, &whole) {
+        assert_eq!(early, whole);
+    }
+}
+
+/// However the frames of a client are cut, the lines and the last word are the same. The
+/// lines are no longer than the frames, and nothing follows the end.
+///
+/// The bytes are cut as those of [`framing`], without a limit.
+pub fn client_frames(bytes: &[u8]) {
+    let mut halves = bytes.splitn(2, |&byte| byte == 0);
+    let (sizes, stream) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    let whole = decoded(stream, &[stream.len().max(1)]);
+    let sizes: Vec<usize> = sizes.iter().copied().map(usize::from).collect();
+    assert!(whole.0.len() <= stream.len(), "{} bytes of lines", whole.0.len());
+    for cut in [decoded(stream, &sizes), decoded(stream, &[1])] {
+        assert_eq!(cut.1, whole.1);
+        match whole.1 {
+            // What comes in one piece with bytes that are no text is not read.
+            Some(1007) => assert!(cut.0.starts_with(&whole.0)),
+            _ => assert_eq!(cut.0, whole.0),
+        }
+    }
+}
+
+/// The lines in a stream that arrives in pieces of these sizes, and the close code.
+fn decoded(mut stream: &[u8], sizes: &[usize]) -> (Vec<u8>, Option<u16>) {
+    let (mut reader, mut lines, mut code) = (FrameReader::default(), Vec::new(), None);
+    let mut sizes = sizes.iter().copied().cycle();
+    while !stream.is_empty() {
+        let size = sizes.next().unwrap_or(stream.len()).min(stream.len()).max(1);
+        let mut buffer = [&[0], &stream[..size]].concat();
+        stream = &stream[size..];
+        let was_closed = reader.is_closed();
+        let (length, control) = reader.decode(&mut buffer);
+        assert!(!was_closed || length == 0 && control.is_none(), "nothing follows the end");
+        lines.extend_from_slice(&buffer[..length]);
+        match control {
+            Some(Control::Close(close)) => code = Some(close.0),
+            Some(Control::Pong(payload)) => assert!(payload.len() <= 125),
+            None => (),
+        }
+        assert_eq!(reader.is_closed(), code.is_some());
+    }
+    (lines, code)
+}
+
+/// However little a socket takes, a client that takes the frames apart gets the bytes, in
+/// messages of whole lines.
+///
+/// Each first byte of a step says how much the socket takes, the second how many bytes the
+/// room has next, and whether a ping is answered.
+pub fn server_frames(bytes: &[u8]) {
+    let (steps, rest) = bytes.split_at(bytes.len() / 2);
+    let mut writer = FrameWriter::default();
+    let (mut sent, mut taken) = (Vec::new(), 0);
+    for step in steps.chunks_exact(2) {
+        if step[1] & 0x80 != 0 {
+            writer.pong(&step[..1]);
+        }
+        let end = rest.len().min(taken + usize::from(step[1] & 0x7F) * 4);
+        // What was not taken is offered again, first; so the end never goes back.
+        let offered = &rest[taken..end.max(taken)];
+        let mut socket = Narrow { sent: &mut sent, room: usize::from(step[0]) };
+        taken += writer.write(&mut socket, offered).unwrap_or(0);
+    }
+    while taken < rest.len() || writer.has_pending() {
+        let mut socket = Narrow { sent: &mut sent, room: usize::MAX };
+        taken += writer.write(&mut socket, &rest[taken..]).expect("the socket takes all");
+    }
+    assert_eq!(payloads(&sent), rest);
+}
+
+/// A socket that takes so many bytes.
+struct Narrow<'a> {
+    sent: &'a mut Vec<u8>,
+    room: usize,
+}
+
+impl io::Write for Narrow<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = bytes.len().min(self.room);
+        self.sent.extend_from_slice(&bytes[..length]);
+        self.room -= length;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The payload of all messages of a server. Each but the last ends with a line.
+fn payloads(mut frames: &[u8]) -> Vec<u8> {
+    let (mut all, mut inside) = (Vec::new(), false);
+    while let [first, second, rest @ ..] = frames {
+        let (size, length) = match second {
+            126 => (2, usize::from(u16::from_be_bytes([rest[0], rest[1]]))),
+            127 => (8, u64::from_be_bytes(*rest.first_chunk().expect("a length")) as usize),
+            length => (0, usize::from(*length)),
+        };
+        let (payload, after) = rest[size..].split_at(length);
+        frames = after;
+        if first & 0x0F == 0xA {
+            assert!(*first == 0x8A && length <= 125, "a pong is whole");
+            continue;
+        }
+        assert_eq!(first & 0x7F, if inside { 0 } else { 1 }, "a continuation follows what goes on");
+        inside = first & 0x80 == 0;
+        assert_eq!(!inside, payload.ends_with(b"\n"), "a message is whole lines");
+        all.extend_from_slice(payload);
+    }
+    assert!(frames.is_empty(), "a header is whole");
+    all
+}
+
 /// Each line of the bytes that is UTF-8, as the room and the client get them.
 fn for_each_line(bytes: &[u8], check: impl Fn(&str)) {
     for line in bytes.split(|&byte| byte == b'\n') {
@@ -193,13 +343,16 @@ fn for_each_line(bytes: &[u8], check: impl Fn(&str)) {
 type Promise = fn(&[u8]);
 
 /// The promises by the names of their targets.
-const PROMISES: [(&str, Promise); 6] = [
+const PROMISES: [(&str, Promise); 9] = [
     ("framing", framing),
     ("command", command),
     ("event", event),
     ("nick", nick),
     ("sanitize", sanitize),
     ("dns", dns),
+    ("request", request),
+    ("client_frames", client_frames),
+    ("server_frames", server_frames),
 ];
 
 #[test]

@@ -1,0 +1,9 @@
+//! Frames of a client, however they are cut.
+
+#![no_main]
+
+#[path = "../../tests/it/promises.rs"]
+#[allow(dead_code, unused_imports)]
+mod promises;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promises::client_frames(bytes));
