@@ -319,6 +319,8 @@ pub struct Server {
     pub process: Running,
     /// Where it said that it listens.
     pub address: SocketAddr,
+    /// Where it said that it serves the page, if that was asked for.
+    page: Option<SocketAddr>,
 }
 
 impl Server {
@@ -341,7 +343,7 @@ impl Server {
         let words = ["Listening on ", "Servidor rodando em "];
         let address = words.iter().find_map(|words| line.strip_prefix(words)?.parse().ok());
         let address = address.unwrap_or_else(|| panic!("not where it listens: {line:?}"));
-        Server { process, address }
+        Server { process, address, page: None }
     }
 
     /// How many descriptors it has open while nobody more comes, where that can be known.
@@ -354,10 +356,15 @@ impl Server {
     /// Where it serves the page for browsers.
     #[track_caller]
     pub fn page(&mut self) -> SocketAddr {
+        if let Some(page) = self.page {
+            return page;
+        }
         let line = self.process.stdout.find("http://");
         let address = line.trim().strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
         let address = address.and_then(|address| address.parse().ok());
-        address.unwrap_or_else(|| panic!("no address: {line:?}"))
+        let page = address.unwrap_or_else(|| panic!("no address: {line:?}"));
+        self.page = Some(page);
+        page
     }
 
     /// A connection that has read the greeting.

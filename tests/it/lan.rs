@@ -23,6 +23,7 @@ mod person;
 mod picture;
 mod strangers;
 mod trouble;
+mod visitors;
 
 use std::any::type_name;
 use std::collections::BTreeSet;

@@ -52,4 +52,5 @@ mod telnet;
 mod terminal;
 #[cfg(unix)] // The terminal that is none elsewhere.
 mod tty;
+mod visitors;
 mod websocket;

@@ -22,11 +22,12 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::harness::{Finally, GREETING, PATIENCE, Peer, Server, minichat, minichat_after, part};
+use crate::websocket::{message, upgrade};
 
 type Assault = fn(&mut Server);
 
 /// What they do, in words, and how.
-const ASSAULTS: [(&str, Assault); 25] = [
+const ASSAULTS: [(&str, Assault); 26] = [
     ("a browser and a TLS client come", wrong_programs),
     ("lines are empty, end anyhow, or hold anything", odd_lines),
     ("lines are cut in two at every byte", lines_cut_anywhere),
@@ -51,6 +52,7 @@ const ASSAULTS: [(&str, Assault); 25] = [
     ("many come and go, and one reads slowly", comings_and_goings),
     ("many tell one in private more than they read", private_flood),
     ("many are told in private what they do not read", unread_in_private),
+    ("browsers stop reading, flood, break the frames or are killed", browsers),
     ("some never register, and one asks and does not read", waits),
 ];
 
@@ -698,6 +700,48 @@ fn stops_reading(server: &mut Server) {
     }
     let bytes = is_cut_off(server, "reader", "reads too slowly, ", " bytes behind");
     assert!((1 << 19..2 << 20).contains(&bytes), "{bytes} bytes behind");
+}
+
+/// Clients with WebSockets do the same, and what only they can do.
+fn browsers(server: &mut Server) {
+    let page = server.page();
+    let visitor = |name: &str| {
+        let mut peer = Peer::with_little_room(page);
+        upgrade(&mut peer, page);
+        peer.sends(message(&format!("NICK {GUILTY}web-{name}")));
+        peer
+    };
+    let mut broken = visitor("broken");
+    broken.sends(b"\x81\x04NICK");
+    visitor("killed").resets();
+    visitor("half").stops_talking();
+    let mut pings = visitor("pings");
+    sends_all_it_can(&mut pings, &b"\x89\x80\0\0\0\0".repeat(1000));
+    let mut endless = visitor("endless");
+    sends_all_it_can(&mut endless, b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0");
+    let silent: Vec<Peer> = (0..50).map(|_| Peer::connect(page)).collect();
+    let mut flooder = visitor("flooder");
+    sends_all_it_can(&mut flooder, &message(&format!("MSG {}", "x".repeat(1000))));
+    let sleepy = visitor("reader");
+    let mut talker = Stranger::member(server, "talker");
+    let left = format!("User {GUILTY}web-reader left the chat.");
+    'talk: for n in 0.. {
+        assert!(n < 10_000, "it is waited for without end");
+        talker.says(&format!("MSG {n} {}", "x".repeat(1000)));
+        loop {
+            let line = talker.line();
+            if line.starts_with("FROM talker ") {
+                break;
+            }
+            if line == left {
+                break 'talk;
+            }
+        }
+    }
+    is_cut_off(server, "web-reader", "reads too slowly, ", " bytes behind");
+    part(&silent);
+    part(&[broken, pings, endless, flooder]);
+    part(&[sleepy]);
 }
 
 /// Waits until the operator is told that somebody guilty was cut off, and why.

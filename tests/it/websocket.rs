@@ -67,6 +67,20 @@ fn pump(mut near: TcpStream, far: TcpStream, page: SocketAddr) {
     near.shutdown(Shutdown::Write).ok(); // The other end may be gone.
 }
 
+/// Turns a connection to the page's port into a WebSocket.
+#[track_caller]
+pub fn upgrade(peer: &mut Peer, page: SocketAddr) {
+    peer.sends(format!("GET /room HTTP/1.1\r\nHost: {page}\r\n{UPGRADE}\r\n"));
+    assert_eq!(peer.line(), "HTTP/1.1 101 Switching Protocols\r");
+    while peer.line() != "\r" {}
+}
+
+/// A text message of a client. Its mask is all zeros, which a server has to take.
+pub fn message(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("the text is short").to_be_bytes();
+    [&[0x81, 0xFE], &length[..], &[0; 4], text.as_bytes()].concat()
+}
+
 /// The status line of the answer to a request, and the rest of the answer.
 #[track_caller]
 fn ask(page: SocketAddr, request: &str) -> (String, String) {
@@ -169,8 +183,7 @@ fn frames_that_break_the_rules_end_the_connection() {
         (b"\x88\x82\0\0\0\0\x03\xE8", 1000),
     ] {
         let mut peer = Peer::connect(page);
-        peer.sends(format!("GET /room HTTP/1.1\r\nHost: {page}\r\n{UPGRADE}\r\n"));
-        while peer.line() != "\r" {}
+        upgrade(&mut peer, page);
         let greeting = [&[0x81, GREETING.len() as u8 + 1][..], GREETING.as_bytes(), b"\n"].concat();
         assert_eq!(peer.raw_line(), greeting);
         peer.sends(frame);

@@ -1,0 +1,165 @@
+//! A client in a browser is a client like any other: its limits, and how it goes.
+
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Message, client};
+
+use crate::harness::{GREETING, PATIENCE, Peer, Server, minichat};
+use crate::websocket::{Bridge, message, upgrade};
+
+/// A server, and the way into it through WebSockets.
+fn open(arguments: &[&str]) -> (Server, Bridge) {
+    let mut server = Server::start(arguments);
+    let bridge = Bridge::open(server.page());
+    (server, bridge)
+}
+
+#[track_caller]
+fn member(bridge: &Bridge, nick: &str) -> Peer {
+    let mut peer = bridge.connect();
+    peer.reads(GREETING);
+    peer.says(format!("NICK {nick}"));
+    peer.reads(format!("OK welcome {nick}"));
+    peer
+}
+
+#[test]
+fn fast_web_client_is_slowed_down_and_loses_nothing() {
+    let (server, bridge) = open(&["--rate", "100"]);
+    let mut ana = server.member("ana");
+    let mut web = member(&bridge, "web");
+    ana.reads("User web joined.");
+    let begin = Instant::now();
+    web.sends((0..350).map(|n| format!("MSG {n}\n")).collect::<String>());
+    for n in 0..350 {
+        for peer in [&mut ana, &mut web] {
+            peer.reads(format!("FROM web [all]: {n}"));
+        }
+    }
+    let pause = begin.elapsed();
+    assert!(pause > Duration::from_millis(1400), "it only took {pause:?}");
+}
+
+#[test]
+fn web_guest_without_a_nick_has_to_go() {
+    let mut command = minichat();
+    command.env("MINICHAT_REGISTRATION_SECS", "1");
+    let mut server = Server::launch(command, &[]);
+    let bridge = Bridge::open(server.page());
+    let mut web = member(&bridge, "web");
+    let mut guest = bridge.connect();
+    guest.reads(GREETING);
+    guest.reads("ERR registration_timeout");
+    guest.ends();
+    web.reads_nothing_more();
+}
+
+#[test]
+fn full_room_has_no_place_for_a_web_client() {
+    let (server, bridge) = open(&["--max-users", "2"]);
+    let (_ana, web) = (server.member("ana"), member(&bridge, "web"));
+    let mut third = bridge.connect();
+    third.reads(GREETING);
+    third.reads("ERR room_full");
+    third.ends();
+    drop(web);
+}
+
+#[test]
+fn web_listener_that_stops_reading_is_cut_off_and_others_read_all() {
+    let (mut server, bridge) = open(&["--rate", "0"]);
+    let page = server.page();
+    let mut sleepy = Peer::with_little_room(page);
+    upgrade(&mut sleepy, page);
+    sleepy.sends(message("NICK sleepy"));
+    let mut ana = server.member("ana");
+    ana.says("WHO");
+    ana.skips_to("Connected users: ana, sleepy");
+    let mut web = member(&bridge, "web");
+    let mut talker = server.member("talker");
+    const LINES: usize = 8000;
+    let mut mouth = talker.socket().try_clone().expect("a socket can be shared");
+    let talking = thread::spawn(move || {
+        use std::io::Write;
+        let lines: String = (0..LINES).map(|n| format!("MSG {n} {}\n", "x".repeat(500))).collect();
+        mouth.write_all(lines.as_bytes())
+    });
+    let mut readers = [&mut ana, &mut web, &mut talker].into_iter();
+    thread::scope(|scope| {
+        for peer in readers.by_ref() {
+            scope.spawn(move || {
+                let (mut next, mut left) = (0, false);
+                while next < LINES || !left {
+                    let line = peer.line();
+                    left |= line == "User sleepy left the chat.";
+                    if let Some(text) = line.strip_prefix("FROM talker [all]: ") {
+                        assert!(text.starts_with(&format!("{next} ")), "{next} is missing");
+                        next += 1;
+                    }
+                }
+            });
+        }
+    });
+    talking.join().expect("it does not panic").expect("it is heard");
+    let line = server.process.stderr.find("cut off sleepy 127.0.0.1: ");
+    assert!(line.contains("reads too slowly"), "{line}");
+}
+
+#[test]
+fn browser_that_is_killed_or_half_closed_leaves_the_room() {
+    let mut server = Server::start(&[]);
+    let page = server.page();
+    let mut ana = server.member("ana");
+    for (nick, go) in [
+        ("killed", Peer::resets as fn(Peer)),
+        ("gone", drop),
+        ("half", |peer| {
+            peer.stops_talking();
+            let mut socket = peer.socket();
+            std::io::copy(&mut socket, &mut std::io::sink()).ok(); // Until the server closes it.
+        }),
+    ] {
+        let mut web = Peer::connect(page);
+        upgrade(&mut web, page);
+        web.sends(message(&format!("NICK {nick}")));
+        ana.reads(format!("User {nick} joined."));
+        go(web);
+        ana.reads(format!("User {nick} left the chat."));
+    }
+    ana.reads_nothing_more();
+}
+
+#[test]
+fn stopping_server_says_goodbye_to_web_clients_and_closes_their_frames() {
+    let mut server = Server::start(&[]);
+    let page = server.page();
+    let stream = TcpStream::connect(page).expect("the page's port listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a deadline can be set");
+    let (mut web, _) = client(format!("ws://{page}/room"), stream).expect("it is upgraded");
+    web.send(Message::text("NICK web")).expect("it is heard");
+    let mut said = String::new();
+    let next = |said: &mut String, web: &mut tungstenite::WebSocket<TcpStream>| match web
+        .read()
+        .expect("a message comes")
+    {
+        Message::Text(text) => said.push_str(&text),
+        Message::Close(frame) => {
+            let code = frame.expect("it has a code").code;
+            assert_eq!(code, CloseCode::Normal, "after {said:?}");
+            said.push_str("closed");
+        }
+        other => panic!("the server sends {other:?}"),
+    };
+    while !said.contains("OK welcome web\n") {
+        next(&mut said, &mut web);
+    }
+    server.process.signal("TERM");
+    while !said.ends_with("closed") {
+        next(&mut said, &mut web);
+    }
+    assert!(said.ends_with("\nBYE\nclosed"), "{said:?}");
+    assert_eq!(server.process.wait().code(), Some(0));
+}
