@@ -44,9 +44,9 @@ pub const ICON: &str = include_str!("page/icon.svg");
 
 /// SHA-256 of the style and of the script, in base64, for the Content-Security-Policy. A
 /// test compares them with the files and says what they should be.
-pub const STYLE_SHA256: &str = "jHJ43SCFbWLpDWQ7uPM9UhqI0rIlzyRw+P1UTNIm3xo=";
+pub const STYLE_SHA256: &str = "oNkwfuGBOXIUIehlOfL2cROg2W98bGZi40epFJagltg=";
 /// See [`STYLE_SHA256`].
-pub const SCRIPT_SHA256: &str = "OF5oIxA8PXhTWcDgn4lhz1SUJjEoiRM7vTLxXVbPMUk=";
+pub const SCRIPT_SHA256: &str = "rni4ar8GrZM1eqIs09FefkR8XBsbE7H/xHJR1tZtarQ=";
 
 #[cfg(test)]
 mod tests {

@@ -34,8 +34,10 @@ function complete() {
 }
 
 function showCard(show) {
-  $("card").hidden = !show;
-  if (show) $("card-close").focus(); else text.focus();
+  if (show) { $("card").hidden = false; $("card-close").focus(); }
+  // What is behind a dialog is not read out.
+  $("room").setAttribute("aria-hidden", String(show));
+  if (!show) { $("invite").focus(); $("card").hidden = true; }
 }
 
 function start() {
@@ -105,8 +107,12 @@ $("invite").onclick = () => { $("code").src = "/code.svg"; showCard(true); };
 $("card-close").onclick = () => showCard(false);
 $("card").onclick = event => { if (event.target === $("card")) showCard(false); };
 document.addEventListener("keydown", event => {
+  const inCard = !$("card").hidden, inPeople = $("people").contains(document.activeElement);
+  // The dialog has one button, so the focus stays there.
+  if (event.key === "Tab" && inCard) { event.preventDefault(); $("card-close").focus(); }
   if (event.key !== "Escape") return;
-  if (!$("card").hidden) showCard(false);
+  if (inCard) { showCard(false); return; }
+  if (inPeople) $("people-button").focus();
   openPeople(false);
 });
 log.addEventListener("scroll", () => { if (isAtEnd()) { below = 0; $("below").hidden = true; } });
@@ -114,9 +120,12 @@ log.addEventListener("scroll", () => { if (isAtEnd()) { below = 0; $("below").hi
 // A keyboard on the screen takes its place from the page.
 function fit() {
   const following = isAtEnd(), viewport = window.visualViewport;
-  document.documentElement.style.setProperty("--height", (viewport ? viewport.height : innerHeight) + "px");
+  // Zooming in with two fingers shows less of the page, which stays as large.
+  const height = viewport ? Math.round(viewport.height * viewport.scale) : innerHeight;
+  document.documentElement.style.setProperty("--height", height + "px");
   scrollTo(0, 0);
   if (following) log.scrollTop = log.scrollHeight;
+  showPeople();
 }
 if (window.visualViewport) visualViewport.addEventListener("resize", fit);
 addEventListener("resize", fit);

@@ -344,7 +344,7 @@ function connect() {
   // Some browsers keep a socket that is dead and report nothing even when it is closed.
   const gone = () => { if (mine === socket) lose(); };
   timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, PATIENCE);
-  mine.onopen = () => { if (mine === socket) send("NICK " + wanted, { kind: "nick" }); };
+  mine.onopen = () => { if (mine === socket) send("NICK " + wanted, { kind: "nick" }); else mine.close(); };
   mine.onerror = gone;
   mine.onclose = () => { if (lines.length) drain(Infinity); gone(); };
   mine.onmessage = event => {

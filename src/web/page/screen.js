@@ -55,7 +55,7 @@ function notice(words) {
 // Comings and goings of a minute share one line.
 function showMove(nick, came) {
   const now = Date.now();
-  if (!comings || now - comings.at > 60000) {
+  if (!comings || now - comings.at > 60000 || comings.came.length + comings.went.length > 200) {
     comings = { li: make("li", "notice"), came: [], went: [] };
     previous = null;
     append(comings.li);
@@ -66,7 +66,7 @@ function showMove(nick, came) {
   if (!came && at >= 0) comings.came.splice(at, 1);
   const list = came ? comings.came : comings.went;
   if (list.indexOf(nick) < 0) list.push(nick);
-  const names = all => all.slice(0, 5).join(", ") + (all.length > 5 ? T.more(all.length - 5) : "");
+  const names = all => all.slice(0, 5).map(isolated).join(", ") + (all.length > 5 ? T.more(all.length - 5) : "");
   const parts = [];
   if (comings.went.length) parts.push("− " + names(comings.went) + " " + T.left);
   if (comings.came.length) parts.push("+ " + names(comings.came) + " " + T.joined);
@@ -160,12 +160,15 @@ function appendLinked(element, words) {
 }
 
 let peopleTimer = 0;
+const byAlphabet = new Intl.Collator();
 function showPeople() { if (!peopleTimer) peopleTimer = setTimeout(paintPeople, people.size > 100 ? 500 : 0); }
 function paintPeople() {
   peopleTimer = 0;
   $("count").textContent = people.size;
+  $("to").classList.toggle("dim", !!target && !!target.gone);
+  if (!$("people").offsetParent) return; // The list is not open.
   const mine = keyOf(me), all = Array.from(people.values());
-  all.sort((a, b) => (keyOf(b.nick) === mine) - (keyOf(a.nick) === mine) || a.nick.localeCompare(b.nick));
+  all.sort((a, b) => (keyOf(b.nick) === mine) - (keyOf(a.nick) === mine) || byAlphabet.compare(a.nick, b.nick));
   const list = document.createDocumentFragment();
   all.slice(0, 500).forEach(person => {
     const li = make("li"), row = make("button"), nick = person.nick;
@@ -176,15 +179,17 @@ function paintPeople() {
     li.appendChild(row);
     list.appendChild(li);
   });
-  if (all.length > 500) list.appendChild(make("p", "", T.more(all.length - 500)));
+  if (all.length > 500) list.appendChild(make("li", "rest", T.more(all.length - 500)));
+  const at = document.activeElement, held = at && $("list").contains(at) ? at.dataset.to : null;
   $("list").textContent = "";
   $("list").appendChild(list);
-  $("to").classList.toggle("dim", !!target && !!target.gone);
+  if (held) Array.from($("list").querySelectorAll("button")).some(row => row.dataset.to === held && (row.focus(), true));
 }
 
 function openPeople(open) {
   const shown = $("people").classList.toggle("open", open);
   $("people-button").setAttribute("aria-expanded", String(shown));
+  if (shown) paintPeople();
 }
 
 // From now on, the field writes to this person alone; or to everyone.

@@ -119,3 +119,9 @@ const PORTUGUESE = {
 };
 const portuguese = /^pt/i.test(navigator.language || "");
 const T = portuguese ? PORTUGUESE : ENGLISH;
+// A nick that is written from right to left must not turn the words around it.
+const isolated = nick => /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(nick) ? "\u2068" + nick + "\u2069" : nick;
+["youAre", "onlyTo", "sayTo", "notHere", "hasLeft", "noText"].forEach(key => {
+  const words = T[key];
+  T[key] = nick => words(isolated(nick));
+});

@@ -635,6 +635,92 @@ fn page_is_in_the_room_within_a_second() {
     });
 }
 
+#[test]
+fn dialog_keeps_the_keyboard_and_gives_it_back() {
+    Room::with(&[], |room| {
+        let page = room.browser.window(LAPTOP);
+        page.open(URL);
+        page.join("bia");
+        page.is_in();
+        page.eval("document.getElementById('invite').focus()");
+        page.press("Enter");
+        page.wait("!document.getElementById('card').hidden");
+        for _ in 0..3 {
+            page.press("Tab");
+            page.wait("document.activeElement.id === 'card-close'");
+        }
+        assert_eq!(
+            page.eval("document.getElementById('room').getAttribute('aria-hidden')"),
+            "true"
+        );
+        page.press("Escape");
+        page.wait("document.activeElement.id === 'invite'");
+        assert_eq!(
+            page.eval("document.getElementById('room').getAttribute('aria-hidden')"),
+            "false"
+        );
+        assert_eq!(page.complaints(), [""; 0]);
+    });
+}
+
+#[test]
+fn list_of_people_keeps_the_focus_while_others_come() {
+    Room::with(&[], |room| {
+        let _ana = room.peer("ana");
+        let page = room.browser.window(LAPTOP);
+        page.open(URL);
+        page.join("bia");
+        page.is_in();
+        page.wait("document.querySelector('#list [data-to=ana]')");
+        page.eval("document.querySelector('#list [data-to=ana]').focus()");
+        let _rui = room.peer("rui");
+        page.wait("document.querySelector('#list [data-to=rui]')");
+        assert_eq!(page.eval("document.activeElement.dataset.to"), "ana");
+    });
+}
+
+#[test]
+fn nicks_of_any_length_and_direction_fit_a_phone() {
+    Room::with(&[], |room| {
+        let page = room.phone("bia");
+        let long = "W".repeat(32);
+        let (mut wide, mut other) = (room.peer(&long), room.peer("שלום"));
+        page.shows("\u{2068}שלום\u{2069}");
+        for peer in [&mut wide, &mut other] {
+            peer.says(format!("MSG @bia {}", "x".repeat(300)));
+            peer.says("MSG שלום, hello");
+        }
+        page.wait("document.querySelectorAll('#log .message').length === 4");
+        page.click(&format!("#log [data-to={long}]"));
+        page.wait("!document.getElementById('to').hidden");
+        page.click("#people-button");
+        page.wait("document.querySelectorAll('#list li').length === 3");
+        for id in ["log", "list", "say", "room"] {
+            let over = page.eval(&format!(
+                "(e => e.scrollWidth - e.clientWidth)(document.getElementById('{id}'))"
+            ));
+            assert_eq!(over, 0, "{id} is too wide");
+        }
+    });
+}
+
+#[test]
+fn room_of_hundreds_is_counted_and_listed_in_part() {
+    Room::with(&[], |room| {
+        let page = room.browser.window(LAPTOP);
+        page.open(URL);
+        page.join("bia");
+        page.is_in();
+        let peers: Vec<Peer> = (0..520).map(|number| room.peer(&format!("p{number}"))).collect();
+        page.wait("document.getElementById('count').textContent === '521'");
+        page.wait("document.querySelectorAll('#list button').length === 500");
+        page.wait("document.querySelector('#list .rest').textContent.includes('21')");
+        drop(peers);
+        page.wait("document.getElementById('count').textContent === '1'");
+        page.wait("document.querySelectorAll('#list li').length === 1");
+    });
+}
+
 /// Makes the pictures in `docs/page`: every size, light and dark, in both languages.
 #[test]
 #[ignore = "it writes docs/page"]
