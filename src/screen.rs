@@ -38,6 +38,8 @@ pub fn can_draw(columns: usize, rows: usize) -> bool {
     let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
     let locale = locale.to_ascii_lowercase();
     let unicode = cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8");
+    #[cfg(windows)] // A console understands sequences of colours once it is asked to.
+    let unicode = unicode && colored::control::set_virtual_terminal(true).is_ok();
     let (wide, high) = system::size(Stream::Output);
     let wanted = variable("TERM") != "dumb" && variable("NO_COLOR").is_empty();
     io::stdout().is_terminal() && unicode && wanted && wide >= columns && high >= rows
@@ -82,15 +84,19 @@ mod system {
 
     use super::Stream;
 
-    /// How many columns and rows the console says it has; 0 if it does not.
+    /// How many columns and rows the window of the console has; 0 if it does not say so.
+    /// The buffer behind the window can have thousands of rows.
     pub fn size(stream: Stream) -> (usize, usize) {
         let handle = match stream {
             Stream::Output => HandleRef::stdout(),
             Stream::Error => HandleRef::stderr(),
         };
-        let size = screen_buffer_info(handle).map(|info| info.size());
-        let cells = |count: i16| usize::try_from(count).unwrap_or(0);
-        size.map_or((0, 0), |(columns, rows)| (cells(columns), cells(rows)))
+        let window = screen_buffer_info(handle).map(|info| info.window_rect());
+        let cells = |from: i16, to: i16| usize::try_from(i32::from(to) - i32::from(from) + 1);
+        window.map_or((0, 0), |window| {
+            let columns = cells(window.left, window.right).unwrap_or(0);
+            (columns, cells(window.top, window.bottom).unwrap_or(0))
+        })
     }
 }
 

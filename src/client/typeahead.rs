@@ -1,26 +1,22 @@
 //! What was typed for a program that has ended meanwhile. A shell that reads it would
 //! take it for commands.
 
-use std::time::Duration;
-
-/// A person who sees no end yet types on. Nothing more comes after a pause this long.
-#[cfg(unix)]
-const PAUSE: Duration = Duration::from_millis(400);
-/// How long a person is waited for at most.
-#[cfg(unix)]
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Forgets what is typed and not read, up to the first pause.
 #[cfg(unix)]
 pub fn forget() {
     use std::io;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::process::getpgrp;
     use rustix::termios::{
         LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
     };
+
+    /// A person who sees no end yet types on. Nothing more comes after a pause this long.
+    const PAUSE: Duration = Duration::from_millis(400);
+    /// How long a person is waited for at most.
+    const PATIENCE: Duration = Duration::from_secs(5);
 
     let stdin = io::stdin();
     // The terminal of another job is left alone.
