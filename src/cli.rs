@@ -14,7 +14,7 @@ use gumdrop::{Parser, ParsingStyle};
 use unicode_width::UnicodeWidthStr;
 
 use crate::config::{self, Target, WebPort};
-use crate::guess::nearest;
+use crate::suggest::nearest;
 use crate::target;
 use crate::texts::{Both, CommandLine, Texts};
 use crate::wire::sanitize::visible;

@@ -4,15 +4,15 @@
 //! desk is where the user sits. This connects them with a socket.
 
 mod burst;
-mod desk;
+mod commands;
 mod dialogue;
-mod doorway;
-mod entry;
 mod find;
+mod format;
 mod link;
-mod paint;
-mod people;
+mod members;
+mod notices;
 mod plain;
+mod terminal;
 mod typeahead;
 
 use std::env;
@@ -34,7 +34,7 @@ use crate::discovery;
 use crate::error::{Error, plain as plain_words};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
-use crate::logfile::LogFile;
+use crate::log_file::LogFile;
 use crate::screen::{self, Stream};
 use crate::stdio::Piece;
 use crate::terminal::{LAST_LINES, Prompt};
@@ -43,13 +43,13 @@ use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
 use burst::Input;
-use desk::Desk;
 use dialogue::{Act, Dialogue, Failure, Kind, Manner, Record};
-use doorway::Way;
 use find::Place;
+use format::{Painter, Style, columns, paint_raw};
 use link::{Question, Verdict, Watch};
-use paint::{Painter, Style, columns, paint_raw};
+use notices::Way;
 use plain::Printer;
+use terminal::Desk;
 
 /// How much is read at a time, in bytes.
 const READ: usize = 16 << 10;
@@ -206,7 +206,7 @@ fn open_log(
     let complain = move |err: &io::Error| {
         let what = (texts.server.log_failed)(&path, &plain_words(err, &texts.error));
         // The chat goes on.
-        desk::remark(editor.as_ref(), &remarks, &(texts.server.warning)(&what));
+        terminal::remark(editor.as_ref(), &remarks, &(texts.server.warning)(&what));
     };
     let rotation = log.clone().rotation(interrupts.outlive_terminal(), complain.clone());
     interrupts.on_hang_up(rotation);

@@ -23,7 +23,7 @@ use crate::discovery::{self, Advert, MAX_TITLE, News};
 use crate::error::{Error, plain};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
-use crate::logfile::LogFile;
+use crate::log_file::LogFile;
 use crate::server::{
     self, Capacities, Hub, Limits, Listener, MAX_VISITORS, Report, Rules, STOP_TIMEOUT, Server,
     Setup, Site,

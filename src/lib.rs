@@ -3,12 +3,12 @@
 //! The house has five floors, and each knows only the ones below it:
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
-//!    [`texts`], the words for people; [`guess`], what a misspelt word means;
+//!    [`texts`], the words for people; [`suggest`], what a misspelt word means;
 //!    [`interrupt`], requests to stop; [`stdio`], the standard streams;
 //! 2. [`room`], the members and what they say, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`terminal`], the line at
-//!    the bottom of the terminal; [`screen`], how wide that is; [`logfile`], a file
+//!    the bottom of the terminal; [`screen`], how wide that is; [`log_file`], a file
 //!    that lines are appended to;
 //! 3. [`server`], a running server: the sockets, the tasks and the one lock;
 //!    [`invitation`], how to join, in words and as a code to scan;
@@ -26,15 +26,15 @@ pub mod config;
 pub mod discover;
 pub mod discovery;
 pub mod error;
-pub mod guess;
 pub mod host;
 pub mod interrupt;
 pub mod invitation;
-pub mod logfile;
+pub mod log_file;
 pub mod room;
 pub mod screen;
 pub mod server;
 pub mod stdio;
+pub mod suggest;
 pub mod target;
 pub mod terminal;
 pub mod texts;

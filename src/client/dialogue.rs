@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use unicode_normalization::char::is_combining_mark;
 
-use crate::client::doorway::{Doorway, Group, Way};
-use crate::client::entry::{self, Entry, Slip};
-use crate::client::people::{MAX_NICK, Meant, People};
+use crate::client::commands::{self, Entry, Slip};
+use crate::client::members::{MAX_NICK, Meant, People};
+use crate::client::notices::{Doorway, Group, Way};
 use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::sanitize::{is_blank, strip, visible};
@@ -595,7 +595,7 @@ impl Dialogue {
     }
 
     fn typed_line(&mut self, line: &str) -> Vec<Act> {
-        if self.asks() && entry::leaves_elsewhere(line) {
+        if self.asks() && commands::leaves_elsewhere(line) {
             return hint(self.texts.leave);
         }
         let entry = Entry::of(line);
@@ -621,12 +621,12 @@ impl Dialogue {
 
     /// Whoever has no nick has said something.
     fn named(&mut self, line: &str) -> Vec<Act> {
-        match entry::shape(line).filter(|_| !self.literal || self.asks()) {
+        match commands::shape(line).filter(|_| !self.literal || self.asks()) {
             Some(Command::Nick(nick)) => return self.register(nick),
             Some(Command::Quit) => return self.quit(),
             _ if line.trim().is_empty() && !self.asks() && !self.literal => return Vec::new(),
             _ if !self.asks() => return vec![Act::Fail(Failure::NoNick)],
-            _ if line == "/quit" || entry::leaves_elsewhere(line) => return self.quit(),
+            _ if line == "/quit" || commands::leaves_elsewhere(line) => return self.quit(),
             _ => (),
         }
         match line.trim() {
@@ -702,7 +702,7 @@ impl Dialogue {
             Entry::Slip(slip) => hint(&match slip {
                 Slip::Unknown(word, guess) => (texts.unknown)(&visible(word), guess),
                 Slip::Ambiguous(word, words) => (texts.ambiguous)(word, &words.join(", ")),
-                Slip::Arguments(word) => (texts.usage)(&entry::usage(word, texts)),
+                Slip::Arguments(word) => (texts.usage)(&commands::usage(word, texts)),
                 Slip::Private => texts.private.into(),
                 Slip::Message => texts.message.into(),
             }),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::future::or;
 
-use crate::client::desk::Desk;
+use crate::client::terminal::Desk;
 use crate::config::{Connect, Target};
 use crate::discovery::{self, Browser, Hidden, Server, cause, shown, shown_ip};
 use crate::error::Error;

@@ -12,7 +12,7 @@ use async_channel::Sender;
 use chrono::{Local, SecondsFormat};
 
 use crate::error::plain;
-use crate::logfile::LogFile;
+use crate::log_file::LogFile;
 use crate::server::{Followed, FollowerId, Hub, Report};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;

@@ -7,8 +7,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::guess::{self, Unclear};
 use crate::server::{Hub, Origin, SessionId, State, own_addresses};
+use crate::suggest::{self, Unclear};
 use crate::terminal::{Argument, Command};
 use crate::texts::Operator;
 use crate::wire::Nick;
@@ -82,7 +82,7 @@ impl<'a> OperatorCommand<'a> {
             return Err(InputError::NotSaid);
         }
         let (word, rest) = split(line);
-        let command = match guess::command(&word.to_lowercase(), COMMANDS) {
+        let command = match suggest::command(&word.to_lowercase(), COMMANDS) {
             Ok(command) => command,
             Err(Unclear::Unknown(guess)) => return Err(InputError::Unknown(word, guess)),
             Err(Unclear::Ambiguous(known)) => return Err(InputError::Ambiguous(word, known)),
@@ -259,7 +259,7 @@ fn nobody(state: &State, texts: &Operator, name: &str) -> String {
         return (texts.now_called)(name, now.as_str());
     }
     let keys = state.room.members().map(|(_, nick)| (nick.key(), nick));
-    let guess = guess::nearest(&key, keys, |(key, _)| key);
+    let guess = suggest::nearest(&key, keys, |(key, _)| key);
     (texts.nobody)(name, guess.map(|(_, nick)| nick.as_str()))
 }
 

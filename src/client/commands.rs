@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::guess::{self, Unclear};
+use crate::suggest::{self, Unclear};
 use crate::terminal::{Argument, Command as Known};
 use crate::texts::Client;
 use crate::wire::sanitize::is_blank;
@@ -186,7 +186,7 @@ impl<'a> Entry<'a> {
                 false => Entry::Say(line.into()),
             };
         }
-        let known = match guess::command(&word, COMMANDS.map(|Row(_, word, ..)| word)) {
+        let known = match suggest::command(&word, COMMANDS.map(|Row(_, word, ..)| word)) {
             Ok(known) => known,
             Err(Unclear::Unknown(guess)) => return Entry::Slip(Slip::Unknown(typed, guess)),
             Err(Unclear::Ambiguous(_)) if word == "/" => {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::guess::nearest;
+use crate::suggest::nearest;
 use crate::wire::Nick;
 use crate::wire::sanitize::is_blank;
 

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use async_channel::Receiver;
 
 use crate::client::burst::{Burst, Input};
-use crate::client::entry;
+use crate::client::commands;
 use crate::client::plain::{self, Remarks};
 use crate::client::typeahead;
 use crate::config::{Connect, Format};
@@ -54,7 +54,7 @@ impl Desk {
         colored::control::set_virtual_terminal(true).ok();
         let asks = io::stdin().is_terminal();
         let purpose = || Purpose {
-            commands: entry::commands(&texts.client),
+            commands: commands::commands(&texts.client),
             addresses: true,
             colour,
             notifies: config.notify,

@@ -8,7 +8,7 @@ use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::client::dialogue::{Kind, Record, words_for};
-use crate::client::doorway::Way;
+use crate::client::notices::Way;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
