@@ -237,7 +237,7 @@ fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
 }
 
 /// What is wrong with a value.
-fn flaw(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
+fn value_error(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
     match flaw {
         Flaw::Port => (texts.no_port)(value, 0),
         Flaw::WebPort => (texts.no_web_port)(value),
@@ -252,7 +252,7 @@ fn flaw(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
 }
 
 /// What is wrong with a command line.
-fn told(mistake: Mistake, texts: &CommandLine) -> String {
+fn translate_error(mistake: Mistake, texts: &CommandLine) -> String {
     match mistake {
         Mistake::UnknownOption(option) => (texts.unknown_option)(&option),
         Mistake::UnknownCommand(command) => (texts.unknown_command)(&command),
@@ -260,7 +260,7 @@ fn told(mistake: Mistake, texts: &CommandLine) -> String {
         Mistake::MissingValue(option) => (texts.missing_value)(&option),
         Mistake::NeedlessValue(option) => (texts.needless_value)(&option),
         Mistake::WrongValue(option, value, what) => {
-            (texts.wrong_value)(&option, &flaw(what, &value, texts))
+            (texts.wrong_value)(&option, &value_error(what, &value, texts))
         }
     }
 }
@@ -312,7 +312,7 @@ fn rows(list: &[(String, &str)], width: usize) -> String {
 
 /// A line that says what was not understood, and one with a guess.
 fn misunderstood(words: &[String], mistake: Mistake, texts: &CommandLine) -> Asked {
-    let what = told(mistake, texts);
+    let what = translate_error(mistake, texts);
     let first = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
     let command = command_names().find(|command| *command == first);
     let guess = match command {

@@ -1,7 +1,7 @@
 //! A client for lines: what is typed is said, what is heard is printed.
 //!
-//! The dialogue knows what to say and what to show, the painter how it looks; the
-//! desk is where the user sits. This connects them with a socket.
+//! The dialogue knows what to say and what to show, the formatter how it looks; the
+//! terminal is where the user sits. This connects them with a socket.
 
 mod burst;
 mod commands;
@@ -42,14 +42,14 @@ use crate::texts::Texts;
 use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, LineBuffer, MAX_EVENT};
-use burst::Input;
-use dialogue::{Act, Dialogue, Failure, Kind, Manner, Record};
-use find::Place;
-use format::{Painter, Style, columns, paint_raw};
+use burst::InputPiece;
+use dialogue::{Action, Dialogue, Failure, Kind, Mode, Record};
+use find::FoundServer;
+use format::{Formatter, Style, columns, format_raw};
 use link::{Question, Verdict, Watch};
-use notices::Way;
+use notices::Presence;
 use plain::Printer;
-use terminal::Desk;
+use terminal::Terminal;
 
 /// How much is read at a time, in bytes.
 const READ: usize = 16 << 10;
@@ -92,46 +92,48 @@ const HEAD_START: Duration = Duration::from_millis(600);
 /// is no nick; if the output or the log cannot be written.
 pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
-    let desk = Desk::sit(config, interrupts.trigger(), texts)?;
-    if let Some(editor) = &desk.editor {
+    let terminal = Terminal::open(config, interrupts.trigger(), texts)?;
+    if let Some(editor) = &terminal.editor {
         editor.restore_on_panic();
     }
-    let status = smol::block_on(chat(config, texts, &desk, &mut interrupts));
+    let status = smol::block_on(chat(config, texts, &terminal, &mut interrupts));
     // Whatever else is said is said on a terminal as it was found.
-    if let Some(editor) = &desk.editor {
+    if let Some(editor) = &terminal.editor {
         editor.finish("", Instant::now() + LAST_LINES);
     }
-    desk.end();
+    terminal.close();
     status
 }
 
 async fn chat(
     config: &Connect,
     texts: &'static Texts,
-    desk: &Desk,
+    terminal: &Terminal,
     interrupts: &mut Interrupts,
 ) -> Result<u8, Error> {
-    let log = config.log.as_deref().map(|path| open_log(path, desk, interrupts, texts));
+    let log = config.log.as_deref().map(|path| open_log(path, terminal, interrupts, texts));
     let log = log.transpose()?;
     let interrupted = async { Err(interrupts.next().await) };
-    let arrive = async { Ok(arrive(config, texts, desk).await) };
-    let (mut stream, place) = match or(interrupted, arrive).await {
+    let arrive = async { Ok(arrive(config, texts, terminal).await) };
+    let (mut stream, server) = match or(interrupted, arrive).await {
         Ok(arrived) => arrived?,
-        Err(interrupt) => return Ok(desk.left(interrupt.status())),
+        Err(interrupt) => return Ok(terminal.user_left(interrupt.status())),
     };
-    let printer = match desk.editor.clone() {
+    let printer = match terminal.editor.clone() {
         Some(editor) => Printer::start(move |text| {
             editor.print(&screen::fit(&String::from_utf8_lossy(text), Stream::Output))
         }),
         // Programs read JSON, at a terminal, too.
-        None if desk.terminal && config.format != Format::Json => Printer::start(|text| {
-            let rows = String::from_utf8_lossy(text);
-            plain::print(screen::fit(&rows, Stream::Output).as_bytes())
-        }),
+        None if terminal.output_is_terminal && config.format != Format::Json => {
+            Printer::start(|text| {
+                let rows = String::from_utf8_lossy(text);
+                plain::print(screen::fit(&rows, Stream::Output).as_bytes())
+            })
+        }
         None => Printer::start_output(),
     };
     let printer = printer.map_err(Error::Threads)?;
-    let mut conversation = Conversation::new(config, texts, desk, place, &printer, log);
+    let mut conversation = Conversation::new(config, texts, terminal, server, &printer, log);
     let ending = loop {
         match conversation.run(stream, interrupts).await {
             Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
@@ -162,7 +164,7 @@ async fn chat(
         or(rest, late).await.ok(); // It was said if it could not be written.
     }
     if matches!(ending, Ending::Interrupted(_)) || conversation.dialogue.is_leaving() {
-        desk.left(0);
+        terminal.user_left(0);
     }
     let unreadable = conversation.unreadable.take();
     let status = u8::from(conversation.refused);
@@ -195,13 +197,13 @@ async fn chat(
 /// Opens the log, and writes to it on a thread of its own: a disk may hang.
 fn open_log(
     path: &Path,
-    desk: &Desk,
+    terminal: &Terminal,
     interrupts: &mut Interrupts,
     texts: &'static Texts,
 ) -> Result<Printer, Error> {
     let log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
     let log = Arc::new(log);
-    let (editor, remarks) = (desk.editor.clone(), desk.remarks.clone());
+    let (editor, remarks) = (terminal.editor.clone(), terminal.remarks.clone());
     let path = visible(&path.display().to_string()).into_owned();
     let complain = move |err: &io::Error| {
         let what = (texts.server.log_failed)(&path, &plain_words(err, &texts.error));
@@ -221,13 +223,13 @@ fn open_log(
 async fn arrive(
     config: &Connect,
     texts: &Texts,
-    desk: &Desk,
-) -> Result<(Async<TcpStream>, Place), Error> {
-    let place = find::find(config, texts, desk).await?;
-    let stream = reach_in_time(&place.addresses, 1, config.timeout).await;
-    let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
-    let stream = stream.map_err(|err| Error::Connect(place.name.clone(), port, err))?;
-    Ok((stream, place))
+    terminal: &Terminal,
+) -> Result<(Async<TcpStream>, FoundServer), Error> {
+    let server = find::find(config, texts, terminal).await?;
+    let stream = reach_in_time(&server.addresses, 1, config.timeout).await;
+    let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+    let stream = stream.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
+    Ok((stream, server))
 }
 
 async fn reach_in_time(
@@ -292,7 +294,7 @@ enum Happening {
     /// The kernel has taken so many bytes.
     Sent(io::Result<usize>),
     /// A line was typed, or a part of a long one; none at the end of the input.
-    Typed(io::Result<Option<Input>>),
+    Typed(io::Result<Option<InputPiece>>),
     Interrupted(Interrupt),
     /// What we print goes nowhere.
     Unheard,
@@ -311,14 +313,14 @@ enum Happening {
 struct Conversation<'a> {
     config: &'a Connect,
     texts: &'static Texts,
-    desk: &'a Desk,
+    terminal: &'a Terminal,
     /// Where the server was.
-    place: Place,
+    server: FoundServer,
     printer: &'a Printer,
     log: Option<Printer>,
     dialogue: Dialogue,
     /// None for the protocol as it is.
-    painter: Option<Painter>,
+    formatter: Option<Formatter>,
     /// The input has not ended.
     typing: bool,
     /// Why the input could not be read to its end.
@@ -354,40 +356,40 @@ impl<'a> Conversation<'a> {
     fn new(
         config: &'a Connect,
         texts: &'static Texts,
-        desk: &'a Desk,
-        place: Place,
+        terminal: &'a Terminal,
+        server: FoundServer,
         printer: &'a Printer,
         log: Option<Printer>,
     ) -> Self {
-        let colour = desk.colour;
+        let colour = terminal.colour;
         let style = match config.format {
-            Format::Text if desk.terminal => Some(Style::Person { colour }),
+            Format::Text if terminal.output_is_terminal => Some(Style::Person { colour }),
             Format::Text => Some(Style::Columns { colour }),
             Format::Json => Some(Style::Json),
             Format::Raw => None,
         };
-        let manner = match style {
-            None => Manner::Raw,
-            Some(_) if desk.editor.is_some() => Manner::Editor,
-            Some(_) if desk.asks => Manner::Plain,
-            Some(_) => Manner::Script,
+        let mode = match style {
+            None => Mode::Raw,
+            Some(_) if terminal.editor.is_some() => Mode::Editor,
+            Some(_) if terminal.is_interactive => Mode::Plain,
+            Some(_) => Mode::Script,
         };
         let names = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok());
-        let proposal = names.as_deref().and_then(dialogue::proposal);
+        let suggested_nick = names.as_deref().and_then(dialogue::suggest_nick);
         let texts_here = &texts.client;
-        let mut dialogue = Dialogue::new(manner, proposal.as_deref(), config.bell, texts_here);
+        let mut dialogue = Dialogue::new(mode, suggested_nick.as_deref(), config.bell, texts_here);
         if config.text {
             dialogue.take_all_as_text();
         }
         Conversation {
             config,
             texts,
-            desk,
-            place,
+            terminal,
+            server,
             printer,
             log,
             dialogue,
-            painter: style.map(|style| Painter::new(style, texts_here)),
+            formatter: style.map(|style| Formatter::new(style, texts_here)),
             typing: true,
             unreadable: None,
             fresh: true,
@@ -414,16 +416,17 @@ impl<'a> Conversation<'a> {
         let mut lines = LineBuffer::new(MAX_EVENT);
         let mut bytes = vec![0; READ];
         let began = Instant::now();
-        let mut acts = self.dialogue.connected(self.config.nick.as_deref());
+        let mut actions = self.dialogue.connected(self.config.nick.as_deref());
         loop {
-            let end = self.perform(acts);
+            let end = self.perform(actions);
             if let Err(ending) = self.print(interrupts).await {
                 return ending;
             }
             if let Some(end) = end {
                 return end;
             }
-            acts = match self.next(&stream, &mut bytes, &watch, &mut question, interrupts).await {
+            actions = match self.next(&stream, &mut bytes, &watch, &mut question, interrupts).await
+            {
                 // It thought no more of us.
                 Happening::Heard(Ok(0) | Err(_)) if self.begins_anew() || self.ended_unheard() => {
                     return Ending::Unhurried;
@@ -440,7 +443,7 @@ impl<'a> Conversation<'a> {
                 Happening::Heard(Ok(n)) => {
                     let owes = !self.unsent.is_empty() || self.dialogue.unanswered() > 0;
                     watch.heard(Instant::now(), owes);
-                    if self.painter.is_none() {
+                    if self.formatter.is_none() {
                         // In raw lines, any may be an answer.
                         self.progress = Instant::now();
                     }
@@ -460,7 +463,7 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Typed(Ok(Some(line))) => {
                     let thought = began.elapsed() > self.config.timeout;
-                    self.answered = self.desk.asks && !self.dialogue.knows_a_nick();
+                    self.answered = self.terminal.is_interactive && !self.dialogue.knows_a_nick();
                     self.stale = thought && self.answered;
                     self.typed(&line)
                 }
@@ -474,7 +477,7 @@ impl<'a> Conversation<'a> {
                     match watch.look(stream.get_ref(), !self.unsent.is_empty(), Instant::now()) {
                         Verdict::Alive => Vec::new(),
                         Verdict::Gone => match self.gone() {
-                            Ok(acts) => acts,
+                            Ok(actions) => actions,
                             Err(ending) => return ending,
                         },
                         Verdict::Doubtful => {
@@ -491,7 +494,7 @@ impl<'a> Conversation<'a> {
                     match there {
                         true => Vec::new(),
                         false => match self.gone() {
-                            Ok(acts) => acts,
+                            Ok(actions) => actions,
                             Err(ending) => return ending,
                         },
                     }
@@ -505,12 +508,12 @@ impl<'a> Conversation<'a> {
                     if self.dialogue.is_leaving()
                         && (self.dialogue.unanswered() == 0 || !self.dialogue.is_answered()) =>
                 {
-                    vec![Act::End]
+                    vec![Action::End]
                 }
                 Happening::Late if self.begins_anew() => return Ending::Unhurried,
                 Happening::Late if self.comes_back() => return Ending::Away(None),
                 Happening::Late if self.dialogue.awaits_the_server() => {
-                    let (server, patience) = (self.place.name.clone(), self.patience());
+                    let (server, patience) = (self.server.name.clone(), self.patience());
                     return Ending::Failed(Error::Silent(server, patience.unwrap_or_default()));
                 }
                 Happening::Late => self.dialogue.closed(),
@@ -541,7 +544,7 @@ impl<'a> Conversation<'a> {
                 && self.dialogue.listens_to_the_user()
                 && self.unsent.len() < MAX_UNSENT
             {
-                true => Happening::Typed(self.desk.next().await),
+                true => Happening::Typed(self.terminal.next().await),
                 false => future::pending().await,
             }
         };
@@ -598,7 +601,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// The connection is dead, though nothing was heard of that.
-    fn gone(&mut self) -> Result<Vec<Act>, Ending> {
+    fn gone(&mut self) -> Result<Vec<Action>, Ending> {
         if self.begins_anew() {
             return Err(Ending::Unhurried);
         }
@@ -622,9 +625,9 @@ impl<'a> Conversation<'a> {
     }
 
     /// Nothing more will be typed.
-    fn end_of_input(&mut self) -> Vec<Act> {
+    fn end_of_input(&mut self) -> Vec<Action> {
         self.typing = false;
-        let stays = self.config.stay && self.desk.editor.is_none();
+        let stays = self.config.stay && self.terminal.editor.is_none();
         if stays && self.dialogue.knows_a_nick() {
             return Vec::new();
         }
@@ -644,8 +647,8 @@ impl<'a> Conversation<'a> {
                 self.printer.broken().await;
                 Err(Ending::Unheard)
             };
-            let typed = async { Ok(self.desk.next().await) };
-            let acts = match or(interrupted, or(unheard, typed)).await? {
+            let typed = async { Ok(self.terminal.next().await) };
+            let actions = match or(interrupted, or(unheard, typed)).await? {
                 Ok(Some(line)) => self.typed(&line),
                 Ok(None) => self.end_of_input(),
                 Err(err) => {
@@ -653,7 +656,7 @@ impl<'a> Conversation<'a> {
                     self.dialogue.end_of_input()
                 }
             };
-            if let Some(ending) = self.perform(acts) {
+            if let Some(ending) = self.perform(actions) {
                 return Err(ending);
             }
             self.print(interrupts).await?;
@@ -662,21 +665,21 @@ impl<'a> Conversation<'a> {
         if self.dialogue.is_leaving() {
             return Err(Ending::Done);
         }
-        let (config, place) = (self.config, self.place.clone());
+        let (config, server) = (self.config, self.server.clone());
         let attempt = async move {
-            let place = find::find_again(config, &place).await.unwrap_or(place);
-            (reach_in_time(&place.addresses, 1, config.timeout).await, place)
+            let server = find::find_again(config, &server).await.unwrap_or(server);
+            (reach_in_time(&server.addresses, 1, config.timeout).await, server)
         };
         let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
         match or(interrupted, async { Ok(attempt.await) }).await? {
-            (Ok(stream), place) => {
-                self.place = place;
+            (Ok(stream), server) => {
+                self.server = server;
                 Ok(stream)
             }
             _ if self.retries() => self.come_back(&None, interrupts).await,
-            (Err(err), place) => {
-                let port = place.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
-                Err(Ending::Failed(Error::Connect(place.name, port, err)))
+            (Err(err), server) => {
+                let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+                Err(Ending::Failed(Error::Connect(server.name, port, err)))
             }
         }
     }
@@ -689,19 +692,19 @@ impl<'a> Conversation<'a> {
         interrupts: &mut Interrupts,
     ) -> Result<Async<TcpStream>, Ending> {
         enum Happening {
-            Attempt(Option<(Async<TcpStream>, Place)>),
-            Typed(io::Result<Option<Input>>),
+            Attempt(Option<(Async<TcpStream>, FoundServer)>),
+            Typed(io::Result<Option<InputPiece>>),
             Interrupted(Interrupt),
             Unheard,
         }
         (self.lost, self.asking) = (false, false);
         (self.stale, self.answered) = (false, false);
         self.unsent.clear();
-        let mut acts = self.dialogue.lost();
+        let mut actions = self.dialogue.lost();
         if let Some(why) = why
             && self.kept_out.replace(why.clone()).as_ref() != Some(why)
         {
-            acts.extend(self.dialogue.not_yet(why));
+            actions.extend(self.dialogue.not_yet(why));
         }
         let [mut pause, longest] = COME_BACK;
         if why.is_some() {
@@ -710,21 +713,21 @@ impl<'a> Conversation<'a> {
         loop {
             // Not all of a class at once.
             let wait = pause.mul_f64(1.0 + fastrand::f64() / 4.0);
-            let (config, place) = (self.config, self.place.clone());
+            let (config, server) = (self.config, self.server.clone());
             let attempt = async {
                 Timer::after(wait).await;
-                attempt(config, place).await
+                attempt(config, server).await
             };
             let mut attempt = Box::pin(attempt);
             loop {
-                if let Some(ending) = self.perform(acts) {
+                if let Some(ending) = self.perform(actions) {
                     return Err(ending);
                 }
                 self.print(interrupts).await?;
                 // What a program writes waits until somebody hears it.
                 let typed = async {
                     match self.typing && self.dialogue.is_awake_when_away() {
-                        true => Happening::Typed(self.desk.next().await),
+                        true => Happening::Typed(self.terminal.next().await),
                         false => future::pending().await,
                     }
                 };
@@ -734,7 +737,7 @@ impl<'a> Conversation<'a> {
                     self.printer.broken().await;
                     Happening::Unheard
                 };
-                acts = match or(interrupted, or(unheard, or(typed, attempt))).await {
+                actions = match or(interrupted, or(unheard, or(typed, attempt))).await {
                     Happening::Interrupted(interrupt) => {
                         return Err(Ending::Interrupted(interrupt));
                     }
@@ -745,14 +748,14 @@ impl<'a> Conversation<'a> {
                         self.unreadable = Some(err);
                         self.dialogue.end_of_input()
                     }
-                    Happening::Attempt(Some((stream, place))) => {
-                        self.place = place;
+                    Happening::Attempt(Some((stream, server))) => {
+                        self.server = server;
                         return Ok(stream);
                     }
                     Happening::Attempt(None) => break,
                 };
             }
-            acts = Vec::new();
+            actions = Vec::new();
             pause = (2 * pause).min(longest);
         }
     }
@@ -764,8 +767,8 @@ impl<'a> Conversation<'a> {
 
     /// Whether somebody wants to be back when a connection is lost.
     fn retries(&self) -> bool {
-        let wanted = self.desk.asks || self.config.stay;
-        self.config.reconnect && self.painter.is_some() && wanted
+        let wanted = self.terminal.is_interactive || self.config.stay;
+        self.config.reconnect && self.formatter.is_some() && wanted
     }
 
     /// How long the server may leave us without an answer; none if it owes nothing. It
@@ -781,29 +784,29 @@ impl<'a> Conversation<'a> {
     }
 
     /// What follows from some bytes of the server's.
-    fn hear(&mut self, lines: &mut LineBuffer, mut bytes: &[u8]) -> Vec<Act> {
-        if self.painter.is_none() && !self.desk.terminal {
+    fn hear(&mut self, lines: &mut LineBuffer, mut bytes: &[u8]) -> Vec<Action> {
+        if self.formatter.is_none() && !self.terminal.output_is_terminal {
             self.unprinted.extend_from_slice(bytes);
         }
         let now = self.began.elapsed();
-        let mut acts = Vec::new();
+        let mut actions = Vec::new();
         while let Some(line) = lines.next_line(&mut bytes) {
-            acts.extend(match line {
+            actions.extend(match line {
                 Ok([]) => Vec::new(),
                 Ok(line) => self.dialogue.heard(&String::from_utf8_lossy(line), now),
-                Err(_) => vec![Act::Hint(self.texts.client.left_out.into())],
+                Err(_) => vec![Action::Hint(self.texts.client.left_out.into())],
             });
         }
-        acts
+        actions
     }
 
-    fn typed(&mut self, input: &Input) -> Vec<Act> {
+    fn typed(&mut self, input: &InputPiece) -> Vec<Action> {
         self.asking = false;
         let line = &input.piece;
         if mem::take(&mut self.fresh) && is_utf16(&line.bytes) {
-            return vec![Act::Fail(Failure::Utf16)];
+            return vec![Action::Fail(Failure::Utf16)];
         }
-        if self.painter.is_some() {
+        if self.formatter.is_some() {
             let now = self.began.elapsed();
             return match str::from_utf8(&line.bytes) {
                 Ok(text) => self.dialogue.read(text, line.begins, line.ends, input.pasted, now),
@@ -822,76 +825,76 @@ impl<'a> Conversation<'a> {
     }
 
     /// Does what the dialogue wants, as far as that needs no waiting.
-    fn perform(&mut self, acts: Vec<Act>) -> Option<Ending> {
-        for act in acts {
-            if self.asking && !matches!(act, Act::Send(_) | Act::AskNick { .. }) {
+    fn perform(&mut self, actions: Vec<Action>) -> Option<Ending> {
+        for action in actions {
+            if self.asking && !matches!(action, Action::Send(_) | Action::AskNick { .. }) {
                 self.asking = false;
-                self.desk.break_line(); // The cursor stands behind the question.
+                self.terminal.break_line(); // The cursor stands behind the question.
             }
-            match act {
-                Act::Send(line) => {
+            match action {
+                Action::Send(line) => {
                     self.unsent.extend_from_slice(line.as_bytes());
                     self.unsent.push(b'\n');
                     self.progress = Instant::now();
                 }
-                Act::Show(record) => self.show(&record),
-                Act::ShowRaw(line) if self.desk.terminal => {
-                    self.unprinted.extend_from_slice(paint_raw(&line).as_bytes());
+                Action::Show(record) => self.show(&record),
+                Action::ShowRaw(line) if self.terminal.output_is_terminal => {
+                    self.unprinted.extend_from_slice(format_raw(&line).as_bytes());
                 }
                 // Elsewhere, what came was printed as it came.
-                Act::ShowRaw(_) => (),
-                Act::Crowd(way, nicks) => self.show_crowd(way, &nicks),
-                Act::Hint(text) => self.tell(Painter::paint_hint, &text),
-                Act::Note(text) => self.tell(Painter::paint_note, &text),
-                Act::Refused(text) if !self.desk.asks => self.refuse(&text),
-                Act::Refused(_) => (), // A person has read the answer itself.
-                Act::Call { from, text } => {
-                    if let Some(editor) = &self.desk.editor {
+                Action::ShowRaw(_) => (),
+                Action::Presence(presence, nicks) => self.show_presence(presence, &nicks),
+                Action::Hint(text) => self.tell(Formatter::format_hint, &text),
+                Action::Note(text) => self.tell(Formatter::format_note, &text),
+                Action::Refused(text) if !self.terminal.is_interactive => self.refuse(&text),
+                Action::Refused(_) => (), // A person has read the answer itself.
+                Action::Call { from, text } => {
+                    if let Some(editor) = &self.terminal.editor {
                         editor.call(&from, &text);
                     }
                 }
-                Act::Ring => {
+                Action::Ring => {
                     // Within the last line: behind it would be one more.
                     let end = self.unprinted.len().saturating_sub(1);
                     self.unprinted.insert(end, b'\x07');
                 }
-                Act::AskNick { proposal, draft } => {
+                Action::AskNick { suggested_nick, draft } => {
                     self.asking = true;
-                    self.desk.ask(&(self.texts.client.nickname)(&proposal), &draft);
+                    self.terminal.ask(&(self.texts.client.nickname)(&suggested_nick), &draft);
                 }
-                Act::Prompt(nick) => self.set_prompt(&nick),
-                Act::Invite => self.invite(),
+                Action::Prompt(nick) => self.set_prompt(&nick),
+                Action::Invite => self.invite(),
                 // The line is painted anew below it.
-                Act::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
-                Act::End if self.lost || !self.unsent.is_empty() => {
+                Action::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
+                Action::End if self.lost || !self.unsent.is_empty() => {
                     return Some(Ending::Failed(self.explain(Failure::Lost)));
                 }
-                Act::End => return Some(Ending::Done),
-                Act::Fail(Failure::Lost) | Act::Stopped if self.comes_back() => {
+                Action::End => return Some(Ending::Done),
+                Action::Fail(Failure::Lost) | Action::Stopped if self.comes_back() => {
                     return Some(Ending::Away(None));
                 }
-                Act::Unhurried => return Some(Ending::Unhurried),
-                Act::Stopped => {
+                Action::Unhurried => return Some(Ending::Unhurried),
+                Action::Stopped => {
                     self.show(&Record { kind: Kind::Bye, ..Record::default() });
                     return Some(Ending::Done);
                 }
-                Act::Fail(Failure::Refused(why)) if self.comes_back() => {
+                Action::Fail(Failure::Refused(why)) if self.comes_back() => {
                     return Some(Ending::Away(Some(why)));
                 }
-                Act::Fail(_) if self.begins_anew() => return Some(Ending::Unhurried),
-                Act::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
+                Action::Fail(_) if self.begins_anew() => return Some(Ending::Unhurried),
+                Action::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
             }
         }
         None
     }
 
     /// Tells the user something about the client itself, painted where there is an editor.
-    fn tell(&mut self, paint: fn(&Painter, &str) -> String, text: &str) {
-        match (&self.painter, &self.desk.editor) {
-            (Some(painter), Some(_)) => {
-                self.unprinted.extend_from_slice(paint(painter, text).as_bytes());
+    fn tell(&mut self, format: fn(&Formatter, &str) -> String, text: &str) {
+        match (&self.formatter, &self.terminal.editor) {
+            (Some(formatter), Some(_)) => {
+                self.unprinted.extend_from_slice(format(formatter, text).as_bytes());
             }
-            _ => self.desk.remark(&format!("* {text}")),
+            _ => self.terminal.remark(&format!("* {text}")),
         }
     }
 
@@ -899,32 +902,32 @@ impl<'a> Conversation<'a> {
     fn invite(&mut self) {
         let texts = &self.texts.server;
         let address = self.address.filter(|address| !address.ip().is_loopback());
-        let named = address.into_iter().chain(self.place.addresses.iter().copied());
+        let named = address.into_iter().chain(self.server.addresses.iter().copied());
         let ip = discovery::best_for_others(named.map(|address| address.ip()));
         let port = self.address.map_or(DEFAULT_PORT, |address| address.port());
         let mut words = String::new();
-        if let Some(title) = &self.place.title {
+        if let Some(title) = &self.server.title {
             words += &invitation::by_name(title, texts);
         }
         if let Some(ip) = ip {
             words += &invitation::by_address(&[ip], port, texts);
         }
         let mut code = Vec::new();
-        match (ip, self.place.web) {
+        match (ip, self.server.web) {
             (Some(ip), Some(web)) => {
                 let url = web::url(SocketAddr::new(ip, web.get()));
                 let (open, rows) = invitation::by_page(&url, !ip.is_loopback(), texts);
                 words += &open;
                 code = rows;
             }
-            (_, None) if self.place.title.is_some() => words += texts.no_page_here,
+            (_, None) if self.server.title.is_some() => words += texts.no_page_here,
             // Only a server that was found by its name tells of a page.
             _ => (),
         }
         for line in words.lines() {
-            self.tell(Painter::paint_note, line);
+            self.tell(Formatter::format_note, line);
         }
-        if self.painter.is_some() && self.desk.editor.is_some() {
+        if self.formatter.is_some() && self.terminal.editor.is_some() {
             for row in code {
                 self.unprinted.extend_from_slice((row + "\n").as_bytes());
             }
@@ -942,19 +945,20 @@ impl<'a> Conversation<'a> {
             panic!("as the test wants");
         }
         let now = Local::now();
-        let painter = self.painter.as_mut().expect("a raw dialogue shows raw lines");
-        self.unprinted.extend_from_slice(painter.paint(record, now).as_bytes());
+        let formatter = self.formatter.as_mut().expect("a raw dialogue shows raw lines");
+        self.unprinted.extend_from_slice(formatter.format(record, now).as_bytes());
         if self.log.is_some() {
             self.unlogged.extend_from_slice(columns(record, now, false).as_bytes());
         }
     }
 
-    fn show_crowd(&mut self, way: Way, nicks: &[String]) {
+    fn show_presence(&mut self, presence: Presence, nicks: &[String]) {
         let now = Local::now();
-        let painter = self.painter.as_mut().expect("a raw dialogue shows raw lines");
-        self.unprinted.extend_from_slice(painter.paint_crowd(way, nicks, now).as_bytes());
+        let formatter = self.formatter.as_mut().expect("a raw dialogue shows raw lines");
+        self.unprinted
+            .extend_from_slice(formatter.format_presence(presence, nicks, now).as_bytes());
         if self.log.is_some() {
-            let kind = if way == Way::In { Kind::Joined } else { Kind::Left };
+            let kind = if presence == Presence::Joined { Kind::Joined } else { Kind::Left };
             for nick in nicks {
                 let record = Record { kind, from: Some(nick.clone()), ..Record::default() };
                 self.unlogged.extend_from_slice(columns(&record, now, false).as_bytes());
@@ -965,12 +969,12 @@ impl<'a> Conversation<'a> {
     /// Tells a program that something was not said.
     fn refuse(&mut self, what: &str) {
         self.refused = true;
-        self.desk.remark(&format!("minichat: {what}"));
+        self.terminal.remark(&format!("minichat: {what}"));
     }
 
     /// Tells a program if there is more to say than the conversation was long.
     async fn look_for_the_rest(&mut self) {
-        if !self.typing || self.desk.asks {
+        if !self.typing || self.terminal.is_interactive {
             return;
         }
         let blank = |piece: &Piece| piece.bytes.iter().all(u8::is_ascii_whitespace);
@@ -979,7 +983,7 @@ impl<'a> Conversation<'a> {
             false
         };
         let more = async {
-            while let Ok(Some(piece)) = self.desk.next().await {
+            while let Ok(Some(piece)) = self.terminal.next().await {
                 if !blank(&piece.piece) {
                     return true;
                 }
@@ -992,7 +996,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn set_prompt(&self, nick: &str) {
-        if let Some(editor) = &self.desk.editor {
+        if let Some(editor) = &self.terminal.editor {
             let text = format!("{}> ", visible(nick));
             editor.set_prompt(Prompt { text, ..Prompt::default() });
         }
@@ -1000,7 +1004,8 @@ impl<'a> Conversation<'a> {
 
     /// Prints what is to be printed, as soon as there is room.
     async fn print(&mut self, interrupts: &mut Interrupts) -> Result<(), Ending> {
-        if let (Some(editor), Some(nicks)) = (&self.desk.editor, self.dialogue.news_of_people()) {
+        if let (Some(editor), Some(nicks)) = (&self.terminal.editor, self.dialogue.changed_nicks())
+        {
             editor.set_nicks(nicks);
         }
         if let Some(log) = self.log.as_ref().filter(|_| !self.unlogged.is_empty()) {
@@ -1009,7 +1014,7 @@ impl<'a> Conversation<'a> {
                 self.unlogged = Vec::new();
                 let path = self.config.log.as_deref().unwrap_or(Path::new(""));
                 let gap = (self.texts.server.log_gap)(&visible(&path.display().to_string()));
-                self.desk.remark(&(self.texts.server.warning)(&gap));
+                self.terminal.remark(&(self.texts.server.warning)(&gap));
             }
         }
         if self.unprinted.is_empty() {
@@ -1025,7 +1030,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn explain(&self, failure: Failure) -> Error {
-        let server = self.place.name.clone();
+        let server = self.server.name.clone();
         match failure {
             Failure::NoNick => Error::NoNick,
             Failure::Utf16 => Error::Utf16,
@@ -1054,20 +1059,20 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 /// Tries for a while to reach the server that was at `place`.
-async fn attempt(config: &Connect, place: Place) -> Option<(Async<TcpStream>, Place)> {
-    let reach = |place: Place, head_start: Duration| async move {
+async fn attempt(config: &Connect, server: FoundServer) -> Option<(Async<TcpStream>, FoundServer)> {
+    let reach = |server: FoundServer, head_start: Duration| async move {
         Timer::after(head_start).await;
         // Whoever goes on for a second longer than the next attempt begins is late.
         let times = 1 + (config.timeout.as_millis() / KNOCK.as_millis()) as u32;
-        let stream = reach_in_time(&place.addresses, times, config.timeout).await.ok()?;
-        Some((stream, place))
+        let stream = reach_in_time(&server.addresses, times, config.timeout).await.ok()?;
+        Some((stream, server))
     };
     let there = async {
-        let place = find::find_again(config, &place).await?;
-        reach(place, Duration::ZERO).await
+        let server = find::find_again(config, &server).await?;
+        reach(server, Duration::ZERO).await
     };
     // The old address is as good as none if the server is found elsewhere.
-    let before = reach(place.clone(), HEAD_START);
+    let before = reach(server.clone(), HEAD_START);
     either(there, before).await
 }
 

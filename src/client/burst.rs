@@ -18,7 +18,7 @@ const PASTE: Duration = Duration::from_millis(20);
 
 /// Something that was entered.
 #[derive(Debug)]
-pub struct Input {
+pub struct InputPiece {
     /// A line, or a part of a long one. What was entered by an editor may have line
     /// feeds in it.
     pub piece: Piece,
@@ -52,10 +52,10 @@ impl Burst {
     ///
     /// # Errors
     /// If the input cannot be read. Nothing more comes then.
-    pub async fn next(&self) -> io::Result<Option<Input>> {
+    pub async fn next(&self) -> io::Result<Option<InputPiece>> {
         if !self.waits {
             let piece = self.lines.recv().await.ok().transpose()?;
-            return Ok(piece.map(|piece| Input { piece, pasted: false }));
+            return Ok(piece.map(|piece| InputPiece { piece, pasted: false }));
         }
         let came = self.held.borrow().as_ref().map(|(_, came)| *came);
         let came = match came {
@@ -76,7 +76,7 @@ impl Burst {
         let is_close = next.is_some();
         let (piece, _) = self.held.replace(next).expect("a line is held");
         let pasted = self.follows.replace(is_close) || is_close;
-        Ok(Some(Input { piece: piece?, pasted }))
+        Ok(Some(InputPiece { piece: piece?, pasted }))
     }
 }
 

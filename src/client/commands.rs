@@ -18,7 +18,7 @@ const SEEN_BLANK: char = '\u{2800}';
 
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry<'a> {
+pub enum Input<'a> {
     /// It is blank.
     Nothing,
     /// To be said to all.
@@ -46,12 +46,12 @@ pub enum Entry<'a> {
     /// Leave.
     Quit,
     /// Nothing that can be done.
-    Slip(Slip<'a>),
+    Error(InputError<'a>),
 }
 
 /// What is wrong with a line. Nothing of it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Slip<'a> {
+pub enum InputError<'a> {
     /// No command is called that, with a guess.
     Unknown(&'a str, Option<&'static str>),
     /// Several commands begin like that.
@@ -71,7 +71,7 @@ enum Verb {
     Who,
     Tell,
     Reply,
-    Act,
+    Emote,
     Rename,
     Ignore,
     Quiet,
@@ -90,7 +90,7 @@ const COMMANDS: [Row; 12] = [
     Row(Verb::Who, "/who", |_| "", Argument::Text),
     Row(Verb::Tell, "/msg", |texts| texts.nick_text, Argument::Nick),
     Row(Verb::Reply, "/r", |texts| texts.text, Argument::Text),
-    Row(Verb::Act, "/me", |texts| texts.text, Argument::Text),
+    Row(Verb::Emote, "/me", |texts| texts.text, Argument::Text),
     Row(Verb::Rename, "/nick", |texts| texts.name, Argument::Text),
     Row(Verb::Ignore, "/ignore", |texts| texts.maybe_nick, Argument::Nick),
     Row(Verb::Quiet, "/quiet", |_| "", Argument::Text),
@@ -115,112 +115,116 @@ pub fn usage(word: &str, texts: &Client) -> String {
     })
 }
 
-impl<'a> Entry<'a> {
+impl<'a> Input<'a> {
     /// Reads one typed line, without its end.
     ///
     /// The first thing to be seen decides, in any width and behind any blank. A text
     /// that tells one person is never said to all.
-    pub fn of(line: &'a str) -> Entry<'a> {
+    pub fn of(line: &'a str) -> Input<'a> {
         if line.trim().is_empty() {
-            return Entry::Nothing;
+            return Input::Nothing;
         }
         if let Some(text) = line.strip_prefix("//") {
-            return Entry::Say(format!("/{text}").into());
+            return Input::Say(format!("/{text}").into());
         }
         let seen = line.trim_start_matches(is_unseen);
         match first_mark(seen) {
-            Some('/') => return Entry::command(line, seen),
-            Some('@') => return Entry::private(after_first(seen)),
+            Some('/') => return Input::command(line, seen),
+            Some('@') => return Input::private(after_first(seen)),
             _ => (),
         }
         if line.trim_end() == "NICK" {
-            return Entry::Slip(Slip::Arguments("/nick"));
+            return Input::Error(InputError::Arguments("/nick"));
         }
         match shape(line) {
-            Some(Command::Say(text)) if is_addressed(text) => return Entry::Slip(Slip::Private),
-            Some(Command::Say(text)) => return Entry::Say(text.into()),
-            Some(Command::Whisper { to, text }) => return Entry::Whisper { to, text },
-            Some(Command::Who) => return Entry::Who,
-            Some(Command::Nick(nick)) => return Entry::Nick(nick),
-            Some(Command::Quit) => return Entry::Quit,
+            Some(Command::Say(text)) if is_addressed(text) => {
+                return Input::Error(InputError::Private);
+            }
+            Some(Command::Say(text)) => return Input::Say(text.into()),
+            Some(Command::Whisper { to, text }) => return Input::Whisper { to, text },
+            Some(Command::Who) => return Input::Who,
+            Some(Command::Nick(nick)) => return Input::Nick(nick),
+            Some(Command::Quit) => return Input::Quit,
             None => (),
         }
         if is_private_slip(line) {
-            return Entry::Slip(Slip::Private);
+            return Input::Error(InputError::Private);
         }
         if line.trim_end() == "MSG" {
-            return Entry::Slip(Slip::Message);
+            return Input::Error(InputError::Message);
         }
         // Whatever else the protocol takes for private is not said to all.
         match Command::parse(&format!("MSG {line}")) {
-            Ok(Command::Say(_)) => Entry::Say(line.into()),
-            Err(Refusal::EmptyMessage) => Entry::Nothing,
-            _ => Entry::Slip(Slip::Private),
+            Ok(Command::Say(_)) => Input::Say(line.into()),
+            Err(Refusal::EmptyMessage) => Input::Nothing,
+            _ => Input::Error(InputError::Private),
         }
     }
 
     /// Reads one pasted line: a text for all, and never a command.
-    pub fn text(line: &'a str) -> Entry<'a> {
-        Entry::Say(literal(line))
+    pub fn text(line: &'a str) -> Input<'a> {
+        Input::Say(literal(line))
     }
 
     /// A nick and a text, as they stand behind an at sign.
-    fn private(rest: &'a str) -> Entry<'a> {
+    fn private(rest: &'a str) -> Input<'a> {
         match rest.split_once(char::is_whitespace) {
             Some((to, text)) if !to.is_empty() && !text.chars().all(is_blank) => {
-                Entry::Whisper { to, text }
+                Input::Whisper { to, text }
             }
-            _ => Entry::Slip(Slip::Private),
+            _ => Input::Error(InputError::Private),
         }
     }
 
     /// A line whose first seen character, the first of `seen`, is a slash.
-    fn command(line: &'a str, seen: &'a str) -> Entry<'a> {
+    fn command(line: &'a str, seen: &'a str) -> Input<'a> {
         let (typed, rest) = seen.split_once(char::is_whitespace).unwrap_or((seen, ""));
         let word: String = typed.chars().filter(|&c| !is_unseen(c)).nfkc().collect();
         // A path is no command.
         if word[1..].contains('/') {
             let is_near = word.to_lowercase().starts_with("/msg/");
             return match is_near {
-                true => Entry::Slip(Slip::Arguments("/msg")),
-                false => Entry::Say(line.into()),
+                true => Input::Error(InputError::Arguments("/msg")),
+                false => Input::Say(line.into()),
             };
         }
         let known = match suggest::command(&word, COMMANDS.map(|Row(_, word, ..)| word)) {
             Ok(known) => known,
-            Err(Unclear::Unknown(guess)) => return Entry::Slip(Slip::Unknown(typed, guess)),
+            Err(Unclear::Unknown(guess)) => return Input::Error(InputError::Unknown(typed, guess)),
             Err(Unclear::Ambiguous(_)) if word == "/" => {
-                return Entry::Slip(Slip::Unknown(typed, None));
+                return Input::Error(InputError::Unknown(typed, None));
             }
-            Err(Unclear::Ambiguous(words)) => return Entry::Slip(Slip::Ambiguous(typed, words)),
+            Err(Unclear::Ambiguous(words)) => {
+                return Input::Error(InputError::Ambiguous(typed, words));
+            }
         };
         let row = COMMANDS.into_iter().find(|Row(_, word, ..)| *word == known);
         let Row(verb, ..) = row.expect("the guess is one of the table");
         let rest = rest.trim();
         let first = || rest.split_whitespace().next().map(without_at);
-        let needed = |entry: Entry<'a>| match rest.chars().all(is_blank) {
-            true => Entry::Slip(Slip::Arguments(known)),
-            false => entry,
+        let needed = |input: Input<'a>| match rest.chars().all(is_blank) {
+            true => Input::Error(InputError::Arguments(known)),
+            false => input,
         };
         match verb {
-            Verb::Help => Entry::Help,
-            Verb::Who => Entry::Who,
-            Verb::Tell => match Entry::private(without_at(rest)) {
-                Entry::Slip(_) => Entry::Slip(Slip::Arguments(known)),
+            Verb::Help => Input::Help,
+            Verb::Who => Input::Who,
+            Verb::Tell => match Input::private(without_at(rest)) {
+                Input::Error(_) => Input::Error(InputError::Arguments(known)),
                 whisper => whisper,
             },
-            Verb::Reply => needed(Entry::Reply(rest)),
-            Verb::Act => needed(Entry::Say(format!("/me {rest}").into())),
-            Verb::Rename => needed(Entry::Nick(rest)),
-            Verb::Ignore => Entry::Ignore(first()),
-            Verb::Quiet => Entry::Quiet,
+            Verb::Reply => needed(Input::Reply(rest)),
+            Verb::Emote => needed(Input::Say(format!("/me {rest}").into())),
+            Verb::Rename => needed(Input::Nick(rest)),
+            Verb::Ignore => Input::Ignore(first()),
+            Verb::Quiet => Input::Quiet,
             Verb::Bell => match first() {
-                Some(when) if !BELLS.contains(&when) => Entry::Slip(Slip::Arguments(known)),
-                when => Entry::Bell(when),
+                Some(when) if !BELLS.contains(&when) => Input::Error(InputError::Arguments(known)),
+                when => Input::Bell(when),
             },
-            Verb::Invite => Entry::Invite,
-            Verb::Clear => Entry::Clear,
-            Verb::Quit => Entry::Quit,
+            Verb::Invite => Input::Invite,
+            Verb::Clear => Input::Clear,
+            Verb::Quit => Input::Quit,
         }
     }
 }
@@ -287,12 +291,12 @@ mod tests {
     use crate::texts::{ENGLISH, PORTUGUESE};
 
     #[track_caller]
-    fn check(line: &str, expected: Entry<'_>) {
-        assert_eq!(Entry::of(line), expected, "{line:?}");
+    fn check(line: &str, expected: Input<'_>) {
+        assert_eq!(Input::of(line), expected, "{line:?}");
     }
 
-    fn say(text: &str) -> Entry<'_> {
-        Entry::Say(text.into())
+    fn say(text: &str) -> Input<'_> {
+        Input::Say(text.into())
     }
 
     #[test]
@@ -313,23 +317,23 @@ mod tests {
         }
         check("//help", say("/help"));
         check("///", say("//"));
-        check("", Entry::Nothing);
-        check("  \t", Entry::Nothing);
+        check("", Input::Nothing);
+        check("  \t", Input::Nothing);
     }
 
     #[test]
     fn the_protocol_itself_may_be_typed() {
         check("MSG pronto", say("pronto"));
         check("MSG WHO", say("WHO"));
-        check("MSG @joao psst", Entry::Whisper { to: "joao", text: "psst" });
-        check("WHO", Entry::Who);
-        check("QUIT", Entry::Quit);
-        check("NICK bia", Entry::Nick("bia"));
+        check("MSG @joao psst", Input::Whisper { to: "joao", text: "psst" });
+        check("WHO", Input::Who);
+        check("QUIT", Input::Quit);
+        check("NICK bia", Input::Nick("bia"));
     }
 
     #[test]
     fn what_is_for_one_is_never_said_to_all() {
-        let psst = || Entry::Whisper { to: "joao", text: "psst" };
+        let psst = || Input::Whisper { to: "joao", text: "psst" };
         for line in ["@joao psst", "  @joao psst", "\u{200B}@joao psst", "/msg joao psst"] {
             check(line, psst());
         }
@@ -354,12 +358,12 @@ mod tests {
         }
         for (line, reply) in [(" /r sim", "sim"), ("／ｒ　sim", "sim"), ("\u{A0}/r\tsim", "sim")]
         {
-            check(line, Entry::Reply(reply));
+            check(line, Input::Reply(reply));
         }
-        check("/msg/ joao psst", Entry::Slip(Slip::Arguments("/msg")));
-        check(" / msg joao psst", Entry::Slip(Slip::Unknown("/", None)));
-        check(" /MSG joao psst", Entry::Slip(Slip::Unknown("/MSG", Some("/msg"))));
-        check("　/mgs joao psst", Entry::Slip(Slip::Unknown("/mgs", Some("/msg"))));
+        check("/msg/ joao psst", Input::Error(InputError::Arguments("/msg")));
+        check(" / msg joao psst", Input::Error(InputError::Unknown("/", None)));
+        check(" /MSG joao psst", Input::Error(InputError::Unknown("/MSG", Some("/msg"))));
+        check("　/mgs joao psst", Input::Error(InputError::Unknown("/mgs", Some("/msg"))));
         for slip in [
             "MSG ＠joao psst",
             "ＭＳＧ ＠joao psst",
@@ -380,40 +384,40 @@ mod tests {
             "MSG\u{AD}@joao psst",
             "MSG: @joao psst",
         ] {
-            check(slip, Entry::Slip(Slip::Private));
+            check(slip, Input::Error(InputError::Private));
         }
-        check("MSG", Entry::Slip(Slip::Message));
-        check("MSG  ", Entry::Slip(Slip::Message));
+        check("MSG", Input::Error(InputError::Message));
+        check("MSG  ", Input::Error(InputError::Message));
     }
 
     #[test]
     fn commands_may_be_shortened_as_long_as_it_is_clear_which() {
-        check("/who", Entry::Who);
-        check("/w", Entry::Who);
-        check("/h", Entry::Help);
-        check("/r oi", Entry::Reply("oi"));
+        check("/who", Input::Who);
+        check("/w", Input::Who);
+        check("/h", Input::Help);
+        check("/r oi", Input::Reply("oi"));
         check("/me acena", say("/me acena"));
-        check("/nick bia", Entry::Nick("bia"));
-        check("/ignore", Entry::Ignore(None));
-        check("/ig @joao x", Entry::Ignore(Some("joao")));
-        check("/bell all", Entry::Bell(Some("all")));
-        check("/b", Entry::Bell(None));
-        check("/inv", Entry::Invite);
-        check("/i", Entry::Slip(Slip::Ambiguous("/i", vec!["/ignore", "/invite"])));
-        check("/c", Entry::Clear);
-        check("/quit", Entry::Quit);
-        check("/qu", Entry::Slip(Slip::Ambiguous("/qu", vec!["/quiet", "/quit"])));
-        check("/m oi", Entry::Slip(Slip::Ambiguous("/m", vec!["/msg", "/me"])));
+        check("/nick bia", Input::Nick("bia"));
+        check("/ignore", Input::Ignore(None));
+        check("/ig @joao x", Input::Ignore(Some("joao")));
+        check("/bell all", Input::Bell(Some("all")));
+        check("/b", Input::Bell(None));
+        check("/inv", Input::Invite);
+        check("/i", Input::Error(InputError::Ambiguous("/i", vec!["/ignore", "/invite"])));
+        check("/c", Input::Clear);
+        check("/quit", Input::Quit);
+        check("/qu", Input::Error(InputError::Ambiguous("/qu", vec!["/quiet", "/quit"])));
+        check("/m oi", Input::Error(InputError::Ambiguous("/m", vec!["/msg", "/me"])));
     }
 
     #[test]
     fn mistakes_are_not_sent() {
-        check("NICK", Entry::Slip(Slip::Arguments("/nick")));
-        check("NICK ", Entry::Slip(Slip::Arguments("/nick")));
-        check("/hlep", Entry::Slip(Slip::Unknown("/hlep", Some("/help"))));
-        check("/WHO", Entry::Slip(Slip::Unknown("/WHO", Some("/who"))));
-        check("/dance", Entry::Slip(Slip::Unknown("/dance", None)));
-        check("/", Entry::Slip(Slip::Unknown("/", None)));
+        check("NICK", Input::Error(InputError::Arguments("/nick")));
+        check("NICK ", Input::Error(InputError::Arguments("/nick")));
+        check("/hlep", Input::Error(InputError::Unknown("/hlep", Some("/help"))));
+        check("/WHO", Input::Error(InputError::Unknown("/WHO", Some("/who"))));
+        check("/dance", Input::Error(InputError::Unknown("/dance", None)));
+        check("/", Input::Error(InputError::Unknown("/", None)));
         for (line, command) in [
             ("/nick", "/nick"),
             ("/me ", "/me"),
@@ -423,7 +427,7 @@ mod tests {
             ("/msg joao \u{200B}", "/msg"),
             ("/bell loud", "/bell"),
         ] {
-            check(line, Entry::Slip(Slip::Arguments(command)));
+            check(line, Input::Error(InputError::Arguments(command)));
         }
     }
 
@@ -431,13 +435,13 @@ mod tests {
     fn pasted_line_is_text_for_all() {
         for text in ["/quit", "//x", "QUIT", "MSG @joao psst", "  /msg joao psst", "\tif b:", "WHO"]
         {
-            assert_eq!(Entry::text(text), say(text));
+            assert_eq!(Input::text(text), say(text));
         }
         // The protocol has no public text that begins with an at sign, and no empty one.
-        assert_eq!(Entry::text("@joao psst"), say("\u{2800}@joao psst"));
-        assert_eq!(Entry::text("    @property"), say("\u{2800}   @property"));
-        assert_eq!(Entry::text(""), say("\u{2800}"));
-        assert_eq!(Entry::text("  "), say("\u{2800} "));
+        assert_eq!(Input::text("@joao psst"), say("\u{2800}@joao psst"));
+        assert_eq!(Input::text("    @property"), say("\u{2800}   @property"));
+        assert_eq!(Input::text(""), say("\u{2800}"));
+        assert_eq!(Input::text("  "), say("\u{2800} "));
     }
 
     /// A text of a few characters, most of which mean something.
@@ -472,7 +476,7 @@ mod tests {
             ]);
             let address = address.expect("there are some");
             let line = blanks(&mut dice) + address + &any_text(&mut dice);
-            if let Entry::Say(text) = Entry::of(&line) {
+            if let Input::Say(text) = Input::of(&line) {
                 panic!("{line:?} is said to all: {text:?}");
             }
         }
@@ -483,14 +487,14 @@ mod tests {
         let mut dice = fastrand::Rng::with_seed(16);
         for _ in 0..20_000 {
             let line = any_text(&mut dice);
-            let said = [Entry::of(&line), Entry::text(&line)];
-            for entry in said {
-                if let Entry::Say(text) = entry {
+            let said = [Input::of(&line), Input::text(&line)];
+            for input in said {
+                if let Input::Say(text) = input {
                     let wire = format!("MSG {text}");
                     assert!(matches!(Command::parse(&wire), Ok(Command::Say(_))), "{line:?}");
                 }
             }
-            let Entry::Say(text) = Entry::text(&line) else { panic!("{line:?} is no text") };
+            let Input::Say(text) = Input::text(&line) else { panic!("{line:?} is no text") };
             let rest = text.strip_prefix(SEEN_BLANK).filter(|_| *text != *line);
             let same =
                 rest.map_or(*text == *line, |rest| line.strip_prefix(' ').unwrap_or(&line) == rest);
@@ -530,18 +534,18 @@ mod tests {
         for Row(verb, word, ..) in COMMANDS {
             let line = format!("{word} all oi");
             let expected = match verb {
-                Verb::Help => Entry::Help,
-                Verb::Who => Entry::Who,
-                Verb::Tell => Entry::Whisper { to: "all", text: "oi" },
-                Verb::Reply => Entry::Reply("all oi"),
-                Verb::Act => say("/me all oi"),
-                Verb::Rename => Entry::Nick("all oi"),
-                Verb::Ignore => Entry::Ignore(Some("all")),
-                Verb::Quiet => Entry::Quiet,
-                Verb::Bell => Entry::Bell(Some("all")),
-                Verb::Invite => Entry::Invite,
-                Verb::Clear => Entry::Clear,
-                Verb::Quit => Entry::Quit,
+                Verb::Help => Input::Help,
+                Verb::Who => Input::Who,
+                Verb::Tell => Input::Whisper { to: "all", text: "oi" },
+                Verb::Reply => Input::Reply("all oi"),
+                Verb::Emote => say("/me all oi"),
+                Verb::Rename => Input::Nick("all oi"),
+                Verb::Ignore => Input::Ignore(Some("all")),
+                Verb::Quiet => Input::Quiet,
+                Verb::Bell => Input::Bell(Some("all")),
+                Verb::Invite => Input::Invite,
+                Verb::Clear => Input::Clear,
+                Verb::Quit => Input::Quit,
             };
             check(&line, expected);
         }

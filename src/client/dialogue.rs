@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use unicode_normalization::char::is_combining_mark;
 
-use crate::client::commands::{self, Entry, Slip};
-use crate::client::members::{MAX_NICK, Meant, People};
-use crate::client::notices::{Doorway, Group, Way};
+use crate::client::commands::{self, Input, InputError};
+use crate::client::members::{Lookup, MAX_NICK, Members};
+use crate::client::notices::{Group, Notices, Presence};
 use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::sanitize::{is_blank, strip, visible};
@@ -19,7 +19,7 @@ use crate::wire::{Command, Event, MAX_COMMAND, Nick, Refusal, SERVER, Scope, lit
 const MAX_UNCONFIRMED: usize = 10_000;
 /// How many own direct messages are kept in mind, in case the server knows no
 /// such person.
-const MAX_WHISPERS: usize = 100;
+const MAX_RECENT_DMS: usize = 100;
 /// How many messages that perhaps nobody heard are named.
 const MAX_UNHEARD: usize = 5;
 /// How many characters of a line that did not work are named.
@@ -62,32 +62,32 @@ impl Listing {
 pub struct Dialogue {
     texts: &'static Client,
     phase: Phase,
-    manner: Manner,
+    mode: Mode,
     /// The nick that the server knows us by, or is asked for.
     nick: String,
     /// The nick that a person may take by pressing Enter.
-    proposal: String,
+    suggested_nick: String,
     /// The lines that the server will answer, and their numbers among all.
     unconfirmed: VecDeque<(u32, Pending)>,
     /// Whom the last direct messages were for.
-    whispers: VecDeque<String>,
+    recent_dms: VecDeque<String>,
     /// How many lines were sent, and the number of the last one that is known to
     /// have been listened to.
     sent: u32,
     arrived: u32,
     /// Something that was said to all has come back: it always will.
     echoes: bool,
-    people: People,
+    members: Members,
     /// The last line was a list of nicks, which may go on in the next one.
     listing: Option<Listing>,
-    doorway: Doorway,
+    notices: Notices,
     /// Who is not shown, by the keys of their nicks, and their nicks.
     ignored: Vec<(String, String)>,
     /// Who comes and goes is not shown.
     quiet: bool,
     bell: Bell,
     /// The last person who wrote to us alone.
-    correspondent: Option<Partner>,
+    reply_to: Option<Partner>,
     /// The people with whom there were private words.
     partners: VecDeque<Partner>,
     /// Nicks whose owners left without being shown, by their keys, and whether they were
@@ -148,7 +148,7 @@ struct Partner {
 
 /// With whom the client has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum Mode {
     /// A program, which cannot be asked and reads everything.
     Script,
     /// Somebody at a plain terminal.
@@ -190,7 +190,7 @@ enum Pending {
 
 /// Something to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum Action {
     /// Send this line; it has no end yet.
     Send(String),
     /// Show what was heard.
@@ -198,7 +198,7 @@ pub enum Act {
     /// Show a line of the protocol as it came.
     ShowRaw(String),
     /// Show who came or went, when there were many.
-    Crowd(Way, Vec<String>),
+    Presence(Presence, Vec<String>),
     /// Tell the user that something did not work, or is not as it should be.
     Hint(String),
     /// Tell the user what was asked for, or what the client does.
@@ -210,7 +210,7 @@ pub enum Act {
     /// Call a user who may not be looking: this person has said this.
     Call { from: String, text: String },
     /// Ask for a nick: what Enter stands for, and what is in the line already.
-    AskNick { proposal: String, draft: String },
+    AskNick { suggested_nick: String, draft: String },
     /// We have this nick.
     Prompt(String),
     /// Show how to join this server.
@@ -297,31 +297,31 @@ impl Kind {
 }
 
 impl Dialogue {
-    /// A dialogue that has not begun. A person may take `proposal` for a nick.
+    /// A dialogue that has not begun. A person may take `suggested_nick` for a nick.
     pub fn new(
-        manner: Manner,
-        proposal: Option<&str>,
+        mode: Mode,
+        suggested_nick: Option<&str>,
         bell: Bell,
         texts: &'static Client,
     ) -> Dialogue {
         Dialogue {
             texts,
-            phase: if manner == Manner::Raw { Phase::Talking } else { Phase::Nameless },
-            manner,
+            phase: if mode == Mode::Raw { Phase::Talking } else { Phase::Nameless },
+            mode,
             nick: String::new(),
-            proposal: proposal.unwrap_or_default().into(),
+            suggested_nick: suggested_nick.unwrap_or_default().into(),
             unconfirmed: VecDeque::new(),
-            whispers: VecDeque::new(),
+            recent_dms: VecDeque::new(),
             sent: 0,
             arrived: 0,
             echoes: false,
-            people: People::default(),
+            members: Members::default(),
             listing: None,
-            doorway: Doorway::default(),
+            notices: Notices::default(),
             ignored: Vec::new(),
             quiet: false,
             bell,
-            correspondent: None,
+            reply_to: None,
             partners: VecDeque::new(),
             unseen: VecDeque::new(),
             now: Duration::ZERO,
@@ -352,22 +352,22 @@ impl Dialogue {
 
     /// There is a connection: the first things to do. The nick is what the command
     /// line says.
-    pub fn connected(&mut self, nick: Option<&str>) -> Vec<Act> {
+    pub fn connected(&mut self, nick: Option<&str>) -> Vec<Action> {
         if self.returning || self.phase == Phase::Registering {
             self.unconfirmed.clear();
             let nick = self.nick.clone();
             return self.register(&nick);
         }
-        let mut acts = Vec::new();
-        if self.manner == Manner::Editor {
-            acts.extend(note(self.texts.welcome));
+        let mut actions = Vec::new();
+        if self.mode == Mode::Editor {
+            actions.extend(note(self.texts.welcome));
         }
-        acts.extend(match nick {
-            _ if self.manner == Manner::Raw => Vec::new(),
+        actions.extend(match nick {
+            _ if self.mode == Mode::Raw => Vec::new(),
             Some(nick) => self.register(nick),
             None => self.ask(""),
         });
-        acts
+        actions
     }
 
     /// Whether it is the user's turn. Before the server has answered to the nick,
@@ -403,7 +403,7 @@ impl Dialogue {
 
     /// Whether what is typed can be said, or kept, while the connection is lost.
     pub fn is_awake_when_away(&self) -> bool {
-        self.asks()
+        self.is_interactive()
     }
 
     /// A connection to the server was made at this address, and whether it was elsewhere
@@ -425,50 +425,50 @@ impl Dialogue {
 
     /// Whether the server would tell when it has listened to what is said.
     pub fn is_answered(&self) -> bool {
-        self.manner == Manner::Raw || self.echoes
+        self.mode == Mode::Raw || self.echoes
     }
 
     /// The nicks of the others, whoever spoke last first, if that is news.
-    pub fn news_of_people(&mut self) -> Option<Vec<String>> {
-        self.people.take_news(&self.nick)
+    pub fn changed_nicks(&mut self) -> Option<Vec<String>> {
+        self.members.take_changed_nicks(&self.nick)
     }
 
     /// When [`time_passed`](Dialogue::time_passed) has something to tell, in the time
     /// of [`heard`](Dialogue::heard).
     pub fn deadline(&self) -> Option<Duration> {
         let waiting = self.waiting.map(|since| since + ON_ITS_WAY);
-        [self.doorway.deadline(), waiting].into_iter().flatten().min()
+        [self.notices.deadline(), waiting].into_iter().flatten().min()
     }
 
     /// It is this time, and something may have to be told.
-    pub fn time_passed(&mut self, now: Duration) -> Vec<Act> {
+    pub fn time_passed(&mut self, now: Duration) -> Vec<Action> {
         self.now = now;
-        let mut acts = Vec::new();
-        if self.doorway.deadline().is_some_and(|deadline| deadline <= now) {
-            acts.extend(self.gathered());
+        let mut actions = Vec::new();
+        if self.notices.deadline().is_some_and(|deadline| deadline <= now) {
+            actions.extend(self.take_notices());
         }
         if self.waiting.is_some_and(|since| since + ON_ITS_WAY <= now) {
             self.waiting = None;
-            acts.extend(self.unanswered_lines());
+            actions.extend(self.unanswered_lines());
         }
-        acts
+        actions
     }
 
     /// Tells what was said to all and is not answered.
-    fn unanswered_lines(&mut self) -> Vec<Act> {
+    fn unanswered_lines(&mut self) -> Vec<Action> {
         let mut lines = self.unconfirmed.iter().filter_map(|(number, pending)| match pending {
             Pending::Said(text) => Some((*number, text)),
             _ => None,
         });
         if self.echoes {
             let hint = lines.next().map(|(_, text)| (self.texts.on_its_way)(&visible(text)));
-            return hint.map(Act::Hint).into_iter().collect();
+            return hint.map(Action::Hint).into_iter().collect();
         }
         self.silent = true;
         let (early, nick) = (&mut self.early, &self.nick);
         let show = |(number, text): (u32, &String)| {
             early.push_back(number);
-            Act::Show(Record { own: true, ..said(Kind::Message, nick, text) })
+            Action::Show(Record { own: true, ..said(Kind::Message, nick, text) })
         };
         lines.map(show).collect()
     }
@@ -483,20 +483,20 @@ impl Dialogue {
     }
 
     /// Tells who came and went meanwhile.
-    fn gathered(&mut self) -> Vec<Act> {
-        self.doorway.gathered().into_iter().map(crowd).collect()
+    fn take_notices(&mut self) -> Vec<Action> {
+        self.notices.take().into_iter().map(show_group).collect()
     }
 
     /// The user has entered something: one line, or several with line feeds between.
     /// `pasted` is whether it begins with pasted text. (What is typed in raw mode is
     /// nobody's business.)
-    pub fn entered(&mut self, entered: &str, pasted: bool, now: Duration) -> Vec<Act> {
+    pub fn entered(&mut self, entered: &str, pasted: bool, now: Duration) -> Vec<Action> {
         self.now = now;
         let entered = entered.trim_end_matches(['\r', '\n']);
         // Some editors begin a file with it.
         let entered = entered.strip_prefix('\u{FEFF}').unwrap_or(entered);
         if self.phase == Phase::Nameless {
-            return self.named(entered);
+            return self.typed_without_nick(entered);
         }
         if self.literal {
             return entered.split('\n').flat_map(|line| self.say_literally(line)).collect();
@@ -513,42 +513,42 @@ impl Dialogue {
             return hint(self.texts.offline);
         }
         if pasted {
-            return lines.into_iter().flat_map(|line| self.obey(Entry::text(line))).collect();
+            return lines.into_iter().flat_map(|line| self.perform(Input::text(line))).collect();
         }
         self.draft(&lines)
     }
 
     /// Several lines, of which the first one was typed. It decides for whom all are.
-    fn draft(&mut self, lines: &[&str]) -> Vec<Act> {
+    fn draft(&mut self, lines: &[&str]) -> Vec<Action> {
         let (first, rest) = lines.split_first().expect("a draft has a line");
-        let first = match Entry::of(first) {
-            Entry::Nothing => Entry::text(first),
-            entry => entry,
+        let first = match Input::of(first) {
+            Input::Nothing => Input::text(first),
+            input => input,
         };
         match first {
-            Entry::Say(_) => {
-                let rest = rest.iter().map(|line| Entry::text(line));
-                [first].into_iter().chain(rest).flat_map(|entry| self.obey(entry)).collect()
+            Input::Say(_) => {
+                let rest = rest.iter().map(|line| Input::text(line));
+                [first].into_iter().chain(rest).flat_map(|input| self.perform(input)).collect()
             }
-            Entry::Whisper { .. } | Entry::Reply(_) => {
-                let (to, text) = match (&first, &self.correspondent) {
-                    (Entry::Whisper { to, text }, _) => (to.to_string(), *text),
-                    (Entry::Reply(text), Some(partner)) if !partner.gone => {
+            Input::Whisper { .. } | Input::Reply(_) => {
+                let (to, text) = match (&first, &self.reply_to) {
+                    (Input::Whisper { to, text }, _) => (to.to_string(), *text),
+                    (Input::Reply(text), Some(partner)) if !partner.gone => {
                         (partner.nick.clone(), *text)
                     }
-                    _ => return self.obey(first),
+                    _ => return self.perform(first),
                 };
-                let mut acts = self.whisper(&to, text);
-                if acts.iter().any(|act| matches!(act, Act::Send(_))) {
+                let mut actions = self.whisper(&to, text);
+                if actions.iter().any(|action| matches!(action, Action::Send(_))) {
                     for line in rest {
                         let blank = line.chars().all(is_blank);
                         let text = if blank { literal(line) } else { (*line).into() };
-                        acts.extend(self.whisper(&to, &text));
+                        actions.extend(self.whisper(&to, &text));
                     }
                 }
-                acts
+                actions
             }
-            Entry::Slip(_) => self.obey(first),
+            Input::Error(_) => self.perform(first),
             _ => hint(self.texts.one_line),
         }
     }
@@ -561,7 +561,7 @@ impl Dialogue {
         ends: bool,
         pasted: bool,
         now: Duration,
-    ) -> Vec<Act> {
+    ) -> Vec<Action> {
         self.partial = !ends;
         // At a cut, blanks are left out.
         let text = if ends { text } else { text.trim_end_matches(' ') };
@@ -577,16 +577,16 @@ impl Dialogue {
     }
 
     /// A line of standard input that is not UTF-8, as far as it can be shown.
-    pub fn read_garbage(&mut self, shown: &str) -> Vec<Act> {
+    pub fn read_garbage(&mut self, shown: &str) -> Vec<Action> {
         self.addressee = None;
         match self.phase {
-            Phase::Nameless if !self.asks() => vec![Act::Fail(Failure::NoNick)],
-            _ if self.asks() => hint(self.texts.invalid_utf8),
-            _ => vec![Act::Refused(about(shown, self.texts.invalid_utf8))],
+            Phase::Nameless if !self.is_interactive() => vec![Action::Fail(Failure::NoNick)],
+            _ if self.is_interactive() => hint(self.texts.invalid_utf8),
+            _ => vec![Action::Refused(about(shown, self.texts.invalid_utf8))],
         }
     }
 
-    fn say_literally(&mut self, line: &str) -> Vec<Act> {
+    fn say_literally(&mut self, line: &str) -> Vec<Action> {
         if self.phase == Phase::Away {
             return hint(self.texts.offline);
         }
@@ -594,46 +594,51 @@ impl Dialogue {
         self.say(&literal(line))
     }
 
-    fn typed_line(&mut self, line: &str) -> Vec<Act> {
-        if self.asks() && commands::leaves_elsewhere(line) {
+    fn typed_line(&mut self, line: &str) -> Vec<Action> {
+        if self.is_interactive() && commands::leaves_elsewhere(line) {
             return hint(self.texts.leave);
         }
-        let entry = Entry::of(line);
+        let input = Input::of(line);
         let sends = matches!(
-            entry,
-            Entry::Say(_)
-                | Entry::Whisper { .. }
-                | Entry::Reply(_)
-                | Entry::Slip(_)
-                | Entry::Nick(_)
+            input,
+            Input::Say(_)
+                | Input::Whisper { .. }
+                | Input::Reply(_)
+                | Input::Error(_)
+                | Input::Nick(_)
         );
-        let mut acts = self.obey(entry);
+        let mut actions = self.perform(input);
         // A person reads the hint. A program looks at the status.
-        if sends && !self.asks() && !acts.iter().any(|act| matches!(act, Act::Send(_))) {
-            for act in &mut acts {
-                if let Act::Hint(why) | Act::Note(why) = act {
-                    *act = Act::Refused(about(line, why));
+        if sends
+            && !self.is_interactive()
+            && !actions.iter().any(|action| matches!(action, Action::Send(_)))
+        {
+            for action in &mut actions {
+                if let Action::Hint(why) | Action::Note(why) = action {
+                    *action = Action::Refused(about(line, why));
                 }
             }
         }
-        acts
+        actions
     }
 
     /// Whoever has no nick has said something.
-    fn named(&mut self, line: &str) -> Vec<Act> {
-        match commands::shape(line).filter(|_| !self.literal || self.asks()) {
+    fn typed_without_nick(&mut self, line: &str) -> Vec<Action> {
+        match commands::shape(line).filter(|_| !self.literal || self.is_interactive()) {
             Some(Command::Nick(nick)) => return self.register(nick),
             Some(Command::Quit) => return self.quit(),
-            _ if line.trim().is_empty() && !self.asks() && !self.literal => return Vec::new(),
-            _ if !self.asks() => return vec![Act::Fail(Failure::NoNick)],
+            _ if line.trim().is_empty() && !self.is_interactive() && !self.literal => {
+                return Vec::new();
+            }
+            _ if !self.is_interactive() => return vec![Action::Fail(Failure::NoNick)],
             _ if line == "/quit" || commands::leaves_elsewhere(line) => return self.quit(),
             _ => (),
         }
         match line.trim() {
-            "" if self.proposal.is_empty() => self.ask(""),
+            "" if self.suggested_nick.is_empty() => self.ask(""),
             "" => {
-                let proposal = self.proposal.clone();
-                self.register(&proposal)
+                let suggested_nick = self.suggested_nick.clone();
+                self.register(&suggested_nick)
             }
             // The server judges a nick, but it must arrive as one line.
             nick if nick.contains(char::is_control) => {
@@ -645,71 +650,71 @@ impl Dialogue {
         }
     }
 
-    fn obey(&mut self, entry: Entry<'_>) -> Vec<Act> {
+    fn perform(&mut self, input: Input<'_>) -> Vec<Action> {
         let texts = self.texts;
         let talks = !matches!(
-            entry,
-            Entry::Nothing
-                | Entry::Slip(_)
-                | Entry::Help
-                | Entry::Ignore(_)
-                | Entry::Quiet
-                | Entry::Bell(_)
-                | Entry::Invite
-                | Entry::Clear
-                | Entry::Quit
+            input,
+            Input::Nothing
+                | Input::Error(_)
+                | Input::Help
+                | Input::Ignore(_)
+                | Input::Quiet
+                | Input::Bell(_)
+                | Input::Invite
+                | Input::Clear
+                | Input::Quit
         );
-        if let (Entry::Nick(nick), Phase::Away) = (&entry, self.phase) {
+        if let (Input::Nick(nick), Phase::Away) = (&input, self.phase) {
             // It is asked for when the server is there again.
             self.nick = nick.to_string();
-            return vec![Act::Prompt(self.nick.clone())];
+            return vec![Action::Prompt(self.nick.clone())];
         }
         if talks && self.phase == Phase::Away {
             return hint(texts.offline);
         }
         (self.addressee, self.parts) = (None, 0);
-        match entry {
-            Entry::Nothing => Vec::new(),
-            Entry::Say(text) => self.say(&text),
-            Entry::Whisper { to, text } => self.whisper(to, text),
-            Entry::Reply(text) => match self.correspondent.clone() {
+        match input {
+            Input::Nothing => Vec::new(),
+            Input::Say(text) => self.say(&text),
+            Input::Whisper { to, text } => self.whisper(to, text),
+            Input::Reply(text) => match self.reply_to.clone() {
                 Some(Partner { nick, gone: true }) => {
-                    let successor = self.people.successor(&nick).map(visible);
+                    let successor = self.members.successor(&nick).map(visible);
                     hint(&(texts.reply_gone)(&visible(&nick), successor.as_deref()))
                 }
                 Some(Partner { nick, .. }) => self.whisper(&nick, text),
                 None => hint(texts.no_reply),
             },
-            Entry::Who => vec![self.question(Pending::Who, Command::Who)],
-            Entry::Nick(nick) => {
+            Input::Who => vec![self.question(Pending::Who, Command::Who)],
+            Input::Nick(nick) => {
                 vec![self.question(Pending::Nick(nick.into()), Command::Nick(nick))]
             }
-            Entry::Quit if self.phase == Phase::Away => vec![Act::End],
-            Entry::Quit => self.quit(),
-            Entry::Help => texts.help.lines().map(|line| Act::Note(line.into())).collect(),
-            Entry::Invite => vec![Act::Invite],
-            Entry::Clear if self.manner == Manner::Editor => vec![Act::Clear],
-            Entry::Clear => hint(texts.no_screen),
-            Entry::Ignore(nick) => self.ignore(nick),
-            Entry::Quiet => {
+            Input::Quit if self.phase == Phase::Away => vec![Action::End],
+            Input::Quit => self.quit(),
+            Input::Help => texts.help.lines().map(|line| Action::Note(line.into())).collect(),
+            Input::Invite => vec![Action::Invite],
+            Input::Clear if self.mode == Mode::Editor => vec![Action::Clear],
+            Input::Clear => hint(texts.no_screen),
+            Input::Ignore(nick) => self.ignore(nick),
+            Input::Quiet => {
                 self.quiet = !self.quiet;
                 note(&(texts.quiet)(self.quiet))
             }
-            Entry::Bell(when) => {
+            Input::Bell(when) => {
                 self.bell = when.and_then(|when| when.parse().ok()).unwrap_or(self.bell);
                 note(&(texts.bell)(self.bell.word()))
             }
-            Entry::Slip(slip) => hint(&match slip {
-                Slip::Unknown(word, guess) => (texts.unknown)(&visible(word), guess),
-                Slip::Ambiguous(word, words) => (texts.ambiguous)(word, &words.join(", ")),
-                Slip::Arguments(word) => (texts.usage)(&commands::usage(word, texts)),
-                Slip::Private => texts.private.into(),
-                Slip::Message => texts.message.into(),
+            Input::Error(error) => hint(&match error {
+                InputError::Unknown(word, guess) => (texts.unknown)(&visible(word), guess),
+                InputError::Ambiguous(word, words) => (texts.ambiguous)(word, &words.join(", ")),
+                InputError::Arguments(word) => (texts.usage)(&commands::usage(word, texts)),
+                InputError::Private => texts.private.into(),
+                InputError::Message => texts.message.into(),
             }),
         }
     }
 
-    fn ignore(&mut self, nick: Option<&str>) -> Vec<Act> {
+    fn ignore(&mut self, nick: Option<&str>) -> Vec<Action> {
         let Some(nick) = nick else {
             let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
             return note(&match nicks[..] {
@@ -726,14 +731,14 @@ impl Dialogue {
         if key == *Nick::key_of(&self.nick) {
             return hint(self.texts.oneself);
         }
-        match self.people.meant(nick) {
-            Meant::Nick(nick) => {
+        match self.members.look_up(nick) {
+            Lookup::Nick(nick) => {
                 let shown = visible(&nick).into_owned();
-                let acts = note(&(self.texts.ignoring)(&shown));
+                let actions = note(&(self.texts.ignoring)(&shown));
                 self.ignored.push((key, shown));
-                acts
+                actions
             }
-            Meant::Nobody(guess) => {
+            Lookup::Unknown(guess) => {
                 let guess = guess.filter(|guess| *guess != self.nick);
                 hint(&(self.texts.nobody)(&visible(nick), guess.as_deref()))
             }
@@ -748,33 +753,33 @@ impl Dialogue {
     }
 
     /// The user has nothing more to type.
-    pub fn end_of_input(&mut self) -> Vec<Act> {
+    pub fn end_of_input(&mut self) -> Vec<Action> {
         match self.phase {
-            Phase::Nameless if !self.asks() => vec![Act::Fail(Failure::NoNick)],
-            Phase::Away => vec![Act::End],
+            Phase::Nameless if !self.is_interactive() => vec![Action::Fail(Failure::NoNick)],
+            Phase::Away => vec![Action::End],
             _ => self.quit(),
         }
     }
 
     /// The server has said a line, without its end; `now` is the time since any
     /// fixed moment.
-    pub fn heard(&mut self, line: &str, now: Duration) -> Vec<Act> {
-        let acts = self.answer(line, now);
-        let taken = self.taken.drain(..).map(Act::Show);
-        taken.chain(acts).collect()
+    pub fn heard(&mut self, line: &str, now: Duration) -> Vec<Action> {
+        let actions = self.answer(line, now);
+        let taken = self.taken.drain(..).map(Action::Show);
+        taken.chain(actions).collect()
     }
 
-    fn answer(&mut self, line: &str, now: Duration) -> Vec<Act> {
+    fn answer(&mut self, line: &str, now: Duration) -> Vec<Action> {
         let event = Event::parse(line);
-        if self.manner == Manner::Raw {
-            let ends = (event == Event::Bye).then_some(Act::End);
+        if self.mode == Mode::Raw {
+            let ends = (event == Event::Bye).then_some(Action::End);
             let refused = match &event {
                 Event::Refused(refusal) => Some(words_for(refusal.code(), self.texts)),
                 Event::Failed(words) => Some(words_for(words, self.texts)),
                 _ => None,
             };
-            let refused = refused.map(|why| Act::Refused((self.texts.refused)(&why)));
-            let shown = Act::ShowRaw(line.to_string());
+            let refused = refused.map(|why| Action::Refused((self.texts.refused)(&why)));
+            let shown = Action::ShowRaw(line.to_string());
             return [shown].into_iter().chain(refused).chain(ends).collect();
         }
         let announced = mem::take(&mut self.announced);
@@ -784,26 +789,29 @@ impl Dialogue {
         match event {
             // We know what we have to do.
             Event::Greeting => Vec::new(),
-            Event::Welcome(nick) => self.welcomed(nick),
-            Event::Message { from, scope: Scope::All, text } => self.spoken(from, text),
-            Event::Message { from, scope: Scope::Dm, text } => self.whispered(from, text),
+            Event::Welcome(nick) => self.hear_welcome(nick),
+            Event::Message { from, scope: Scope::All, text } => self.hear_message(from, text),
+            Event::Message { from, scope: Scope::Dm, text } => self.hear_dm(from, text),
             // A server without echo: it was heard by all the others.
             Event::Sent(None) => {
                 match self.confirmed(|pending| matches!(pending, Pending::Said(_))) {
                     Some(Pending::Said(_)) if self.was_early() => Vec::new(),
                     Some(Pending::Said(text)) => {
                         let nick = self.nick.clone();
-                        vec![Act::Show(Record { own: true, ..said(Kind::Message, &nick, &text) })]
+                        vec![Action::Show(Record {
+                            own: true,
+                            ..said(Kind::Message, &nick, &text)
+                        })]
                     }
                     _ => Vec::new(),
                 }
             }
             // One without confirmation does not say this either.
             Event::Sent(Some(_)) => Vec::new(),
-            Event::Joined(nick) => self.came_in(bounded(nick)),
-            Event::Left(nick) => self.went_out(bounded(nick)),
+            Event::Joined(nick) => self.hear_joined(bounded(nick)),
+            Event::Left(nick) => self.hear_left(bounded(nick)),
             Event::Users(nicks) => {
-                self.people.are_here(&nicks);
+                self.members.are_here(&nicks);
                 let question =
                     |pending: &Pending| matches!(pending, Pending::Who | Pending::OwnWho);
                 let begun = listing.filter(|listing| listing.goes_on_with(&nicks));
@@ -817,94 +825,94 @@ impl Dialogue {
                     .filter(|_| line.len() > LONG_LIST)
                     .map(|nick| Listing { last: Nick::key_of(nick).into(), own });
                 // A program did not ask.
-                if own && !self.asks() {
+                if own && !self.is_interactive() {
                     return Vec::new();
                 }
                 let text = Some(nicks.join(", "));
                 let to = Some(self.nick.clone()).filter(|_| own);
                 let users = Record { kind: Kind::Users, to, text, own, ..Record::default() };
-                let mut acts = vec![Act::Show(users)];
+                let mut actions = vec![Action::Show(users)];
                 if own && !continues {
-                    acts.extend(self.still_ignored());
+                    actions.extend(self.still_ignored());
                 }
-                acts
+                actions
             }
-            Event::Refused(refusal) => self.refused(refusal.code()),
-            Event::Failed(words) => self.refused(words),
+            Event::Refused(refusal) => self.hear_refusal(refusal.code()),
+            Event::Failed(words) => self.hear_refusal(words),
             Event::Bye => match self.phase {
                 Phase::Registering => self.fail(Failure::Refused(self.texts.said_goodbye.into())),
-                Phase::Nameless if self.asks() => vec![Act::Unhurried],
+                Phase::Nameless if self.is_interactive() => vec![Action::Unhurried],
                 // It says so to all when it stops, and may come back.
                 Phase::Talking if announced => {
-                    let mut acts = self.unheard();
-                    acts.push(Act::Stopped);
-                    acts
+                    let mut actions = self.unheard();
+                    actions.push(Action::Stopped);
+                    actions
                 }
                 phase => {
                     if phase == Phase::Leaving {
                         self.take(self.unconfirmed.len());
                     }
                     let bye = Record { kind: Kind::Bye, ..Record::default() };
-                    let mut acts = self.gathered();
-                    if phase == Phase::Talking && !self.asks() {
-                        acts.extend(self.unheard());
+                    let mut actions = self.take_notices();
+                    if phase == Phase::Talking && !self.is_interactive() {
+                        actions.extend(self.unheard());
                         let why = last_word.map(|why| (self.texts.dismissed)(&visible(&why)));
-                        acts.extend(why.map(Act::Refused));
+                        actions.extend(why.map(Action::Refused));
                     }
-                    acts.extend([Act::Show(bye), Act::End]);
-                    acts
+                    actions.extend([Action::Show(bye), Action::End]);
+                    actions
                 }
             },
             Event::History(count) => {
                 self.history = count;
-                vec![Act::Show(notice(line))]
+                vec![Action::Show(notice(line))]
             }
-            Event::Other(_) => vec![Act::Show(notice(line))],
+            Event::Other(_) => vec![Action::Show(notice(line))],
         }
     }
 
     /// What a program has said to all and nobody may have heard, because the server
     /// takes no more.
-    fn unheard(&mut self) -> Vec<Act> {
-        if self.asks() || !self.echoes {
+    fn unheard(&mut self) -> Vec<Action> {
+        if self.is_interactive() || !self.echoes {
             return Vec::new();
         }
         let said = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
-            Pending::Said(text) => Some(Act::Refused((self.texts.unheard)(&visible(&text)))),
+            Pending::Said(text) => Some(Action::Refused((self.texts.unheard)(&visible(&text)))),
             _ => None,
         });
         said.take(MAX_UNHEARD).collect()
     }
 
-    fn welcomed(&mut self, nick: &str) -> Vec<Act> {
+    fn hear_welcome(&mut self, nick: &str) -> Vec<Action> {
         let nick = bounded(nick);
         self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
-        self.people.renamed_from(&mem::replace(&mut self.nick, nick.into()));
-        self.people.came(nick);
+        self.members.renamed_from(&mem::replace(&mut self.nick, nick.into()));
+        self.members.came(nick);
         let returns = mem::take(&mut self.returning) && self.kept.is_some();
         self.kept = Some(nick.into());
         let text = returns.then(|| self.address.clone());
         let loud = mem::take(&mut self.moved) && returns;
         let kind = if returns { Kind::Back } else { Kind::Welcome };
         let to = Some(nick.into());
-        let welcome = Act::Show(Record { kind, to, text, loud, ..Record::default() });
+        let welcome = Action::Show(Record { kind, to, text, loud, ..Record::default() });
         let first = self.phase == Phase::Registering;
         if first {
             self.phase = Phase::Talking;
         }
-        let mut acts = vec![welcome];
-        match self.manner {
-            Manner::Editor => acts.push(Act::Prompt(nick.into())),
-            Manner::Plain if first => acts.push(Act::Note(self.texts.welcome.into())),
+        let mut actions = vec![welcome];
+        match self.mode {
+            Mode::Editor => actions.push(Action::Prompt(nick.into())),
+            Mode::Plain if first => actions.push(Action::Note(self.texts.welcome.into())),
             _ => (),
         }
-        if first && self.asks() {
-            acts.push(self.question(Pending::OwnWho, Command::Who));
+        if first && self.is_interactive() {
+            actions.push(self.question(Pending::OwnWho, Command::Who));
         }
-        acts
+        actions
     }
 
-    fn spoken(&mut self, from: &str, text: &str) -> Vec<Act> {
+    fn hear_message(&mut self, from: &str, text: &str) -> Vec<Action> {
         self.announced = from == SERVER;
         let own = from == self.nick;
         let old = self.history > 0;
@@ -916,49 +924,49 @@ impl Dialogue {
             return Vec::new();
         }
         if !echo {
-            self.people.goes_on();
+            self.members.goes_on();
         }
-        self.people.spoke(from);
+        self.members.spoke(from);
         if !echo && self.ignores(from) {
             return Vec::new();
         }
         let loud = !own && mentions(text, &self.nick);
-        let mut acts = self.announced(from);
-        acts.push(Act::Show(Record { own, loud, ..said(Kind::Message, from, text) }));
+        let mut actions = self.announced(from);
+        actions.push(Action::Show(Record { own, loud, ..said(Kind::Message, from, text) }));
         if !own && !old {
-            acts.extend(self.ring(loud));
-            acts.extend(loud.then(|| call(from, text)));
+            actions.extend(self.ring(loud));
+            actions.extend(loud.then(|| call(from, text)));
         }
-        acts
+        actions
     }
 
-    fn whispered(&mut self, from: &str, text: &str) -> Vec<Act> {
+    fn hear_dm(&mut self, from: &str, text: &str) -> Vec<Action> {
         if self.ignores(from) {
             return Vec::new();
         }
         if from == SERVER {
             self.last_word = Some(text.into());
         }
-        self.people.spoke(from);
+        self.members.spoke(from);
         if from != SERVER {
-            self.confided(from);
-            self.correspondent = Some(Partner { nick: from.into(), gone: false });
+            self.remember_partner(from);
+            self.reply_to = Some(Partner { nick: from.into(), gone: false });
         }
-        let mut acts = self.announced(from);
+        let mut actions = self.announced(from);
         let to = Some(self.nick.clone());
-        acts.push(Act::Show(Record { to, loud: true, ..said(Kind::Private, from, text) }));
-        acts.extend(self.ring(true));
-        acts.push(call(from, text));
-        acts
+        actions.push(Action::Show(Record { to, loud: true, ..said(Kind::Private, from, text) }));
+        actions.extend(self.ring(true));
+        actions.push(call(from, text));
+        actions
     }
 
     /// Whoever speaks was seen to come in.
-    fn announced(&mut self, nick: &str) -> Vec<Act> {
-        if self.doorway.holds(nick) { self.gathered() } else { Vec::new() }
+    fn announced(&mut self, nick: &str) -> Vec<Action> {
+        if self.notices.contains(nick) { self.take_notices() } else { Vec::new() }
     }
 
     /// There were private words with this person.
-    fn confided(&mut self, nick: &str) {
+    fn remember_partner(&mut self, nick: &str) {
         let key = Nick::key_of(nick);
         self.partners.retain(|partner| *Nick::key_of(&partner.nick) != *key);
         if self.partners.len() == MAX_PARTNERS {
@@ -968,10 +976,10 @@ impl Dialogue {
     }
 
     /// The owner of a nick left: a private word to the next owner is not meant for them.
-    fn went_out(&mut self, nick: &str) -> Vec<Act> {
-        self.people.left(nick, self.now);
+    fn hear_left(&mut self, nick: &str) -> Vec<Action> {
+        self.members.left(nick, self.now);
         let key = Nick::key_of(nick).into_owned();
-        for partner in self.partners.iter_mut().chain(&mut self.correspondent) {
+        for partner in self.partners.iter_mut().chain(&mut self.reply_to) {
             partner.gone |= *Nick::key_of(&partner.nick) == key;
         }
         let ignored = self.ignores(nick);
@@ -981,14 +989,14 @@ impl Dialogue {
             }
             self.unseen.push_back((key.clone(), ignored));
         }
-        let acts = self.passed(Way::Out, nick);
+        let actions = self.notice(Presence::Left, nick);
         // The next owner of the nick is somebody else, as far as the client knows.
         self.ignored.retain(|(ignored, _)| *ignored != key);
-        acts
+        actions
     }
 
-    fn came_in(&mut self, nick: &str) -> Vec<Act> {
-        let arrival = self.people.joined(nick, self.now);
+    fn hear_joined(&mut self, nick: &str) -> Vec<Action> {
+        let arrival = self.members.joined(nick, self.now);
         let key = Nick::key_of(nick).into_owned();
         let left = self.unseen.iter().rposition(|(unseen, _)| *unseen == key);
         let left = left.and_then(|at| self.unseen.remove(at));
@@ -1000,29 +1008,32 @@ impl Dialogue {
                 if !self.ignores(nick) {
                     self.ignored.push((key, shown));
                 }
-                return vec![Act::Hint(hint)];
+                return vec![Action::Hint(hint)];
             }
         }
         match left {
             Some((_, ignored)) if arrival.succeeds || ignored => {
-                let mut acts = self.gathered();
-                acts.extend([Way::Out, Way::In].map(|way| self.passage(way, nick)));
+                let mut actions = self.take_notices();
+                actions.extend(
+                    [Presence::Left, Presence::Joined]
+                        .map(|presence| self.notice_at_once(presence, nick)),
+                );
                 if ignored {
-                    acts.push(Act::Hint((self.texts.heard_again)(&visible(nick))));
+                    actions.push(Action::Hint((self.texts.heard_again)(&visible(nick))));
                 }
-                acts
+                actions
             }
-            _ => self.passed(Way::In, nick),
+            _ => self.notice(Presence::Joined, nick),
         }
     }
 
     /// After the connection was lost, nobody knows whether a nick has the same owner.
-    fn still_ignored(&mut self) -> Vec<Act> {
+    fn still_ignored(&mut self) -> Vec<Action> {
         if !mem::take(&mut self.unsure) {
             return Vec::new();
         }
-        let people = &self.people;
-        self.ignored.retain(|(_, nick)| people.has(nick));
+        let members = &self.members;
+        self.ignored.retain(|(_, nick)| members.has(nick));
         let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
         if nicks.is_empty() {
             Vec::new()
@@ -1031,43 +1042,43 @@ impl Dialogue {
         }
     }
 
-    fn ring(&mut self, loud: bool) -> Option<Act> {
+    fn ring(&mut self, loud: bool) -> Option<Action> {
         let wanted = match self.bell {
             Bell::Never => false,
             Bell::Me => loud,
             Bell::All => true,
         };
         let rests = self.rested.saturating_sub(self.now) > BELL_PAUSE * (MAX_RINGS - 1);
-        let rings = wanted && !rests && self.manner == Manner::Editor;
+        let rings = wanted && !rests && self.mode == Mode::Editor;
         if rings {
             self.rested = self.rested.max(self.now) + BELL_PAUSE;
         }
-        rings.then_some(Act::Ring)
+        rings.then_some(Action::Ring)
     }
 
-    fn passed(&mut self, way: Way, nick: &str) -> Vec<Act> {
+    fn notice(&mut self, presence: Presence, nick: &str) -> Vec<Action> {
         if self.quiet || self.ignores(nick) {
             return Vec::new();
         }
-        match self.manner {
-            Manner::Editor => {
-                self.doorway.passed(way, nick, self.now).into_iter().map(crowd).collect()
+        match self.mode {
+            Mode::Editor => {
+                self.notices.add(presence, nick, self.now).into_iter().map(show_group).collect()
             }
-            _ => vec![self.passage(way, nick)],
+            _ => vec![self.notice_at_once(presence, nick)],
         }
     }
 
     /// Tells at once that one person came or went.
-    fn passage(&self, way: Way, nick: &str) -> Act {
-        let kind = if way == Way::In { Kind::Joined } else { Kind::Left };
-        match self.manner {
-            Manner::Editor => Act::Crowd(way, vec![nick.into()]),
-            _ => Act::Show(Record { kind, from: Some(nick.into()), ..Record::default() }),
+    fn notice_at_once(&self, presence: Presence, nick: &str) -> Action {
+        let kind = if presence == Presence::Joined { Kind::Joined } else { Kind::Left };
+        match self.mode {
+            Mode::Editor => Action::Presence(presence, vec![nick.into()]),
+            _ => Action::Show(Record { kind, from: Some(nick.into()), ..Record::default() }),
         }
     }
 
     /// The server has closed the connection.
-    pub fn closed(&mut self) -> Vec<Act> {
+    pub fn closed(&mut self) -> Vec<Action> {
         match self.phase {
             // Nobody has heard the last words, or they would have come back.
             Phase::Leaving
@@ -1079,54 +1090,55 @@ impl Dialogue {
             {
                 self.fail(Failure::Lost)
             }
-            Phase::Leaving => vec![Act::End],
+            Phase::Leaving => vec![Action::End],
             Phase::Registering => self.fail(Failure::Refused(self.texts.closed.into())),
-            Phase::Nameless if self.asks() => vec![Act::Unhurried],
+            Phase::Nameless if self.is_interactive() => vec![Action::Unhurried],
             Phase::Nameless | Phase::Talking | Phase::Away => self.fail(Failure::Lost),
         }
     }
 
     /// The connection was lost, but may come back: what the user should know.
-    pub fn lost(&mut self) -> Vec<Act> {
+    pub fn lost(&mut self) -> Vec<Action> {
         self.phase = Phase::Away;
-        self.people.forget();
+        self.members.forget();
         self.history = 0;
-        self.whispers.clear();
+        self.recent_dms.clear();
         self.waiting = None;
         self.early.clear();
         self.unsure = true;
-        for partner in self.partners.iter_mut().chain(&mut self.correspondent) {
+        for partner in self.partners.iter_mut().chain(&mut self.reply_to) {
             partner.gone = true;
         }
-        let mut acts = self.gathered();
+        let mut actions = self.take_notices();
         if !mem::replace(&mut self.returning, true) {
-            acts.push(Act::Show(Record { kind: Kind::Lost, ..Record::default() }));
+            actions.push(Action::Show(Record { kind: Kind::Lost, ..Record::default() }));
         }
-        let tell = if self.asks() { Act::Hint } else { Act::Refused };
+        let tell = if self.is_interactive() { Action::Hint } else { Action::Refused };
         let unheard = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
             Pending::Said(text) => Some((self.texts.unheard)(&visible(&text))),
             _ => None,
         });
-        acts.extend(unheard.take(MAX_UNHEARD).map(tell));
+        actions.extend(unheard.take(MAX_UNHEARD).map(tell));
         self.arrived = self.sent;
-        acts
+        actions
     }
 
     /// The server is there again, but does not let us in, and why.
-    pub fn not_yet(&mut self, why: &str) -> Vec<Act> {
+    pub fn not_yet(&mut self, why: &str) -> Vec<Action> {
         hint(&(self.texts.not_yet)(why))
     }
 
-    fn fail(&mut self, failure: Failure) -> Vec<Act> {
-        let mut acts = self.gathered();
-        acts.push(Act::Fail(failure));
-        acts
+    fn fail(&mut self, failure: Failure) -> Vec<Action> {
+        let mut actions = self.take_notices();
+        actions.push(Action::Fail(failure));
+        actions
     }
 
-    fn refused(&mut self, code: &str) -> Vec<Act> {
+    fn hear_refusal(&mut self, code: &str) -> Vec<Action> {
         let refusal = Refusal::from_code(code);
         let mut why = words_for(code, self.texts);
-        let in_talk = matches!(self.phase, Phase::Talking | Phase::Leaving) && !self.asks();
+        let in_talk =
+            matches!(self.phase, Phase::Talking | Phase::Leaving) && !self.is_interactive();
         let culprit = in_talk.then(|| self.culprit(refusal)).flatten();
         if !in_talk
             && matches!(
@@ -1149,8 +1161,8 @@ impl Dialogue {
         }
         match (self.phase, refusal) {
             // The person still thinks.
-            (Phase::Nameless, Some(Refusal::RegistrationTimeout)) if self.asks() => {
-                vec![Act::Unhurried]
+            (Phase::Nameless, Some(Refusal::RegistrationTimeout)) if self.is_interactive() => {
+                vec![Action::Unhurried]
             }
             (
                 _,
@@ -1170,9 +1182,9 @@ impl Dialogue {
                 self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
                 let kept = self.kept.clone().unwrap_or_default();
                 let refused = (self.texts.nick_refused)(&visible(&self.nick), &why);
-                let mut acts = hint(&refused);
-                acts.extend(self.register(&kept));
-                acts
+                let mut actions = hint(&refused);
+                actions.extend(self.register(&kept));
+                actions
             }
             // The server may not know yet that our old connection is dead.
             (Phase::Registering, Some(Refusal::NickInUse))
@@ -1181,7 +1193,7 @@ impl Dialogue {
                 let held = (self.texts.held)(&visible(&self.nick));
                 self.fail(Failure::Refused(held))
             }
-            (Phase::Registering, _) if self.asks() => {
+            (Phase::Registering, _) if self.is_interactive() => {
                 self.phase = Phase::Nameless;
                 self.confirmed(|pending| matches!(pending, Pending::Nick(_)));
                 let nick = self.nick.clone();
@@ -1195,22 +1207,22 @@ impl Dialogue {
                     true => (self.texts.nick_refused)(&shown, &why),
                     false => (self.texts.refused)(&why),
                 };
-                let other = proposal(&nick).filter(|other| *other != nick);
+                let other = suggest_nick(&nick).filter(|other| *other != nick);
                 let other = other.filter(|_| is_about_the_nick(refusal)).unwrap_or_default();
                 [hint(&refused), self.ask(&other)].concat()
             }
-            (Phase::Registering, _) => vec![Act::Fail(match is_about_the_nick(refusal) {
+            (Phase::Registering, _) => vec![Action::Fail(match is_about_the_nick(refusal) {
                 true => Failure::Nick(mem::take(&mut self.nick), why),
                 false => Failure::Refused(why),
             })],
-            (_, Some(Refusal::UserNotFound)) if self.asks() => hint(&self.nobody()),
+            (_, Some(Refusal::UserNotFound)) if self.is_interactive() => hint(&self.nobody()),
             (_, Some(Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast))
-                if self.manner == Manner::Editor =>
+                if self.mode == Mode::Editor =>
             {
                 let hint = match self.confirmed(|pending| matches!(pending, Pending::Nick(_))) {
                     Some(Pending::Nick(nick)) => {
                         let refused = (self.texts.nick_refused)(&visible(&nick), &why);
-                        let other = proposal(&nick).filter(|other| *other != nick);
+                        let other = suggest_nick(&nick).filter(|other| *other != nick);
                         match other.filter(|_| refusal == Some(Refusal::InvalidNick)) {
                             Some(other) => format!("{refused}; {}", (self.texts.perhaps)(&other)),
                             None => refused,
@@ -1219,24 +1231,24 @@ impl Dialogue {
                     _ => (self.texts.refused)(&why),
                 };
                 // It was waited for.
-                vec![Act::Hint(hint), Act::Prompt(self.nick.clone())]
+                vec![Action::Hint(hint), Action::Prompt(self.nick.clone())]
             }
             _ => {
                 let text = Some(code.into());
-                let mut acts =
-                    vec![Act::Show(Record { kind: Kind::Error, text, ..Record::default() })];
-                if !self.asks() {
+                let mut actions =
+                    vec![Action::Show(Record { kind: Kind::Error, text, ..Record::default() })];
+                if !self.is_interactive() {
                     let why = (self.texts.refused)(&why);
-                    acts.push(Act::Refused(match culprit {
+                    actions.push(Action::Refused(match culprit {
                         Some(line) => about(&line, &why),
                         None => why,
                     }));
                 }
-                if self.manner == Manner::Editor {
+                if self.mode == Mode::Editor {
                     // Perhaps it was waited for.
-                    acts.push(Act::Prompt(self.nick.clone()));
+                    actions.push(Action::Prompt(self.nick.clone()));
                 }
-                acts
+                actions
             }
         }
     }
@@ -1256,7 +1268,7 @@ impl Dialogue {
                         });
                     told.position(|to| !known(to))
                 };
-                let here = |to: &String| matches!(self.people.meant(to), Meant::Nick(_));
+                let here = |to: &String| matches!(self.members.look_up(to), Lookup::Nick(_));
                 let at = first(&here).or_else(|| first(&|_| false))?;
                 self.take(at);
                 self.unconfirmed.pop_front().map(|(_, pending)| pending)
@@ -1295,11 +1307,12 @@ impl Dialogue {
     /// One of the last direct messages was for nobody: most likely the one for
     /// somebody who is not known to be here.
     fn nobody(&mut self) -> String {
-        let unknown = |to: &String| self.people.meant(to) != Meant::Nick(to.clone());
-        let at = self.whispers.iter().position(unknown);
-        let to = at.and_then(|at| self.whispers.remove(at)).or_else(|| self.whispers.pop_back());
+        let unknown = |to: &String| self.members.look_up(to) != Lookup::Nick(to.clone());
+        let at = self.recent_dms.iter().position(unknown);
+        let to =
+            at.and_then(|at| self.recent_dms.remove(at)).or_else(|| self.recent_dms.pop_back());
         match to {
-            Some(to) => (self.texts.nobody)(&visible(&to), self.people.close_to(&to).as_deref()),
+            Some(to) => (self.texts.nobody)(&visible(&to), self.members.close_to(&to).as_deref()),
             None => (self.texts.refused)(self.texts.user_not_found),
         }
     }
@@ -1332,11 +1345,11 @@ impl Dialogue {
     }
 
     /// A line to which the server has an answer.
-    fn question(&mut self, pending: Pending, command: Command<'_>) -> Act {
+    fn question(&mut self, pending: Pending, command: Command<'_>) -> Action {
         self.sent += 1;
         self.unconfirmed.push_back((self.sent, pending));
         self.trim();
-        Act::Send(command.to_string())
+        Action::Send(command.to_string())
     }
 
     /// Waits for no more answers than can be borne in mind.
@@ -1348,47 +1361,47 @@ impl Dialogue {
     }
 
     /// Whether there is somebody who types, and can be asked.
-    fn asks(&self) -> bool {
-        matches!(self.manner, Manner::Plain | Manner::Editor)
+    fn is_interactive(&self) -> bool {
+        matches!(self.mode, Mode::Plain | Mode::Editor)
     }
 
     /// Asks for a nick. What is offered can be taken with Enter.
-    fn ask(&mut self, offer: &str) -> Vec<Act> {
+    fn ask(&mut self, offer: &str) -> Vec<Action> {
         if !offer.is_empty() {
-            self.proposal = offer.into();
+            self.suggested_nick = offer.into();
         }
-        let proposal = self.proposal.clone();
-        match self.manner {
-            Manner::Editor if !offer.is_empty() => {
-                vec![Act::AskNick { proposal: String::new(), draft: proposal }]
+        let suggested_nick = self.suggested_nick.clone();
+        match self.mode {
+            Mode::Editor if !offer.is_empty() => {
+                vec![Action::AskNick { suggested_nick: String::new(), draft: suggested_nick }]
             }
-            Manner::Editor | Manner::Plain => {
-                vec![Act::AskNick { proposal, draft: String::new() }]
+            Mode::Editor | Mode::Plain => {
+                vec![Action::AskNick { suggested_nick, draft: String::new() }]
             }
             _ => Vec::new(),
         }
     }
 
-    fn register(&mut self, nick: &str) -> Vec<Act> {
+    fn register(&mut self, nick: &str) -> Vec<Action> {
         self.phase = Phase::Registering;
         self.nick = nick.to_string();
         vec![self.question(Pending::Nick(nick.into()), Command::Nick(nick))]
     }
 
-    fn quit(&mut self) -> Vec<Act> {
+    fn quit(&mut self) -> Vec<Action> {
         self.phase = Phase::Leaving;
-        vec![Act::Send(Command::Quit.to_string())]
+        vec![Action::Send(Command::Quit.to_string())]
     }
 
-    fn say(&mut self, text: &str) -> Vec<Act> {
+    fn say(&mut self, text: &str) -> Vec<Action> {
         self.addressee = Some(Addressee::All);
         let mut pieces = pieces(text, MAX_COMMAND - "MSG …\n".len());
         pieces.retain(|piece| !piece.chars().all(is_blank));
-        let at_once = self.manner == Manner::Editor && self.silent && !self.echoes;
-        if self.manner == Manner::Editor && !at_once && !self.is_waiting() {
+        let at_once = self.mode == Mode::Editor && self.silent && !self.echoes;
+        if self.mode == Mode::Editor && !at_once && !self.is_waiting() {
             self.waiting = Some(self.now);
         }
-        let mut acts = Vec::new();
+        let mut actions = Vec::new();
         for (piece, number) in pieces.iter_mut().zip(self.sent + 1..) {
             // A piece may begin with an at sign. It would not be said to all.
             if !matches!(Command::parse(&format!("MSG {piece}")), Ok(Command::Say(_))) {
@@ -1397,22 +1410,22 @@ impl Dialogue {
             let text = strip(piece).into_owned();
             if at_once {
                 let record = said(Kind::Message, &self.nick, &text);
-                acts.push(Act::Show(Record { own: true, ..record }));
+                actions.push(Action::Show(Record { own: true, ..record }));
                 self.early.push_back(number);
             }
             self.unconfirmed.push_back((number, Pending::Said(text)));
         }
         self.trim();
-        acts.extend(self.send(&pieces, Command::Say));
-        acts
+        actions.extend(self.send(&pieces, Command::Say));
+        actions
     }
 
-    fn whisper(&mut self, to: &str, text: &str) -> Vec<Act> {
-        let to = match self.people.meant(to) {
-            Meant::Nick(nick) => nick,
+    fn whisper(&mut self, to: &str, text: &str) -> Vec<Action> {
+        let to = match self.members.look_up(to) {
+            Lookup::Nick(nick) => nick,
             // A program reads what the server says to it.
-            _ if !self.asks() => to.into(),
-            Meant::Nobody(guess) => {
+            _ if !self.is_interactive() => to.into(),
+            Lookup::Unknown(guess) => {
                 let guess = guess.filter(|guess| *guess != self.nick);
                 return hint(&(self.texts.nobody)(&visible(to), guess.as_deref()));
             }
@@ -1420,7 +1433,7 @@ impl Dialogue {
         let key = Nick::key_of(&to);
         let partner = self.partners.iter_mut().find(|it| *Nick::key_of(&it.nick) == *key);
         if let Some(partner) = partner.filter(|partner| partner.gone)
-            && matches!(self.manner, Manner::Plain | Manner::Editor)
+            && matches!(self.mode, Mode::Plain | Mode::Editor)
         {
             partner.gone = false; // Told once.
             return hint(&(self.texts.changed_hands)(&visible(&to)));
@@ -1430,23 +1443,23 @@ impl Dialogue {
             return hint(self.texts.long_nick);
         };
         self.addressee = Some(Addressee::One(to.clone()));
-        self.whispers.push_back(to.clone());
-        if self.whispers.len() > MAX_WHISPERS {
-            self.whispers.pop_front();
+        self.recent_dms.push_back(to.clone());
+        if self.recent_dms.len() > MAX_RECENT_DMS {
+            self.recent_dms.pop_front();
         }
-        self.confided(&to);
+        self.remember_partner(&to);
         let mut pieces = pieces(text, room);
         pieces.retain(|piece| !piece.chars().all(is_blank));
-        let mut acts = Vec::new();
-        if self.manner == Manner::Script {
+        let mut actions = Vec::new();
+        if self.mode == Mode::Script {
             // To name the line if there is no such person, one has to know who is here.
             let asked = || {
                 self.unconfirmed
                     .iter()
                     .any(|(_, pending)| matches!(pending, Pending::Who | Pending::OwnWho))
             };
-            if !self.people.is_complete() && !asked() {
-                acts.push(self.question(Pending::OwnWho, Command::Who));
+            if !self.members.is_complete() && !asked() {
+                actions.push(self.question(Pending::OwnWho, Command::Who));
             }
             for (piece, number) in pieces.iter().zip(self.sent + 1..) {
                 let told = Pending::Told { to: to.clone(), text: piece.clone() };
@@ -1454,29 +1467,29 @@ impl Dialogue {
             }
             self.trim();
         }
-        if self.manner == Manner::Editor {
-            acts.extend(pieces.iter().map(|piece| {
+        if self.mode == Mode::Editor {
+            actions.extend(pieces.iter().map(|piece| {
                 let record = said(Kind::Private, &self.nick, &strip(piece));
-                Act::Show(Record { to: Some(to.clone()), own: true, ..record })
+                Action::Show(Record { to: Some(to.clone()), own: true, ..record })
             }));
         }
-        acts.extend(self.send(&pieces, |text| Command::Whisper { to: &to, text }));
-        acts
+        actions.extend(self.send(&pieces, |text| Command::Whisper { to: &to, text }));
+        actions
     }
 
     fn send<'a>(
         &mut self,
         pieces: &'a [String],
         command: impl Fn(&'a str) -> Command<'a>,
-    ) -> Vec<Act> {
+    ) -> Vec<Action> {
         self.sent += pieces.len() as u32;
-        let mut acts: Vec<Act> =
-            pieces.iter().map(|piece| Act::Send(command(piece).to_string())).collect();
+        let mut actions: Vec<Action> =
+            pieces.iter().map(|piece| Action::Send(command(piece).to_string())).collect();
         self.parts += pieces.len();
         if self.parts > 1 && !self.partial {
-            acts.push(Act::Note((self.texts.in_pieces)(self.parts)));
+            actions.push(Action::Note((self.texts.in_pieces)(self.parts)));
         }
-        acts
+        actions
     }
 }
 
@@ -1490,20 +1503,20 @@ fn about(line: &str, why: &str) -> String {
     format!("\"{}\": {why}", visible(&named))
 }
 
-fn hint(text: &str) -> Vec<Act> {
-    vec![Act::Hint(text.into())]
+fn hint(text: &str) -> Vec<Action> {
+    vec![Action::Hint(text.into())]
 }
 
-fn note(text: &str) -> Vec<Act> {
-    vec![Act::Note(text.into())]
+fn note(text: &str) -> Vec<Action> {
+    vec![Action::Note(text.into())]
 }
 
-fn call(from: &str, text: &str) -> Act {
-    Act::Call { from: from.into(), text: text.into() }
+fn call(from: &str, text: &str) -> Action {
+    Action::Call { from: from.into(), text: text.into() }
 }
 
-fn crowd((way, nicks): Group) -> Act {
-    Act::Crowd(way, nicks)
+fn show_group((presence, nicks): Group) -> Action {
+    Action::Presence(presence, nicks)
 }
 
 fn said(kind: Kind, from: &str, text: &str) -> Record {
@@ -1582,7 +1595,7 @@ fn is_about_the_nick(refusal: Option<Refusal>) -> bool {
 }
 
 /// The nick that a name suggests: words in a row, without what no nick may have.
-pub fn proposal(name: &str) -> Option<String> {
+pub fn suggest_nick(name: &str) -> Option<String> {
     let fit = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "-_.".contains(c);
     let words = name.split_whitespace().map(|word| word.chars().filter(|&c| fit(c)));
     let words: Vec<String> = words.map(String::from_iter).collect();
@@ -1620,42 +1633,42 @@ mod tests {
     use crate::texts::{ENGLISH, PORTUGUESE};
 
     /// A client that has not said who it is.
-    fn nameless(manner: Manner) -> Dialogue {
-        let mut dialogue = Dialogue::new(manner, Some("ana"), Bell::Me, &ENGLISH.client);
+    fn nameless(mode: Mode) -> Dialogue {
+        let mut dialogue = Dialogue::new(mode, Some("ana"), Bell::Me, &ENGLISH.client);
         dialogue.connected(None);
         dialogue
     }
 
-    fn talking_as(manner: Manner) -> Dialogue {
-        let mut dialogue = Dialogue::new(manner, None, Bell::Me, &ENGLISH.client);
+    fn talking_as(mode: Mode) -> Dialogue {
+        let mut dialogue = Dialogue::new(mode, None, Bell::Me, &ENGLISH.client);
         assert_eq!(sent(&dialogue.connected(Some("ana"))), ["NICK ana"]);
         assert_eq!(hear(&mut dialogue, "New User. Please register with: NICK <your_nick>"), []);
-        let acts = hear(&mut dialogue, "OK welcome ana");
-        assert!(matches!(&acts[..], [Act::Show(_), ..]), "{acts:?}");
+        let actions = hear(&mut dialogue, "OK welcome ana");
+        assert!(matches!(&actions[..], [Action::Show(_), ..]), "{actions:?}");
         dialogue
     }
 
     impl Dialogue {
         /// Something was entered by hand.
-        fn typed(&mut self, line: &str) -> Vec<Act> {
+        fn typed(&mut self, line: &str) -> Vec<Action> {
             self.entered(line, false, self.now)
         }
     }
 
     /// With a line editor, and the server has told who is here.
     fn talking_with(others: &str) -> Dialogue {
-        let mut dialogue = talking_as(Manner::Editor);
+        let mut dialogue = talking_as(Mode::Editor);
         hear(&mut dialogue, &format!("Connected users: ana, {others}"));
         dialogue
     }
 
-    fn hear(dialogue: &mut Dialogue, line: &str) -> Vec<Act> {
+    fn hear(dialogue: &mut Dialogue, line: &str) -> Vec<Action> {
         dialogue.heard(line, Duration::ZERO)
     }
 
-    fn sent(acts: &[Act]) -> Vec<&str> {
-        let lines = acts.iter().filter_map(|act| match act {
-            Act::Send(line) => Some(line.as_str()),
+    fn sent(actions: &[Action]) -> Vec<&str> {
+        let lines = actions.iter().filter_map(|action| match action {
+            Action::Send(line) => Some(line.as_str()),
             _ => None,
         });
         lines.collect()
@@ -1664,24 +1677,25 @@ mod tests {
     /// What is sent when this is typed. Where it is nothing, there is a word on it.
     #[track_caller]
     fn check(dialogue: &mut Dialogue, typed: &str, expected: &[&str]) {
-        let acts = dialogue.typed(typed);
-        assert_eq!(sent(&acts), expected, "{typed:?}");
-        let hinted =
-            acts.iter().any(|act| matches!(act, Act::Hint(_) | Act::Note(_) | Act::Refused(_)));
+        let actions = dialogue.typed(typed);
+        assert_eq!(sent(&actions), expected, "{typed:?}");
+        let hinted = actions
+            .iter()
+            .any(|action| matches!(action, Action::Hint(_) | Action::Note(_) | Action::Refused(_)));
         let silent = expected.is_empty() && !typed.trim().is_empty();
         assert!(hinted || !silent, "{typed:?}");
     }
 
     /// What is shown, in a word for each.
-    fn shown(acts: &[Act]) -> Vec<String> {
-        let words = acts.iter().map(|act| match act {
-            Act::Show(record) => {
+    fn shown(actions: &[Action]) -> Vec<String> {
+        let words = actions.iter().map(|action| match action {
+            Action::Show(record) => {
                 let text = record.text.as_deref().unwrap_or_default();
                 let from = record.from.as_deref().unwrap_or_default();
                 let sign = if record.own { "+" } else { "" };
                 format!("{sign}{} {from} {text}", record.kind.word())
             }
-            Act::Hint(text) | Act::Note(text) => format!("* {text}"),
+            Action::Hint(text) | Action::Note(text) => format!("* {text}"),
             other => format!("{other:?}"),
         });
         words.collect()
@@ -1689,7 +1703,7 @@ mod tests {
 
     #[test]
     fn a_script_says_what_it_writes() {
-        let mut script = talking_as(Manner::Script);
+        let mut script = talking_as(Mode::Script);
         check(&mut script, "pronto", &["MSG pronto"]);
         check(&mut script, "quit", &["MSG quit"]);
         // To name a line that is refused, it asks who is here, once.
@@ -1705,8 +1719,8 @@ mod tests {
 
     #[test]
     fn a_person_does_not_leave_by_a_word_alone() {
-        for manner in [Manner::Plain, Manner::Editor] {
-            let mut person = talking_as(manner);
+        for mode in [Mode::Plain, Mode::Editor] {
+            let mut person = talking_as(mode);
             for word in ["quit", "exit", "sair"] {
                 check(&mut person, word, &[]);
                 check(&mut person, &format!(" {word}"), &[&format!("MSG  {word}")]);
@@ -1720,8 +1734,8 @@ mod tests {
         check(&mut dialogue, "@Bia oi", &["MSG @bia oi"]);
         check(&mut dialogue, "/msg JOÃO oi", &["MSG @João oi"]);
         check(&mut dialogue, "@nobody oi", &[]);
-        let acts = dialogue.typed("@biaa oi");
-        assert_eq!(acts, hint("biaa is not here. Did you mean bia?"));
+        let actions = dialogue.typed("@biaa oi");
+        assert_eq!(actions, hint("biaa is not here. Did you mean bia?"));
         // Who has just come is known, and who has left is not.
         hear(&mut dialogue, "User caio joined.");
         check(&mut dialogue, "@caio oi", &["MSG @caio oi"]);
@@ -1751,8 +1765,8 @@ mod tests {
         assert_eq!(sent(&dialogue.entered(lines, true, Duration::ZERO)), expected);
         // One line is a text, too, and with the line ends of Windows.
         for line in ["/quit", "// TODO", "/* a */", "QUIT", "/msg bia x"] {
-            let acts = dialogue.entered(&format!("{line}\r\n"), true, Duration::ZERO);
-            assert_eq!(sent(&acts), [format!("MSG {line}")]);
+            let actions = dialogue.entered(&format!("{line}\r\n"), true, Duration::ZERO);
+            assert_eq!(sent(&actions), [format!("MSG {line}")]);
         }
         assert_eq!(dialogue.entered(" \n\n \t", true, Duration::ZERO), []);
     }
@@ -1761,10 +1775,10 @@ mod tests {
     fn typed_beginning_of_a_draft_decides_for_all_its_lines() {
         let mut dialogue = talking_with("bia");
         let draft = |dialogue: &mut Dialogue, text: &str| {
-            let acts = dialogue.entered(text, false, Duration::ZERO);
-            let hinted = acts.iter().any(|act| matches!(act, Act::Hint(_)));
-            let lines: Vec<String> = sent(&acts).into_iter().map(String::from).collect();
-            assert!(hinted != (lines.len() > 1), "{acts:?}");
+            let actions = dialogue.entered(text, false, Duration::ZERO);
+            let hinted = actions.iter().any(|action| matches!(action, Action::Hint(_)));
+            let lines: Vec<String> = sent(&actions).into_iter().map(String::from).collect();
+            assert!(hinted != (lines.len() > 1), "{actions:?}");
             lines
         };
         assert_eq!(
@@ -1843,8 +1857,8 @@ mod tests {
         let shown_late = dialogue.time_passed(ON_ITS_WAY);
         assert_eq!(shown(&shown_late), ["+message ana one"]);
         // It is known now.
-        let acts = dialogue.typed("two");
-        assert_eq!(shown(&acts), ["+message ana two", "Send(\"MSG two\")"]);
+        let actions = dialogue.typed("two");
+        assert_eq!(shown(&actions), ["+message ana two", "Send(\"MSG two\")"]);
         assert_eq!(dialogue.deadline(), None);
         // It was slow, and nothing is shown twice.
         for line in ["FROM ana [all]: one", "FROM ana [all]: two"] {
@@ -1856,9 +1870,9 @@ mod tests {
 
     #[test]
     fn in_a_pipe_a_server_without_echo_shows_the_same_as_one_with() {
-        let mut with = talking_as(Manner::Script);
+        let mut with = talking_as(Mode::Script);
         with.typed("oi");
-        let mut without = talking_as(Manner::Script);
+        let mut without = talking_as(Mode::Script);
         without.typed("oi");
         let echo = hear(&mut with, "FROM ana [all]: oi");
         assert_eq!(hear(&mut without, "OK broadcast_sent"), echo);
@@ -1871,7 +1885,7 @@ mod tests {
         let mut now = Duration::ZERO;
         let mut rings = |dialogue: &mut Dialogue, line: &str| {
             now += BELL_PAUSE;
-            dialogue.heard(line, now).iter().filter(|act| **act == Act::Ring).count()
+            dialogue.heard(line, now).iter().filter(|action| **action == Action::Ring).count()
         };
         let mut dialogue = talking_with("bia");
         for line in ["FROM bia [dm]: psst", "FROM bia [all]: Ana, oi", "FROM bia [all]: oi, ana."] {
@@ -1897,8 +1911,8 @@ mod tests {
         let mut rings = 0;
         for tenth in 100..200 {
             for line in ["FROM bia [all]: ana!", "FROM bia [dm]: psst"] {
-                let acts = dialogue.heard(line, Duration::from_millis(tenth * 100));
-                rings += acts.iter().filter(|act| **act == Act::Ring).count();
+                let actions = dialogue.heard(line, Duration::from_millis(tenth * 100));
+                rings += actions.iter().filter(|action| **action == Action::Ring).count();
             }
         }
         assert_eq!(rings, 6 + 3); // In ten seconds.
@@ -1967,9 +1981,13 @@ mod tests {
             assert_eq!(hear(&mut dialogue, line), [], "{line}");
         }
         // The next owner of the nick is not, and that is said.
-        let acts = hear(&mut dialogue, "User bia joined.");
-        assert_eq!(acts[..2], [Way::Out, Way::In].map(|way| Act::Crowd(way, vec!["bia".into()])));
-        assert!(matches!(&acts[2..], [Act::Hint(_)]), "{acts:?}");
+        let actions = hear(&mut dialogue, "User bia joined.");
+        assert_eq!(
+            actions[..2],
+            [Presence::Left, Presence::Joined]
+                .map(|presence| Action::Presence(presence, vec!["bia".into()]))
+        );
+        assert!(matches!(&actions[2..], [Action::Hint(_)]), "{actions:?}");
         assert_eq!(shown(&hear(&mut dialogue, "FROM bia [all]: oi")), ["message bia oi"]);
         // Back to a nick from before is another rename.
         hear(&mut dialogue, "User bia left the chat.");
@@ -1993,9 +2011,9 @@ mod tests {
         dialogue.lost();
         dialogue.connected(None);
         hear(&mut dialogue, "OK welcome ana");
-        let acts = hear(&mut dialogue, "Connected users: ana, bia");
+        let actions = hear(&mut dialogue, "Connected users: ana, bia");
         let still = "* still ignoring bia, though they may be others than before";
-        assert_eq!(shown(&acts)[1..], [still]);
+        assert_eq!(shown(&actions)[1..], [still]);
         assert_eq!(dialogue.typed("/ignore"), note("ignored: bia"));
     }
 
@@ -2008,18 +2026,19 @@ mod tests {
             assert_eq!(hear(&mut dialogue, &format!("User {nick} left the chat.")), []);
         }
         // She has said something, and he has not.
-        let told = [Way::Out, Way::In].map(|way| Act::Crowd(way, vec!["bia".into()]));
+        let told = [Presence::Left, Presence::Joined]
+            .map(|presence| Action::Presence(presence, vec!["bia".into()]));
         assert_eq!(hear(&mut dialogue, "User bia joined."), told);
         assert_eq!(hear(&mut dialogue, "User caio joined."), []);
     }
 
     #[test]
     fn answer_goes_to_nobody_but_the_person_who_wrote() {
-        for way in ["leaves", "renames", "lost"] {
+        for presence in ["leaves", "renames", "lost"] {
             let mut dialogue = talking_with("bia, eve");
             hear(&mut dialogue, "FROM bia [dm]: psst");
             check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
-            match way {
+            match presence {
                 "lost" => {
                     dialogue.lost();
                     dialogue.connected(None);
@@ -2028,14 +2047,14 @@ mod tests {
                 }
                 _ => {
                     hear(&mut dialogue, "User bia left the chat.");
-                    if way == "renames" {
+                    if presence == "renames" {
                         hear(&mut dialogue, "User bia2 joined.");
-                        let acts = dialogue.typed("/r oi");
+                        let actions = dialogue.typed("/r oi");
                         assert!(
-                            matches!(&acts[..], [Act::Hint(why)] if why.contains("@bia2 TEXT"))
+                            matches!(&actions[..], [Action::Hint(why)] if why.contains("@bia2 TEXT"))
                         );
-                        let acts = dialogue.typed("@bia oi");
-                        assert_eq!(acts, hint("bia is not here. Did you mean bia2?"));
+                        let actions = dialogue.typed("@bia oi");
+                        assert_eq!(actions, hint("bia is not here. Did you mean bia2?"));
                     }
                     check(&mut dialogue, "/r oi", &[]);
                     hear(&mut dialogue, "User eve left the chat.");
@@ -2046,7 +2065,7 @@ mod tests {
             // It is said once that the nick may have another owner.
             check(&mut dialogue, "@bia yes", &[]);
             let again = dialogue.typed("@bia yes");
-            assert_eq!(sent(&again).len(), 1, "{way}");
+            assert_eq!(sent(&again).len(), 1, "{presence}");
             check(&mut dialogue, "/r yes", &[]);
             let line = sent(&again)[0].to_string();
             let nick = line.split_whitespace().nth(1).unwrap().trim_start_matches('@').to_string();
@@ -2062,15 +2081,15 @@ mod tests {
     #[test]
     fn many_who_come_at_once_are_one_line_and_whoever_speaks_was_seen_to_come() {
         let mut dialogue = talking_with("bia");
-        let mut acts = Vec::new();
+        let mut actions = Vec::new();
         for number in 0..20 {
-            acts.extend(hear(&mut dialogue, &format!("User n{number} joined.")));
+            actions.extend(hear(&mut dialogue, &format!("User n{number} joined.")));
         }
-        assert_eq!(acts.len(), 1);
+        assert_eq!(actions.len(), 1);
         assert!(dialogue.deadline().is_some());
-        let acts = hear(&mut dialogue, "FROM n19 [all]: oi");
+        let actions = hear(&mut dialogue, "FROM n19 [all]: oi");
         assert!(
-            matches!(&acts[..], [Act::Crowd(Way::In, nicks), Act::Show(_)] if nicks.len() == 19)
+            matches!(&actions[..], [Action::Presence(Presence::Joined, nicks), Action::Show(_)] if nicks.len() == 19)
         );
         assert_eq!(dialogue.time_passed(Duration::from_secs(60)), []);
         dialogue.typed("/quiet");
@@ -2091,25 +2110,25 @@ mod tests {
     #[test]
     fn a_private_word_that_nobody_got_is_named() {
         // Without a list, only the server knows who is there.
-        let mut dialogue = talking_as(Manner::Editor);
+        let mut dialogue = talking_as(Mode::Editor);
         dialogue.typed("@bia oi");
         dialogue.typed("@joaoo oi");
         hear(&mut dialogue, "Connected users: ana, bia, joao");
-        let acts = hear(&mut dialogue, "ERR user_not_found");
-        assert_eq!(acts, hint("joaoo is not here. Did you mean joao?"));
+        let actions = hear(&mut dialogue, "ERR user_not_found");
+        assert_eq!(actions, hint("joaoo is not here. Did you mean joao?"));
     }
 
     #[test]
     fn a_long_line_goes_in_pieces_between_words_and_no_word_is_lost() {
         let text = "uma palavra @joao e outra ção ".repeat(400);
-        let acts = talking_as(Manner::Script).typed(&text);
-        let lines = sent(&acts);
+        let actions = talking_as(Mode::Script).typed(&text);
+        let lines = sent(&actions);
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() < MAX_COMMAND));
         assert!(lines.iter().all(|line| matches!(Command::parse(line), Ok(Command::Say(_)))));
         let said: Vec<&str> = lines.iter().flat_map(|line| line[4..].split_whitespace()).collect();
         let said: Vec<&str> = said.iter().map(|word| word.trim_start_matches('…')).collect();
         assert_eq!(said, text.split_whitespace().collect::<Vec<_>>());
-        assert!(matches!(acts.last(), Some(Act::Note(_))));
+        assert!(matches!(actions.last(), Some(Action::Note(_))));
     }
 
     #[test]
@@ -2119,7 +2138,7 @@ mod tests {
             format!("x{}", "@".repeat(9000)),
             format!("x{}", "\u{3000}@".repeat(3000)),
         ] {
-            for line in sent(&talking_as(Manner::Script).typed(&text)) {
+            for line in sent(&talking_as(Mode::Script).typed(&text)) {
                 assert!(matches!(Command::parse(line), Ok(Command::Say(_))), "{line:.20}");
                 assert!(line.len() < MAX_COMMAND);
             }
@@ -2128,33 +2147,32 @@ mod tests {
 
     #[test]
     fn a_pipe_names_itself_in_its_first_line_or_not_at_all() {
-        let script = || nameless(Manner::Script);
-        assert_eq!(script().typed("NICK bot"), [Act::Send("NICK bot".into())]);
+        let script = || nameless(Mode::Script);
+        assert_eq!(script().typed("NICK bot"), [Action::Send("NICK bot".into())]);
         assert_eq!(script().typed(""), []);
-        assert_eq!(script().typed("pronto"), [Act::Fail(Failure::NoNick)]);
-        assert_eq!(script().end_of_input(), [Act::Fail(Failure::NoNick)]);
+        assert_eq!(script().typed("pronto"), [Action::Fail(Failure::NoNick)]);
+        assert_eq!(script().end_of_input(), [Action::Fail(Failure::NoNick)]);
     }
 
     #[test]
     fn a_person_is_asked_until_the_server_agrees_and_offered_what_may_be_free() {
-        let ask = |proposal: &str, draft: &str| Act::AskNick {
-            proposal: proposal.into(),
+        let ask = |suggested_nick: &str, draft: &str| Action::AskNick {
+            suggested_nick: suggested_nick.into(),
             draft: draft.into(),
         };
-        for (manner, again) in [(Manner::Plain, ask("ana2", "")), (Manner::Editor, ask("", "ana2"))]
-        {
-            let mut dialogue = Dialogue::new(manner, Some("ana"), Bell::Me, &ENGLISH.client);
+        for (mode, again) in [(Mode::Plain, ask("ana2", "")), (Mode::Editor, ask("", "ana2"))] {
+            let mut dialogue = Dialogue::new(mode, Some("ana"), Bell::Me, &ENGLISH.client);
             assert_eq!(dialogue.connected(None).pop(), Some(ask("ana", "")));
-            assert_eq!(dialogue.typed(""), [Act::Send("NICK ana".into())]);
+            assert_eq!(dialogue.typed(""), [Action::Send("NICK ana".into())]);
             assert!(!dialogue.listens_to_the_user());
             let taken = "\"ana\" is taken. Try ana2:".to_string();
-            assert_eq!(hear(&mut dialogue, "ERR apelido_em_uso"), [Act::Hint(taken), again]);
-            assert_eq!(dialogue.typed("ana2"), [Act::Send("NICK ana2".into())]);
+            assert_eq!(hear(&mut dialogue, "ERR apelido_em_uso"), [Action::Hint(taken), again]);
+            assert_eq!(dialogue.typed("ana2"), [Action::Send("NICK ana2".into())]);
             hear(&mut dialogue, "OK Welcome ana2");
             assert_eq!(sent(&dialogue.typed("oi")), ["MSG oi"]);
         }
-        let pasted = nameless(Manner::Editor).typed("ana\nbia");
-        assert!(matches!(&pasted[..], [Act::Hint(_), Act::AskNick { .. }]), "{pasted:?}");
+        let pasted = nameless(Mode::Editor).typed("ana\nbia");
+        assert!(matches!(&pasted[..], [Action::Hint(_), Action::AskNick { .. }]), "{pasted:?}");
     }
 
     #[test]
@@ -2171,16 +2189,16 @@ mod tests {
     #[test]
     fn a_script_is_told_why_its_nick_was_not_taken() {
         for code in ["apelido_em_uso", "nick_in_use", "invalid_nick"] {
-            let mut dialogue = Dialogue::new(Manner::Script, None, Bell::Me, &PORTUGUESE.client);
+            let mut dialogue = Dialogue::new(Mode::Script, None, Bell::Me, &PORTUGUESE.client);
             dialogue.connected(Some("ana"));
             let failure = Failure::Nick("ana".into(), words_for(code, &PORTUGUESE.client));
-            assert_eq!(hear(&mut dialogue, &format!("ERR {code}")), [Act::Fail(failure)]);
+            assert_eq!(hear(&mut dialogue, &format!("ERR {code}")), [Action::Fail(failure)]);
         }
     }
 
     #[test]
     fn what_was_sent_is_unanswered_until_something_after_it_comes_back() {
-        let mut dialogue = talking_as(Manner::Script);
+        let mut dialogue = talking_as(Mode::Script);
         hear(&mut dialogue, "Connected users: ana, joao");
         for line in ["@joao one", "two", "@joao three"] {
             dialogue.typed(line);
@@ -2201,18 +2219,19 @@ mod tests {
         let nicks: Vec<String> = (0..300).map(|n| format!("{}{n:04}", "n".repeat(25))).collect();
         let [begin, end] = [&nicks[..260], &nicks[260..]]
             .map(|part| "Connected users: ".to_string() + &part.join(", "));
-        let mut script = talking_as(Manner::Script);
+        let mut script = talking_as(Mode::Script);
         // The client asks who is here, then the script does.
         let lines = [script.typed("@ghost oi"), script.typed("WHO")].concat();
         assert_eq!(sent(&lines), ["WHO", "MSG @ghost oi", "WHO"]);
         assert_eq!(hear(&mut script, &begin), []);
         assert_eq!(hear(&mut script, &end), []);
-        let acts = hear(&mut script, "ERR user_not_found");
-        let refused = |act: &Act| matches!(act, Act::Refused(why) if why.contains("@ghost oi"));
-        assert!(acts.iter().any(refused), "{acts:?}");
+        let actions = hear(&mut script, "ERR user_not_found");
+        let refused =
+            |action: &Action| matches!(action, Action::Refused(why) if why.contains("@ghost oi"));
+        assert!(actions.iter().any(refused), "{actions:?}");
         for line in [&begin, &end] {
-            let acts = hear(&mut script, line);
-            let [Act::Show(record)] = &acts[..] else { panic!("{acts:?}") };
+            let actions = hear(&mut script, line);
+            let [Action::Show(record)] = &actions[..] else { panic!("{actions:?}") };
             assert_eq!(record.kind, Kind::Users);
         }
         // A short list is whole, and the next one is another.
@@ -2226,38 +2245,38 @@ mod tests {
 
     #[test]
     fn the_end_is_not_good_if_something_that_is_always_answered_was_not() {
-        let mut dialogue = talking_as(Manner::Script);
+        let mut dialogue = talking_as(Mode::Script);
         dialogue.typed("one");
         hear(&mut dialogue, "FROM ana [all]: one");
         dialogue.typed("two");
         dialogue.end_of_input();
-        assert_eq!(dialogue.closed(), [Act::Fail(Failure::Lost)]);
+        assert_eq!(dialogue.closed(), [Action::Fail(Failure::Lost)]);
         hear(&mut dialogue, "FROM ana [all]: two");
-        assert_eq!(dialogue.closed(), [Act::End]);
+        assert_eq!(dialogue.closed(), [Action::End]);
         // What never comes back may have been heard: whatever is said to a server that
         // does not repeat it, and what is said in private.
         for lines in [&["one"][..], &["@joao one"]] {
-            let mut dialogue = talking_as(Manner::Script);
+            let mut dialogue = talking_as(Mode::Script);
             dialogue.typed("echo");
             if lines[0].starts_with('@') {
                 hear(&mut dialogue, "FROM ana [all]: echo");
             }
             lines.iter().for_each(|line| _ = dialogue.typed(line));
             dialogue.end_of_input();
-            assert_eq!(dialogue.closed(), [Act::End], "{lines:?}");
+            assert_eq!(dialogue.closed(), [Action::End], "{lines:?}");
         }
     }
 
     #[test]
     fn the_end_is_good_only_if_somebody_said_goodbye() {
-        let mut dialogue = talking_as(Manner::Script);
-        assert_eq!(dialogue.closed(), [Act::Fail(Failure::Lost)]);
-        assert_eq!(dialogue.end_of_input(), [Act::Send("QUIT".into())]);
+        let mut dialogue = talking_as(Mode::Script);
+        assert_eq!(dialogue.closed(), [Action::Fail(Failure::Lost)]);
+        assert_eq!(dialogue.end_of_input(), [Action::Send("QUIT".into())]);
         assert!(dialogue.awaits_the_server());
-        assert!(matches!(&hear(&mut dialogue, "BYE")[..], [Act::Show(_), Act::End]));
-        assert_eq!(dialogue.closed(), [Act::End]);
-        let acts = hear(&mut talking_as(Manner::Script), "OK goodbye");
-        assert!(matches!(&acts[..], [Act::Show(_), Act::End]));
+        assert!(matches!(&hear(&mut dialogue, "BYE")[..], [Action::Show(_), Action::End]));
+        assert_eq!(dialogue.closed(), [Action::End]);
+        let actions = hear(&mut talking_as(Mode::Script), "OK goodbye");
+        assert!(matches!(&actions[..], [Action::Show(_), Action::End]));
     }
 
     #[test]
@@ -2271,21 +2290,21 @@ mod tests {
         check(&mut dialogue, "oi", &[]);
         check(&mut dialogue, "/who", &[]);
         check(&mut dialogue, "/help", &[]);
-        assert_eq!(dialogue.connected(Some("other")), [Act::Send("NICK ana".into())]);
-        let acts = hear(&mut dialogue, "OK welcome ana");
+        assert_eq!(dialogue.connected(Some("other")), [Action::Send("NICK ana".into())]);
+        let actions = hear(&mut dialogue, "OK welcome ana");
         let back = |text: &str, loud| {
             let (to, text) = (Some("ana".into()), Some(text.into()));
-            Act::Show(Record { kind: Kind::Back, to, text, loud, ..Record::default() })
+            Action::Show(Record { kind: Kind::Back, to, text, loud, ..Record::default() })
         };
-        assert_eq!(acts[0], back("", false));
-        assert_eq!(sent(&acts), ["WHO"]);
+        assert_eq!(actions[0], back("", false));
+        assert_eq!(sent(&actions), ["WHO"]);
         check(&mut dialogue, "oi", &["MSG oi"]);
         dialogue.lost();
         dialogue.arrived("10.0.0.5:9000", true);
         dialogue.connected(None);
         assert_eq!(hear(&mut dialogue, "OK welcome ana")[0], back("10.0.0.5:9000", true));
         dialogue.lost();
-        assert_eq!(dialogue.typed("/quit"), [Act::End]);
+        assert_eq!(dialogue.typed("/quit"), [Action::End]);
     }
 
     #[test]
@@ -2300,9 +2319,9 @@ mod tests {
             dialogue.lost();
             dialogue.typed(&format!("/nick {wanted}"));
             assert_eq!(sent(&dialogue.connected(None)), [format!("NICK {wanted}")]);
-            let acts = hear(&mut dialogue, &format!("ERR {code}"));
-            assert_eq!(sent(&acts), ["NICK ana"], "{wanted}");
-            assert!(shown(&acts)[0].contains(wanted), "{acts:?}");
+            let actions = hear(&mut dialogue, &format!("ERR {code}"));
+            assert_eq!(sent(&actions), ["NICK ana"], "{wanted}");
+            assert!(shown(&actions)[0].contains(wanted), "{actions:?}");
             hear(&mut dialogue, "OK welcome ana");
             check(&mut dialogue, "oi", &["MSG oi"]);
         }
@@ -2310,23 +2329,23 @@ mod tests {
 
     #[test]
     fn person_who_thinks_is_not_thrown_out() {
-        for manner in [Manner::Plain, Manner::Editor] {
+        for mode in [Mode::Plain, Mode::Editor] {
             for line in ["ERR registration_timeout", "BYE"] {
-                assert_eq!(hear(&mut nameless(manner), line), [Act::Unhurried], "{line}");
+                assert_eq!(hear(&mut nameless(mode), line), [Action::Unhurried], "{line}");
             }
-            let mut dialogue = nameless(manner);
-            assert_eq!(dialogue.closed(), [Act::Unhurried]);
+            let mut dialogue = nameless(mode);
+            assert_eq!(dialogue.closed(), [Action::Unhurried]);
             // The nick is asked for once more on the new connection.
             assert_eq!(sent(&dialogue.typed("ana")), ["NICK ana"]);
             assert_eq!(sent(&dialogue.connected(None)), ["NICK ana"]);
             hear(&mut dialogue, "ERR nick_in_use");
-            assert_eq!(dialogue.closed(), [Act::Unhurried]);
+            assert_eq!(dialogue.closed(), [Action::Unhurried]);
             assert_eq!(sent(&dialogue.typed("ana2")), ["NICK ana2"]);
-            let acts = hear(&mut dialogue, "OK welcome ana2");
-            assert_eq!(shown(&acts)[0], "welcome  ");
+            let actions = hear(&mut dialogue, "OK welcome ana2");
+            assert_eq!(shown(&actions)[0], "welcome  ");
         }
-        let acts = hear(&mut nameless(Manner::Script), "ERR registration_timeout");
-        assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]));
+        let actions = hear(&mut nameless(Mode::Script), "ERR registration_timeout");
+        assert!(matches!(&actions[..], [Action::Fail(Failure::Refused(_))]));
     }
 
     #[test]
@@ -2340,36 +2359,39 @@ mod tests {
             ("server", ""),
             ("!!!", ""),
         ] {
-            let mut dialogue = nameless(Manner::Editor);
+            let mut dialogue = nameless(Mode::Editor);
             dialogue.typed(nick);
-            let acts = hear(&mut dialogue, "ERR invalid_nick");
-            let ask = Act::AskNick {
-                proposal: if other.is_empty() { "ana" } else { "" }.into(),
+            let actions = hear(&mut dialogue, "ERR invalid_nick");
+            let ask = Action::AskNick {
+                suggested_nick: if other.is_empty() { "ana" } else { "" }.into(),
                 draft: other.into(),
             };
-            assert_eq!(acts.last(), Some(&ask), "{nick}");
+            assert_eq!(actions.last(), Some(&ask), "{nick}");
         }
         let mut dialogue = talking_with("bia");
         dialogue.typed("/nick João Pedro");
-        let acts = hear(&mut dialogue, "ERR invalid_nick");
-        assert!(shown(&acts)[0].ends_with("perhaps João-Pedro"), "{acts:?}");
+        let actions = hear(&mut dialogue, "ERR invalid_nick");
+        assert!(shown(&actions)[0].ends_with("perhaps João-Pedro"), "{actions:?}");
         dialogue.typed("/nick Server");
-        let acts = hear(&mut dialogue, "ERR invalid_nick");
-        assert_eq!(shown(&acts)[0], "* \"Server\" was refused: it is reserved");
+        let actions = hear(&mut dialogue, "ERR invalid_nick");
+        assert_eq!(shown(&actions)[0], "* \"Server\" was refused: it is reserved");
     }
 
     #[test]
     fn unknown_refusal_is_not_blamed_on_the_nick() {
-        let mut dialogue = nameless(Manner::Editor);
+        let mut dialogue = nameless(Mode::Editor);
         dialogue.typed("bia");
-        let acts = hear(&mut dialogue, "ERR closed_today");
-        assert_eq!(shown(&acts)[0], "* the server refused that: closed_today");
-        assert!(matches!(&acts[1], Act::AskNick { .. }), "{acts:?}");
+        let actions = hear(&mut dialogue, "ERR closed_today");
+        assert_eq!(shown(&actions)[0], "* the server refused that: closed_today");
+        assert!(matches!(&actions[1], Action::AskNick { .. }), "{actions:?}");
         for code in ["closed_today", "not_registered", "unknown_command"] {
-            let mut script = Dialogue::new(Manner::Script, None, Bell::Me, &ENGLISH.client);
+            let mut script = Dialogue::new(Mode::Script, None, Bell::Me, &ENGLISH.client);
             script.connected(Some("ana"));
-            let acts = hear(&mut script, &format!("ERR {code}"));
-            assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]), "{code} {acts:?}");
+            let actions = hear(&mut script, &format!("ERR {code}"));
+            assert!(
+                matches!(&actions[..], [Action::Fail(Failure::Refused(_))]),
+                "{code} {actions:?}"
+            );
         }
     }
 
@@ -2378,11 +2400,11 @@ mod tests {
         let goodbye = "FROM server [all]: the server is stopping; goodbye";
         let mut dialogue = talking_with("bia");
         hear(&mut dialogue, goodbye);
-        assert_eq!(hear(&mut dialogue, "BYE"), [Act::Stopped]);
+        assert_eq!(hear(&mut dialogue, "BYE"), [Action::Stopped]);
         hear(&mut dialogue, goodbye);
         hear(&mut dialogue, "FROM server [dm]: you were removed by the operator");
-        let acts = hear(&mut dialogue, "BYE");
-        assert!(matches!(&acts[..], [Act::Show(_), Act::End]), "{acts:?}");
+        let actions = hear(&mut dialogue, "BYE");
+        assert!(matches!(&actions[..], [Action::Show(_), Action::End]), "{actions:?}");
     }
 
     #[test]
@@ -2390,18 +2412,18 @@ mod tests {
         let mut dialogue = talking_with("bia");
         dialogue.lost();
         dialogue.connected(None);
-        let acts = hear(&mut dialogue, "ERR nick_in_use");
-        assert!(matches!(&acts[..], [Act::Fail(Failure::Refused(_))]), "{acts:?}");
+        let actions = hear(&mut dialogue, "ERR nick_in_use");
+        assert!(matches!(&actions[..], [Action::Fail(Failure::Refused(_))]), "{actions:?}");
         // It is not said again that it was lost.
         assert_eq!(dialogue.lost(), []);
         // Another nick is a way out.
-        assert_eq!(dialogue.typed("/nick ana2"), [Act::Prompt("ana2".into())]);
+        assert_eq!(dialogue.typed("/nick ana2"), [Action::Prompt("ana2".into())]);
         assert_eq!(sent(&dialogue.connected(None)), ["NICK ana2"]);
     }
 
     #[test]
     fn what_one_of_the_same_name_said_before_is_no_echo() {
-        let mut editor = talking_as(Manner::Editor);
+        let mut editor = talking_as(Mode::Editor);
         hear(&mut editor, "History: 1");
         editor.typed("hello");
         assert!(!hear(&mut editor, "FROM ana [all]: said yesterday").is_empty());
@@ -2412,9 +2434,9 @@ mod tests {
 
     #[test]
     fn raw_lines_are_not_looked_at() {
-        let mut raw = nameless(Manner::Raw);
+        let mut raw = nameless(Mode::Raw);
         let line = "FROM a [all]: x";
-        assert_eq!(hear(&mut raw, line), [Act::ShowRaw(line.into())]);
-        assert_eq!(hear(&mut raw, "BYE"), [Act::ShowRaw("BYE".into()), Act::End]);
+        assert_eq!(hear(&mut raw, line), [Action::ShowRaw(line.into())]);
+        assert_eq!(hear(&mut raw, "BYE"), [Action::ShowRaw("BYE".into()), Action::End]);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::future::or;
 
-use crate::client::terminal::Desk;
+use crate::client::terminal::Terminal;
 use crate::config::{Connect, Target};
 use crate::discovery::{self, Browser, Hidden, Server, cause, shown, shown_ip};
 use crate::error::Error;
@@ -34,7 +34,7 @@ const MAX_ANSWER: usize = 40;
 
 /// A server to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FoundServer {
     /// What people call it.
     pub name: String,
     /// Where it may be reached, best first.
@@ -46,26 +46,30 @@ pub struct Place {
 }
 
 /// Finds the server that is meant. Whoever can be asked is asked if several are.
-pub async fn find(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
+pub async fn find(
+    config: &Connect,
+    texts: &Texts,
+    terminal: &Terminal,
+) -> Result<FoundServer, Error> {
     match &config.target {
         Target::Host(host, port) => match resolve(host, *port, config.timeout).await {
             Err(err) => Err(meant(config, host, *port).await.unwrap_or(err)),
             found => found,
         },
-        Target::Named(name) => find_named(config, texts, name, desk).await,
+        Target::Named(name) => find_named(config, texts, name, terminal).await,
         Target::Any => {
-            if desk.editor.is_some() {
-                desk.remark(&format!("* {}", texts.client.looking));
+            if terminal.editor.is_some() {
+                terminal.remark(&format!("* {}", texts.client.looking));
             }
-            find_any(config, texts, desk).await
+            find_any(config, texts, terminal).await
         }
     }
 }
 
-/// Where the server is that was at `place`: it may have another address or port by now,
+/// Where the server is that was at `server`: it may have another address or port by now,
 /// or be where it was.
-pub async fn find_again(config: &Connect, place: &Place) -> Option<Place> {
-    match (&place.title, &config.target) {
+pub async fn find_again(config: &Connect, server: &FoundServer) -> Option<FoundServer> {
+    match (&server.title, &config.target) {
         (Some(title), _) => look_for(config, title).await,
         (None, Target::Host(host, port)) => resolve(host, *port, config.timeout).await.ok(),
         (None, Target::Named(name)) => match target::host(name) {
@@ -77,14 +81,14 @@ pub async fn find_again(config: &Connect, place: &Place) -> Option<Place> {
 }
 
 /// The server of exactly this title, as soon as it shows.
-async fn look_for(config: &Connect, title: &str) -> Option<Place> {
+async fn look_for(config: &Connect, title: &str) -> Option<FoundServer> {
     let end = Instant::now() + LOOK;
     let mut browser = browse(config).ok()?;
     loop {
         let servers = browser.servers();
-        let found = servers.iter().find(|server| server.title == title && server.is_compatible());
-        if let Some(server) = found {
-            return place(server).ok();
+        let titled = servers.iter().find(|server| server.title == title && server.is_compatible());
+        if let Some(server) = titled {
+            return found(server).ok();
         }
         if !browser.changes_before(end).await {
             return None;
@@ -103,7 +107,7 @@ async fn meant(config: &Connect, host: &str, port: u16) -> Option<Error> {
     Some(Error::Meant(host.into(), name))
 }
 
-async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Error> {
+async fn resolve(host: &str, port: u16, patience: Duration) -> Result<FoundServer, Error> {
     let query = (host.to_string(), port);
     let late = async {
         Timer::after(patience).await;
@@ -125,7 +129,7 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<Place, Err
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
     let name =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Ok(Place { name, addresses: in_order(addresses), title: None, web: None })
+    Ok(FoundServer { name, addresses: in_order(addresses), title: None, web: None })
 }
 
 fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
@@ -140,10 +144,10 @@ async fn find_named(
     config: &Connect,
     texts: &Texts,
     name: &str,
-    desk: &Desk,
-) -> Result<Place, Error> {
+    terminal: &Terminal,
+) -> Result<FoundServer, Error> {
     let begin = Instant::now();
-    let (complete, quiet) = until_complete(config, desk);
+    let (complete, quiet) = until_complete(config, terminal);
     let mut browser = browse(config)?;
     let host = target::host(name);
     let resolve = host.map(|(host, port)| Box::pin(resolve(host, port, config.timeout)));
@@ -152,7 +156,7 @@ async fn find_named(
     let mut last = begin;
     loop {
         enum Happening {
-            Resolved(Result<Place, Error>),
+            Resolved(Result<FoundServer, Error>),
             Changed,
             Time,
         }
@@ -169,8 +173,8 @@ async fn find_named(
             (_, Some(_)) => begin + NAME_SERVER,
         };
         if Instant::now() >= decision {
-            if let Some(place) = machine.filter(|_| !exact) {
-                return Ok(place);
+            if let Some(server) = machine.filter(|_| !exact) {
+                return Ok(server);
             }
             return match &close[..] {
                 [] if servers.is_empty()
@@ -180,8 +184,10 @@ async fn find_named(
                     Err(Error::NotFound(asked, begin.elapsed(), cause))
                 }
                 [] => Err(Error::Unknown(name.into(), titles(&servers))),
-                [server] => join(server, texts, desk),
-                several if desk.asks => join(choose(several, texts, desk).await?, texts, desk),
+                [server] => join(server, texts, terminal),
+                several if terminal.is_interactive => {
+                    join(choose(several, texts, terminal).await?, texts, terminal)
+                }
                 several => Err(choice(several)),
             };
         }
@@ -209,8 +215,8 @@ async fn find_named(
 
 /// When the servers are all known: this long after the first question, and this
 /// long after the last news.
-fn until_complete(config: &Connect, desk: &Desk) -> (Duration, Duration) {
-    let patience = if desk.asks && !config.auto { PATIENCE } else { 1 };
+fn until_complete(config: &Connect, terminal: &Terminal) -> (Duration, Duration) {
+    let patience = if terminal.is_interactive && !config.auto { PATIENCE } else { 1 };
     (COMPLETE * patience, QUIET * patience)
 }
 
@@ -234,9 +240,13 @@ fn matching(servers: &[Server], name: &str) -> Vec<Server> {
 }
 
 /// Whichever server there is; of several, the one that is chosen.
-async fn find_any(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
+async fn find_any(
+    config: &Connect,
+    texts: &Texts,
+    terminal: &Terminal,
+) -> Result<FoundServer, Error> {
     let begin = Instant::now();
-    let (complete, quiet) = until_complete(config, desk);
+    let (complete, quiet) = until_complete(config, terminal);
     let mut browser = browse(config)?;
     let mut last = begin;
     let limit = begin + config.timeout;
@@ -264,38 +274,38 @@ async fn find_any(config: &Connect, texts: &Texts, desk: &Desk) -> Result<Place,
         }
         [only] => only,
         [first, ..] if config.auto => first,
-        several if desk.asks => choose(several, texts, desk).await?,
+        several if terminal.is_interactive => choose(several, texts, terminal).await?,
         several => return Err(choice(several)),
     };
-    join(chosen, texts, desk)
+    join(chosen, texts, terminal)
 }
 
 /// Asks which of several servers is meant.
 async fn choose<'a>(
     servers: &'a [Server],
     texts: &Texts,
-    desk: &Desk,
+    terminal: &Terminal,
 ) -> Result<&'a Server, Error> {
     for (number, server) in (1..).zip(servers) {
         let people = server.users.map(|users| format!("  {}", (texts.client.people)(users)));
         let people = people.unwrap_or_default();
-        desk.remark(&format!("{number:3}  {}  {}{people}", server.title, server.address()));
+        terminal.remark(&format!("{number:3}  {}  {}{people}", server.title, server.address()));
     }
     loop {
-        desk.ask(texts.client.which, "");
-        let Some(line) = desk.next().await.map_err(Error::Input)? else {
-            desk.break_line(); // The cursor stands behind the question.
+        terminal.ask(texts.client.which, "");
+        let Some(line) = terminal.next().await.map_err(Error::Input)? else {
+            terminal.break_line(); // The cursor stands behind the question.
             return Err(Error::Several(titles(servers)));
         };
         match chosen(servers, String::from_utf8_lossy(&line.piece.bytes).trim()) {
             Choice::One(server) => return Ok(server),
             Choice::None(word) => {
                 let what = (texts.client.no_choice)(&word, servers.len());
-                desk.remark(&format!("* {what}"));
+                terminal.remark(&format!("* {what}"));
             }
             Choice::Several(word, titles) => {
                 let what = (texts.client.ambiguous)(&word, &titles.join(", "));
-                desk.remark(&format!("* {what}"));
+                terminal.remark(&format!("* {what}"));
             }
         }
     }
@@ -353,17 +363,17 @@ fn titles(servers: &[Server]) -> Vec<String> {
     servers.iter().map(|server| format!("{} ({})", server.title, server.address())).collect()
 }
 
-fn join(server: &Server, texts: &Texts, desk: &Desk) -> Result<Place, Error> {
-    let place = place(server)?;
-    desk.remark(&format!("* {}", (texts.client.joining)(&place.name)));
-    Ok(place)
+fn join(server: &Server, texts: &Texts, terminal: &Terminal) -> Result<FoundServer, Error> {
+    let server = found(server)?;
+    terminal.remark(&format!("* {}", (texts.client.joining)(&server.name)));
+    Ok(server)
 }
 
-fn place(server: &Server) -> Result<Place, Error> {
+fn found(server: &Server) -> Result<FoundServer, Error> {
     if !server.is_compatible() && server.protocol.is_some() {
         return Err(Error::Incompatible(server.title.clone(), server.protocol));
     }
-    Ok(Place {
+    Ok(FoundServer {
         name: format!("{} ({})", server.title, server.address()),
         addresses: server.addresses.clone(),
         title: Some(server.title.clone()),
@@ -444,8 +454,8 @@ mod tests {
     #[test]
     fn a_server_of_another_protocol_is_not_joined() {
         let mut server = servers(&["Sala 3"]).remove(0);
-        assert!(place(&server).is_ok());
+        assert!(found(&server).is_ok());
         server.protocol = Some(2);
-        assert!(matches!(place(&server), Err(Error::Incompatible(_, Some(2)))));
+        assert!(matches!(found(&server), Err(Error::Incompatible(_, Some(2)))));
     }
 }

@@ -8,7 +8,7 @@ use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::client::dialogue::{Kind, Record, words_for};
-use crate::client::notices::Way;
+use crate::client::notices::Presence;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
@@ -38,20 +38,20 @@ pub enum Style {
 
 /// Makes lines, and remembers the day.
 #[derive(Debug)]
-pub struct Painter {
+pub struct Formatter {
     style: Style,
     texts: &'static Client,
     day: Option<NaiveDate>,
 }
 
-impl Painter {
-    pub fn new(style: Style, texts: &'static Client) -> Painter {
-        Painter { style, texts, day: None }
+impl Formatter {
+    pub fn new(style: Style, texts: &'static Client) -> Formatter {
+        Formatter { style, texts, day: None }
     }
 
     /// One record as one line, its line feed included; on a new day, after a line
     /// that says so. `now` is when it was heard.
-    pub fn paint(&mut self, record: &Record, now: DateTime<Local>) -> String {
+    pub fn format(&mut self, record: &Record, now: DateTime<Local>) -> String {
         match self.style {
             Style::Person { .. } => self.day(now) + &self.person(record, now) + "\n",
             Style::Columns { colour } => columns(record, now, colour),
@@ -60,27 +60,32 @@ impl Painter {
     }
 
     /// Several people who came or went, as one line.
-    pub fn paint_crowd(&mut self, way: Way, nicks: &[String], now: DateTime<Local>) -> String {
+    pub fn format_presence(
+        &mut self,
+        presence: Presence,
+        nicks: &[String],
+        now: DateTime<Local>,
+    ) -> String {
         let named = &nicks[..nicks.len().min(MAX_NAMED)];
         let mut list = named.iter().map(|nick| shown_nick(nick)).collect::<Vec<_>>().join(", ");
         if nicks.len() > named.len() {
             list = format!("{list} {}", (self.texts.more)(nicks.len() - named.len()));
         }
-        let text = match way {
-            Way::In => (self.texts.joined)(&list, nicks.len()),
-            Way::Out => (self.texts.left)(&list, nicks.len()),
+        let text = match presence {
+            Presence::Joined => (self.texts.joined)(&list, nicks.len()),
+            Presence::Left => (self.texts.left)(&list, nicks.len()),
         };
         format!("{}{} {}\n", self.day(now), self.time(now), self.dim(&text))
     }
 
     /// Something that did not work, as a line. The text has the colour of all text, which can be read
     /// on every background; of the others, none can be read on black, white and beige.
-    pub fn paint_hint(&self, text: &str) -> String {
+    pub fn format_hint(&self, text: &str) -> String {
         self.hint(text) + "\n"
     }
 
     /// Something about the client itself, as a line.
-    pub fn paint_note(&self, text: &str) -> String {
+    pub fn format_note(&self, text: &str) -> String {
         self.note(text) + "\n"
     }
 
@@ -120,7 +125,7 @@ impl Painter {
 
     fn person(&self, record: &Record, now: DateTime<Local>) -> String {
         let (texts, colour) = (self.texts, self.colour());
-        let nick = |nick: &str| paint_nick(nick, record.own, colour);
+        let nick = |nick: &str| format_nick(nick, record.own, colour);
         let time = self.time(now);
         let from = record.from.as_deref().unwrap_or_default();
         let to = record.to.as_deref().unwrap_or_default();
@@ -138,7 +143,7 @@ impl Painter {
             Kind::Private => {
                 let arrow = if colour { "→".magenta().to_string() } else { "→".to_string() };
                 let (from, to) = match record.own {
-                    true => (texts.you.into(), paint_nick(to, false, colour)),
+                    true => (texts.you.into(), format_nick(to, false, colour)),
                     false => (nick(from), texts.you.into()),
                 };
                 let fixed = (!record.own && record.from.as_deref() == Some(SERVER))
@@ -153,7 +158,7 @@ impl Painter {
                 let nicks: Vec<&str> = text.split(", ").filter(|name| !name.is_empty()).collect();
                 let others = nicks.iter().filter(|name| **name != to);
                 let others: Vec<String> =
-                    others.map(|name| paint_nick(name, false, colour)).collect();
+                    others.map(|name| format_nick(name, false, colour)).collect();
                 self.note(&match others[..] {
                     [] => texts.alone.into(),
                     _ => (texts.here)(&others.join(", "), nicks.len()),
@@ -166,7 +171,7 @@ impl Painter {
             }
             Kind::Welcome => self.note(&(texts.you_are)(&self.bold(&visible(to)))),
             Kind::Error => {
-                let line = self.paint_hint(&(texts.refused)(&words_for(text, texts)));
+                let line = self.format_hint(&(texts.refused)(&words_for(text, texts)));
                 line.trim_end().into()
             }
             Kind::Notice => {
@@ -200,11 +205,11 @@ fn fixed_line(text: &str, texts: &Client) -> Option<String> {
 }
 
 /// A line of the protocol, as something that a terminal prints.
-pub fn paint_raw(line: &str) -> String {
+pub fn format_raw(line: &str) -> String {
     visible(line).into_owned() + "\n"
 }
 
-fn paint_nick(nick: &str, own: bool, colour: bool) -> String {
+fn format_nick(nick: &str, own: bool, colour: bool) -> String {
     in_colour(&shown_nick(nick), nick, own, colour)
 }
 
@@ -311,8 +316,8 @@ mod tests {
         Local.with_ymd_and_hms(2026, 11, 22, 21, 4, 5).unwrap()
     }
 
-    fn paint(style: Style, record: &Record) -> String {
-        Painter::new(style, &ENGLISH.client).paint(record, evening())
+    fn format(style: Style, record: &Record) -> String {
+        Formatter::new(style, &ENGLISH.client).format(record, evening())
     }
 
     /// The relative luminance of a colour, as WCAG 2 defines it.
@@ -346,8 +351,8 @@ mod tests {
 
     #[track_caller]
     fn check(style: Style, record: &Record, expected: &str) {
-        let mut painter = Painter::new(style, &ENGLISH.client);
-        assert_eq!(painter.paint(record, evening()), format!("{expected}\n"));
+        let mut formatter = Formatter::new(style, &ENGLISH.client);
+        assert_eq!(formatter.format(record, evening()), format!("{expected}\n"));
     }
 
     #[test]
@@ -384,7 +389,7 @@ mod tests {
         check(plain, &record(Kind::Users, "", "ana, you"), "* here (2): ana, \"you\"");
         check(plain, &record(Kind::Message, "young", "oi"), "21:04 young  oi");
         // Programs read nicks as they are.
-        let line = paint(Style::Columns { colour: false }, &record(Kind::Message, "you", "oi"));
+        let line = format(Style::Columns { colour: false }, &record(Kind::Message, "you", "oi"));
         assert!(line.ends_with("\tmessage\tyou\toi\n"), "{line}");
     }
 
@@ -399,10 +404,10 @@ mod tests {
         check(plain, &lost, "* connection lost; trying again (Ctrl-C leaves)");
         check(plain, &back, "* back, as ana");
         check(plain, &moved, "* back, as ana, at 10.0.0.5:9000");
-        let columns = |record| paint(Style::Columns { colour: false }, record);
+        let columns = |record| format(Style::Columns { colour: false }, record);
         assert!(columns(&lost).ends_with("\tlost\t\t\n"));
         assert!(columns(&moved).ends_with("\tback\t\tana\n"));
-        let json = paint(Style::Json, &moved);
+        let json = format(Style::Json, &moved);
         assert!(json.contains(r#""type":"back","to":"ana","text":"10.0.0.5:9000"}"#), "{json}");
     }
 
@@ -410,7 +415,7 @@ mod tests {
     fn fixed_lines_of_the_server_are_in_the_language_of_the_reader() {
         let portuguese = |record: &Record| {
             let style = Style::Person { colour: false };
-            Painter::new(style, &PORTUGUESE.client).paint(record, evening())
+            Formatter::new(style, &PORTUGUESE.client).format(record, evening())
         };
         let private =
             |from, text| Record { to: Some("ana".into()), ..record(Kind::Private, from, text) };
@@ -442,8 +447,8 @@ mod tests {
         ] {
             assert_eq!(portuguese(&record), expected);
             for style in [Style::Columns { colour: false }, Style::Json] {
-                let there = Painter::new(style, &PORTUGUESE.client).paint(&record, evening());
-                assert_eq!(there, paint(style, &record));
+                let there = Formatter::new(style, &PORTUGUESE.client).format(&record, evening());
+                assert_eq!(there, format(style, &record));
             }
         }
     }
@@ -469,7 +474,7 @@ mod tests {
     #[test]
     fn in_portuguese_the_words_are_others_and_the_columns_are_not() {
         let portuguese = |style, record: &Record| {
-            Painter::new(style, &PORTUGUESE.client).paint(record, evening())
+            Formatter::new(style, &PORTUGUESE.client).format(record, evening())
         };
         let plain = Style::Person { colour: false };
         assert_eq!(portuguese(plain, &record(Kind::Joined, "bia", "")), "21:04 + bia entrou\n");
@@ -477,37 +482,40 @@ mod tests {
         let private = record(Kind::Private, "joao", "oi");
         assert_eq!(portuguese(plain, &private), "21:04 joao → você  oi\n");
         for style in [Style::Columns { colour: false }, Style::Json] {
-            assert_eq!(portuguese(style, &private), paint(style, &private));
+            assert_eq!(portuguese(style, &private), format(style, &private));
         }
     }
 
     #[test]
     fn a_crowd_is_one_line_of_bounded_length() {
-        let mut painter = Painter::new(Style::Person { colour: false }, &ENGLISH.client);
+        let mut formatter = Formatter::new(Style::Person { colour: false }, &ENGLISH.client);
         let few = ["a", "b", "c", "d"].map(String::from);
-        assert_eq!(painter.paint_crowd(Way::In, &few, evening()), "21:04 + a, b, c, d joined\n");
+        assert_eq!(
+            formatter.format_presence(Presence::Joined, &few, evening()),
+            "21:04 + a, b, c, d joined\n"
+        );
         let many = vec!["x".to_string(); 100];
-        let line = painter.paint_crowd(Way::Out, &many, evening());
+        let line = formatter.format_presence(Presence::Left, &many, evening());
         assert!(line.ends_with(", x and 80 more left\n"), "{line}");
     }
 
     #[test]
     fn a_new_day_begins_with_its_date() {
-        let mut painter = Painter::new(Style::Person { colour: false }, &ENGLISH.client);
+        let mut formatter = Formatter::new(Style::Person { colour: false }, &ENGLISH.client);
         let bye = record(Kind::Bye, "", "");
-        assert_eq!(painter.paint(&bye, evening()), "Bye.\n");
-        assert_eq!(painter.paint(&bye, evening()), "Bye.\n");
+        assert_eq!(formatter.format(&bye, evening()), "Bye.\n");
+        assert_eq!(formatter.format(&bye, evening()), "Bye.\n");
         let tomorrow = evening() + chrono::Days::new(1);
-        assert_eq!(painter.paint(&bye, tomorrow), "-- 2026-11-23 --\nBye.\n");
-        assert_eq!(painter.paint(&bye, tomorrow), "Bye.\n");
+        assert_eq!(formatter.format(&bye, tomorrow), "-- 2026-11-23 --\nBye.\n");
+        assert_eq!(formatter.format(&bye, tomorrow), "Bye.\n");
     }
 
     #[test]
     fn a_nick_keeps_its_colour_and_the_text_has_none() {
         colored::control::set_override(true);
         let style = Style::Person { colour: true };
-        let line = paint(style, &record(Kind::Message, "joao", "oi"));
-        assert_eq!(line, paint(style, &record(Kind::Message, "joao", "oi")));
+        let line = format(style, &record(Kind::Message, "joao", "oi"));
+        assert_eq!(line, format(style, &record(Kind::Message, "joao", "oi")));
         assert!(line.ends_with("\x1b[0m  oi\n"), "{line:?}");
     }
 
@@ -515,9 +523,9 @@ mod tests {
     fn errors_are_as_bright_as_what_is_said() {
         colored::control::set_override(true);
         let style = Style::Person { colour: true };
-        let painter = Painter::new(style, &ENGLISH.client);
-        let error = paint(style, &record(Kind::Error, "", "muted"));
-        for line in [painter.paint_hint("no"), painter.paint_note("yes"), error] {
+        let formatter = Formatter::new(style, &ENGLISH.client);
+        let error = format(style, &record(Kind::Error, "", "muted"));
+        for line in [formatter.format_hint("no"), formatter.format_note("yes"), error] {
             let (star, text) = line.split_once(' ').unwrap();
             assert!(star.ends_with("*\x1b[0m") && !star.contains("[2m"), "{line:?}");
             assert!(!text.contains('\x1b'), "{line:?}");
@@ -565,13 +573,13 @@ mod tests {
             for style in
                 [Style::Person { colour: false }, Style::Columns { colour: false }, Style::Json]
             {
-                let line = paint(style, &record);
+                let line = format(style, &record);
                 let unsafe_ones = line.trim_end().chars().filter(|&c| is_unsafe(c) && c != '\t');
                 assert_eq!(unsafe_ones.count(), 0, "{line:?}");
             }
-            let line = paint(Style::Person { colour: true }, &record);
+            let line = format(Style::Person { colour: true }, &record);
             assert!(!line.contains("\x1b[2J") && !line.contains("\x1b]"), "{line:?}");
         }
-        assert_eq!(paint_raw("\x1b[2J"), "␛[2J\n");
+        assert_eq!(format_raw("\x1b[2J"), "␛[2J\n");
     }
 }

@@ -20,7 +20,7 @@ const RENAME: Duration = Duration::from_secs(1);
 
 /// The people in the room, by the keys of their nicks.
 #[derive(Debug, Default)]
-pub struct People {
+pub struct Members {
     here: BTreeMap<String, Person>,
     /// Those who said something and left, by the keys of their nicks, and who came in
     /// their place. The latest stand last.
@@ -31,8 +31,8 @@ pub struct People {
     clock: u64,
     /// The server has told who is here, and none of them was left out.
     complete: bool,
-    /// Something has changed since [`take_news`](People::take_news).
-    news: bool,
+    /// Something has changed since [`take_changed_nicks`](Members::take_changed_nicks).
+    changed: bool,
 }
 
 #[derive(Debug)]
@@ -53,14 +53,14 @@ pub struct Arrival {
 
 /// Whom a name means.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Meant {
+pub enum Lookup {
     /// The one of this nick; or the name itself, if it cannot be known.
     Nick(String),
     /// Nobody; perhaps this one.
-    Nobody(Option<String>),
+    Unknown(Option<String>),
 }
 
-impl People {
+impl Members {
     /// The server has told some of those who are here.
     pub fn are_here(&mut self, nicks: &[&str]) {
         self.complete = true;
@@ -77,7 +77,7 @@ impl People {
         }
         let unknown = || Person { nick: String::new(), spoke: 0 };
         self.here.entry(Nick::key_of(nick).into()).or_insert_with(unknown).nick = nick.into();
-        self.news = true;
+        self.changed = true;
     }
 
     /// The server says that somebody came in.
@@ -103,7 +103,7 @@ impl People {
     pub fn left(&mut self, nick: &str, now: Duration) {
         let key = Nick::key_of(nick);
         let gone = self.here.remove(&*key);
-        self.news |= gone.is_some();
+        self.changed |= gone.is_some();
         if nick.len() > MAX_NICK {
             return;
         }
@@ -118,7 +118,7 @@ impl People {
 
     /// Somebody is not called this any more.
     pub fn renamed_from(&mut self, nick: &str) {
-        self.news |= self.here.remove(&*Nick::key_of(nick)).is_some();
+        self.changed |= self.here.remove(&*Nick::key_of(nick)).is_some();
     }
 
     /// The server has said something else: what comes next is no rename.
@@ -143,7 +143,7 @@ impl People {
     pub fn spoke(&mut self, nick: &str) {
         if let Some(person) = self.here.get_mut(&*Nick::key_of(nick)) {
             // Whoever goes on talking is first already.
-            self.news |= person.spoke < self.clock || self.clock == 0;
+            self.changed |= person.spoke < self.clock || self.clock == 0;
             self.clock += u64::from(person.spoke < self.clock || self.clock == 0);
             person.spoke = self.clock;
         }
@@ -151,7 +151,7 @@ impl People {
 
     /// Nothing is known any more.
     pub fn forget(&mut self) {
-        *self = People { news: true, ..People::default() };
+        *self = Members { changed: true, ..Members::default() };
     }
 
     /// Whether everybody who is here is known.
@@ -160,11 +160,11 @@ impl People {
     }
 
     /// Whom `name` means, in whatever case.
-    pub fn meant(&self, name: &str) -> Meant {
+    pub fn look_up(&self, name: &str) -> Lookup {
         match self.here.get(&*Nick::key_of(name)) {
-            Some(person) => Meant::Nick(person.nick.clone()),
-            None if !self.complete => Meant::Nick(name.into()),
-            None => Meant::Nobody(self.close_to(name)),
+            Some(person) => Lookup::Nick(person.nick.clone()),
+            None if !self.complete => Lookup::Nick(name.into()),
+            None => Lookup::Unknown(self.close_to(name)),
         }
     }
 
@@ -179,8 +179,8 @@ impl People {
     }
 
     /// The nicks but for one's own, whoever spoke last first, if that is news.
-    pub fn take_news(&mut self, own: &str) -> Option<Vec<String>> {
-        if !std::mem::take(&mut self.news) {
+    pub fn take_changed_nicks(&mut self, own: &str) -> Option<Vec<String>> {
+        if !std::mem::take(&mut self.changed) {
             return None;
         }
         let own = Nick::key_of(own);
@@ -195,85 +195,85 @@ impl People {
 mod tests {
     use super::*;
 
-    fn people() -> People {
-        let mut people = People::default();
-        people.are_here(&["ana", "bia", "João"]);
-        people
+    fn members() -> Members {
+        let mut members = Members::default();
+        members.are_here(&["ana", "bia", "João"]);
+        members
     }
 
     #[test]
     fn a_name_in_another_case_is_mended_and_an_unknown_one_is_nobodys() {
-        assert_eq!(people().meant("BIA"), Meant::Nick("bia".into()));
-        assert_eq!(people().meant("joão"), Meant::Nick("João".into()));
-        assert_eq!(people().meant("joaao"), Meant::Nobody(Some("João".into())));
-        assert_eq!(people().meant("nobody"), Meant::Nobody(None));
-        assert_eq!(people().meant("x"), Meant::Nobody(None));
+        assert_eq!(members().look_up("BIA"), Lookup::Nick("bia".into()));
+        assert_eq!(members().look_up("joão"), Lookup::Nick("João".into()));
+        assert_eq!(members().look_up("joaao"), Lookup::Unknown(Some("João".into())));
+        assert_eq!(members().look_up("nobody"), Lookup::Unknown(None));
+        assert_eq!(members().look_up("x"), Lookup::Unknown(None));
         // Without a list, only the server can know.
-        assert_eq!(People::default().meant("Nobody"), Meant::Nick("Nobody".into()));
+        assert_eq!(Members::default().look_up("Nobody"), Lookup::Nick("Nobody".into()));
     }
 
     #[test]
     fn whoever_spoke_last_comes_first_and_oneself_not_at_all() {
-        let mut people = people();
-        assert_eq!(people.take_news("ana").unwrap(), ["bia", "João"]);
-        assert_eq!(people.take_news("ana"), None);
-        people.spoke("João");
-        people.spoke("stranger");
-        assert_eq!(people.take_news("ANA").unwrap(), ["João", "bia"]);
-        people.left("JOÃO", Duration::ZERO);
-        people.came("caio");
-        assert_eq!(people.take_news("ana").unwrap(), ["bia", "caio"]);
+        let mut members = members();
+        assert_eq!(members.take_changed_nicks("ana").unwrap(), ["bia", "João"]);
+        assert_eq!(members.take_changed_nicks("ana"), None);
+        members.spoke("João");
+        members.spoke("stranger");
+        assert_eq!(members.take_changed_nicks("ANA").unwrap(), ["João", "bia"]);
+        members.left("JOÃO", Duration::ZERO);
+        members.came("caio");
+        assert_eq!(members.take_changed_nicks("ana").unwrap(), ["bia", "caio"]);
         // The next owner of the nick has said nothing yet.
-        people.joined("João", Duration::ZERO);
-        assert_eq!(people.take_news("ana").unwrap(), ["bia", "caio", "João"]);
+        members.joined("João", Duration::ZERO);
+        assert_eq!(members.take_changed_nicks("ana").unwrap(), ["bia", "caio", "João"]);
     }
 
     #[test]
     fn person_who_comes_when_another_leaves_may_be_the_same() {
         let second = Duration::from_secs(1);
-        let mut people = people();
-        people.spoke("bia");
-        people.left("bia", second);
-        let arrival = people.joined("b2", second);
+        let mut members = members();
+        members.spoke("bia");
+        members.left("bia", second);
+        let arrival = members.joined("b2", second);
         assert_eq!(arrival, Arrival { perhaps: Some("bia".into()), succeeds: false });
-        assert_eq!(people.meant("bia"), Meant::Nobody(Some("b2".into())));
+        assert_eq!(members.look_up("bia"), Lookup::Unknown(Some("b2".into())));
         // The nick's next owner is somebody else, or the same: nobody knows.
-        let arrival = people.joined("Bia", second);
+        let arrival = members.joined("Bia", second);
         assert_eq!(arrival, Arrival { perhaps: None, succeeds: true });
         // Something between the two lines, a pause or the same nick: no rename.
-        people.left("b2", second);
-        people.goes_on();
-        assert_eq!(people.joined("b3", second).perhaps, None);
-        people.left("b3", second);
-        assert_eq!(people.joined("b4", second + RENAME).perhaps, None);
-        people.left("b4", second);
-        assert_eq!(people.joined("B4", second).perhaps, None);
+        members.left("b2", second);
+        members.goes_on();
+        assert_eq!(members.joined("b3", second).perhaps, None);
+        members.left("b3", second);
+        assert_eq!(members.joined("b4", second + RENAME).perhaps, None);
+        members.left("b4", second);
+        assert_eq!(members.joined("B4", second).perhaps, None);
     }
 
     #[test]
     fn people_who_left_fill_no_memory() {
-        let mut people = People::default();
+        let mut members = Members::default();
         for number in 0..2 * MAX_GONE {
             let nick = format!("n{number}");
-            people.came(&nick);
-            people.spoke(&nick);
-            people.left(&nick, Duration::ZERO);
+            members.came(&nick);
+            members.spoke(&nick);
+            members.left(&nick, Duration::ZERO);
         }
-        assert_eq!((people.gone.len(), people.here.len()), (MAX_GONE, 0));
+        assert_eq!((members.gone.len(), members.here.len()), (MAX_GONE, 0));
     }
 
     #[test]
     fn a_server_that_makes_people_up_fills_no_memory() {
-        let mut people = people();
-        people.came(&"x".repeat(MAX_NICK + 1));
-        people.came("a\x1b[2J");
-        people.came("a b");
-        assert_eq!(people.here.len(), 3);
+        let mut members = members();
+        members.came(&"x".repeat(MAX_NICK + 1));
+        members.came("a\x1b[2J");
+        members.came("a b");
+        assert_eq!(members.here.len(), 3);
         // One of those who were left out may be meant.
-        assert_eq!(people.meant("nobody"), Meant::Nick("nobody".into()));
+        assert_eq!(members.look_up("nobody"), Lookup::Nick("nobody".into()));
         for number in 0..=MAX_PEOPLE {
-            people.came(&format!("n{number}"));
+            members.came(&format!("n{number}"));
         }
-        assert_eq!(people.here.len(), MAX_PEOPLE);
+        assert_eq!(members.here.len(), MAX_PEOPLE);
     }
 }

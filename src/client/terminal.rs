@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 
 use async_channel::Receiver;
 
-use crate::client::burst::{Burst, Input};
+use crate::client::burst::{Burst, InputPiece};
 use crate::client::commands;
 use crate::client::plain::{self, Remarks};
 use crate::client::typeahead;
@@ -19,13 +19,13 @@ use crate::terminal::{self, Editor, Prompt, Purpose, Typed};
 use crate::texts::Texts;
 
 /// Standard input and output, or the line editor on both.
-pub struct Desk {
+pub struct Terminal {
     /// Whether to print in colour.
     pub colour: bool,
     /// What is printed meets a terminal.
-    pub terminal: bool,
+    pub output_is_terminal: bool,
     /// Somebody types, and can be asked.
-    pub asks: bool,
+    pub is_interactive: bool,
     /// The editor, if there is one.
     pub editor: Option<Editor>,
     /// Where it is said what concerns the client itself, if there is none.
@@ -40,19 +40,23 @@ enum Keys {
     Editor(Receiver<Typed>),
 }
 
-impl Desk {
+impl Terminal {
     /// Looks what there is. A Ctrl-C that is only a key pulls `interrupt`.
     ///
     /// # Errors
     /// [`Error::Threads`] if the system gives too few.
-    pub fn sit(config: &Connect, interrupt: Trigger, texts: &'static Texts) -> Result<Desk, Error> {
-        let terminal = io::stdout().is_terminal();
+    pub fn open(
+        config: &Connect,
+        interrupt: Trigger,
+        texts: &'static Texts,
+    ) -> Result<Terminal, Error> {
+        let output_is_terminal = io::stdout().is_terminal();
         let variable = |name: &str| env::var(name).unwrap_or_default();
-        let colour = config.color.is_wanted(terminal, variable);
+        let colour = config.color.is_wanted(output_is_terminal, variable);
         colored::control::set_override(colour);
         #[cfg(windows)]
         colored::control::set_virtual_terminal(true).ok();
-        let asks = io::stdin().is_terminal();
+        let is_interactive = io::stdin().is_terminal();
         let purpose = || Purpose {
             commands: commands::commands(&texts.client),
             addresses: true,
@@ -70,13 +74,13 @@ impl Desk {
             Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
             None => {
                 let lines = plain::keyboard().map_err(Error::Threads)?;
-                (None, Keys::Plain(Burst::of(lines, asks)))
+                (None, Keys::Plain(Burst::of(lines, is_interactive)))
             }
         };
-        Ok(Desk {
+        Ok(Terminal {
             colour,
-            terminal,
-            asks,
+            output_is_terminal,
+            is_interactive,
             editor,
             keys,
             remarks: Remarks::start().map_err(Error::Threads)?,
@@ -85,15 +89,15 @@ impl Desk {
     }
 
     /// The program ends because the user wants it. Gives the exit status back.
-    pub fn left(&self, status: u8) -> u8 {
+    pub fn user_left(&self, status: u8) -> u8 {
         self.left.set(true);
         status
     }
 
     /// Forgets what was typed for the chat and not read: a shell would take it for a
     /// command. A user who leaves may have typed the next command already.
-    pub fn end(&self) {
-        if self.asks && !self.left.get() {
+    pub fn close(&self) {
+        if self.is_interactive && !self.left.get() {
             typeahead::forget();
         }
     }
@@ -103,13 +107,13 @@ impl Desk {
     ///
     /// # Errors
     /// If the input cannot be read. Nothing more comes then.
-    pub async fn next(&self) -> io::Result<Option<Input>> {
+    pub async fn next(&self) -> io::Result<Option<InputPiece>> {
         match &self.keys {
             Keys::Plain(lines) => lines.next().await,
             Keys::Editor(typed) => Ok(match typed.recv().await {
                 Ok(Typed::Line { text, pasted }) => {
                     let piece = Piece { bytes: text.into(), begins: true, ends: true };
-                    Some(Input { piece, pasted })
+                    Some(InputPiece { piece, pasted })
                 }
                 Ok(Typed::End) | Err(_) => None,
             }),
