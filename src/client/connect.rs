@@ -1,0 +1,119 @@
+//! The way to the server: finding it, reaching it, trying again.
+
+use std::future::Future;
+use std::io::{self};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use smol::future::or;
+use smol::{Async, LocalExecutor, Timer};
+
+use crate::client::find::{self, FoundServer};
+use crate::client::terminal::Terminal;
+use crate::config::Connect;
+use crate::error::Error;
+use crate::texts::Texts;
+use crate::wire::DEFAULT_PORT;
+
+/// How much later the next address of a host is tried, if the ones before have
+/// not answered.
+pub(super) const STAGGER: Duration = Duration::from_millis(100);
+
+/// How soon an address is tried once more in the same attempt. The kernel would wait 1,
+/// 2 and 4 s before it sends a lost packet again.
+pub(super) const KNOCK: Duration = Duration::from_millis(800);
+
+/// How long a server of the same title is looked for before its old address is tried, too.
+pub(super) const HEAD_START: Duration = Duration::from_millis(600);
+
+/// Finds the server and connects to it.
+pub(super) async fn arrive(
+    config: &Connect,
+    texts: &Texts,
+    terminal: &Terminal,
+) -> Result<(Async<TcpStream>, FoundServer), Error> {
+    let server = find::find(config, texts, terminal).await?;
+    let stream = reach_in_time(&server.addresses, 1, config.timeout).await;
+    let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+    let stream = stream.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
+    Ok((stream, server))
+}
+
+pub(super) async fn reach_in_time(
+    addresses: &[SocketAddr],
+    times: u32,
+    patience: Duration,
+) -> io::Result<Async<TcpStream>> {
+    let late = async {
+        Timer::after(patience).await;
+        Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
+    };
+    or(reach(addresses, times), late).await
+}
+
+/// Tries the addresses one after the other, without waiting long for any, and all of them
+/// so many times. The first connection wins; if there is none, the last error tells why.
+pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Async<TcpStream>> {
+    let executor = LocalExecutor::new();
+    let (sender, results) = async_channel::unbounded();
+    let attempts = (0..times).flat_map(|time| addresses.iter().zip(0..).map(move |to| (time, to)));
+    for (time, (&address, turn)) in attempts {
+        let sender = sender.clone();
+        let attempt = async move {
+            Timer::after(KNOCK * time + STAGGER * turn).await;
+            // The race may be over.
+            sender.send(Async::<TcpStream>::connect(address).await).await.ok();
+        };
+        executor.spawn(attempt).detach();
+    }
+    drop(sender);
+    let finish = async {
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
+        while let Ok(result) = results.recv().await {
+            match result {
+                Ok(stream) => return Ok(stream),
+                Err(err) => failure = err,
+            }
+        }
+        Err(failure)
+    };
+    executor.run(finish).await
+}
+
+/// Tries for a while to reach the server that was at `place`.
+pub(super) async fn attempt(
+    config: &Connect,
+    server: FoundServer,
+) -> Option<(Async<TcpStream>, FoundServer)> {
+    let reach = |server: FoundServer, head_start: Duration| async move {
+        Timer::after(head_start).await;
+        // Whoever goes on for a second longer than the next attempt begins is late.
+        let times = 1 + (config.timeout.as_millis() / KNOCK.as_millis()) as u32;
+        let stream = reach_in_time(&server.addresses, times, config.timeout).await.ok()?;
+        Some((stream, server))
+    };
+    let there = async {
+        let server = find::find_again(config, &server).await?;
+        reach(server, Duration::ZERO).await
+    };
+    // The old address is as good as none if the server is found elsewhere.
+    let before = reach(server.clone(), HEAD_START);
+    either(there, before).await
+}
+
+/// The first of two attempts that succeeds.
+pub(super) async fn either<T>(
+    one: impl Future<Output = Option<T>>,
+    other: impl Future<Output = Option<T>>,
+) -> Option<T> {
+    let (mut one, mut other) = (Box::pin(one), Box::pin(other));
+    let first = {
+        let (one, other) = (one.as_mut(), other.as_mut());
+        or(async { (one.await, true) }, async { (other.await, false) }).await
+    };
+    match first {
+        (Some(found), _) => Some(found),
+        (None, true) => other.await,
+        (None, false) => one.await,
+    }
+}

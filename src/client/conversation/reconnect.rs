@@ -1,0 +1,159 @@
+//! A conversation without a connection: until the server is back, or a nick is known.
+
+use std::future::{self};
+use std::io::{self};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use smol::future::or;
+use smol::{Async, Timer};
+
+use crate::client::burst::InputPiece;
+use crate::client::connect::{attempt, reach_in_time};
+use crate::client::conversation::{Conversation, Ending};
+use crate::client::find::{self, FoundServer};
+use crate::error::Error;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::wire::DEFAULT_PORT;
+
+/// How long to wait before the first attempt to come back, and at most between two.
+const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+
+impl Conversation<'_> {
+    /// Waits for a nick without a connection, and then makes one.
+    pub(in crate::client) async fn await_nick(
+        &mut self,
+        interrupts: &mut Interrupts,
+    ) -> Result<Async<TcpStream>, Ending> {
+        (self.lost, self.stale, self.answered) = (false, false, false);
+        self.unsent.clear();
+        while !self.dialogue.knows_a_nick() {
+            let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
+            let unheard = async {
+                self.printer.broken().await;
+                Err(Ending::Unheard)
+            };
+            let typed = async { Ok(self.terminal.next().await) };
+            let actions = match or(interrupted, or(unheard, typed)).await? {
+                Ok(Some(line)) => self.typed(&line),
+                Ok(None) => self.end_of_input(),
+                Err(err) => {
+                    self.unreadable = Some(err);
+                    self.dialogue.end_of_input()
+                }
+            };
+            if let Some(ending) = self.perform(actions) {
+                return Err(ending);
+            }
+            self.print(interrupts).await?;
+        }
+        self.unsent.clear();
+        if self.dialogue.is_leaving() {
+            return Err(Ending::Done);
+        }
+        let (config, server) = (self.config, self.server.clone());
+        let attempt = async move {
+            let server = find::find_again(config, &server).await.unwrap_or(server);
+            (reach_in_time(&server.addresses, 1, config.timeout).await, server)
+        };
+        let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
+        match or(interrupted, async { Ok(attempt.await) }).await? {
+            (Ok(stream), server) => {
+                self.server = server;
+                Ok(stream)
+            }
+            _ if self.retries() => self.come_back(&None, interrupts).await,
+            (Err(err), server) => {
+                let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+                Err(Ending::Failed(Error::Connect(server.name, port, err)))
+            }
+        }
+    }
+
+    /// Waits for the server to come back, wherever it is then. What is typed
+    /// meanwhile is not sent. `why` is what it said when it was last there.
+    pub(in crate::client) async fn come_back(
+        &mut self,
+        why: &Option<String>,
+        interrupts: &mut Interrupts,
+    ) -> Result<Async<TcpStream>, Ending> {
+        enum Happening {
+            Attempt(Option<(Async<TcpStream>, FoundServer)>),
+            Typed(io::Result<Option<InputPiece>>),
+            Interrupted(Interrupt),
+            Unheard,
+        }
+        (self.lost, self.asking) = (false, false);
+        (self.stale, self.answered) = (false, false);
+        self.unsent.clear();
+        let mut actions = self.dialogue.lost();
+        if let Some(why) = why
+            && self.kept_out.replace(why.clone()).as_ref() != Some(why)
+        {
+            actions.extend(self.dialogue.not_yet(why));
+        }
+        let [mut pause, longest] = COME_BACK;
+        if why.is_some() {
+            pause = 2 * longest;
+        }
+        loop {
+            // Not all of a class at once.
+            let wait = pause.mul_f64(1.0 + fastrand::f64() / 4.0);
+            let (config, server) = (self.config, self.server.clone());
+            let attempt = async {
+                Timer::after(wait).await;
+                attempt(config, server).await
+            };
+            let mut attempt = Box::pin(attempt);
+            loop {
+                if let Some(ending) = self.perform(actions) {
+                    return Err(ending);
+                }
+                self.print(interrupts).await?;
+                // What a program writes waits until somebody hears it.
+                let typed = async {
+                    match self.typing && self.dialogue.is_awake_when_away() {
+                        true => Happening::Typed(self.terminal.next().await),
+                        false => future::pending().await,
+                    }
+                };
+                let attempt = async { Happening::Attempt(attempt.as_mut().await) };
+                let interrupted = async { Happening::Interrupted(interrupts.next().await) };
+                let unheard = async {
+                    self.printer.broken().await;
+                    Happening::Unheard
+                };
+                actions = match or(interrupted, or(unheard, or(typed, attempt))).await {
+                    Happening::Interrupted(interrupt) => {
+                        return Err(Ending::Interrupted(interrupt));
+                    }
+                    Happening::Unheard => return Err(Ending::Unheard),
+                    Happening::Typed(Ok(Some(line))) => self.typed(&line),
+                    Happening::Typed(Ok(None)) => self.end_of_input(),
+                    Happening::Typed(Err(err)) => {
+                        self.unreadable = Some(err);
+                        self.dialogue.end_of_input()
+                    }
+                    Happening::Attempt(Some((stream, server))) => {
+                        self.server = server;
+                        return Ok(stream);
+                    }
+                    Happening::Attempt(None) => break,
+                };
+            }
+            actions = Vec::new();
+            pause = (2 * pause).min(longest);
+        }
+    }
+
+    /// Whether a connection that is lost now may come back.
+    pub(super) fn comes_back(&self) -> bool {
+        self.retries() && self.dialogue.may_return()
+    }
+
+    /// Whether somebody wants to be back when a connection is lost.
+    pub(super) fn retries(&self) -> bool {
+        let wanted = self.terminal.is_interactive || self.config.stay;
+        self.config.reconnect && self.formatter.is_some() && wanted
+    }
+}

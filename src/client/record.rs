@@ -1,0 +1,111 @@
+//! What a dialogue gives out: things to do, and what was heard. Pure.
+
+use crate::client::notices::Presence;
+
+/// Something to do, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send this line; it has no end yet.
+    Send(String),
+    /// Show what was heard.
+    Show(Record),
+    /// Show a line of the protocol as it came.
+    ShowRaw(String),
+    /// Show who came or went, when there were many.
+    Presence(Presence, Vec<String>),
+    /// Tell the user that something did not work, or is not as it should be.
+    Hint(String),
+    /// Tell the user what was asked for, or what the client does.
+    Note(String),
+    /// Tell a program that something of its input was not said, and why.
+    Refused(String),
+    /// Ring the bell.
+    Ring,
+    /// Call a user who may not be looking: this person has said this.
+    Call { from: String, text: String },
+    /// Ask for a nick: what Enter stands for, and what is in the line already.
+    AskNick { suggested_nick: String, draft: String },
+    /// We have this nick.
+    Prompt(String),
+    /// Show how to join this server.
+    Invite,
+    /// Clear the screen.
+    Clear,
+    /// Stop, unless we come back: the server has said goodbye to all.
+    Stopped,
+    /// The connection ended while a person thinks of a nick. It is made anew for the nick.
+    Unhurried,
+    /// Stop: all is well.
+    End,
+    /// Stop: it did not work.
+    Fail(Failure),
+}
+
+/// Why a dialogue fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody said which nick to register.
+    NoNick,
+    /// The input is UTF-16.
+    Utf16,
+    /// This nick was not taken, and why.
+    Nick(String, String),
+    /// The server does not want us, and why.
+    Refused(String),
+    /// The server is gone without a word.
+    Lost,
+}
+
+/// One thing that was heard, in the shape that all formats have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    pub kind: Kind,
+    /// Whom it comes from or is about.
+    pub from: Option<String>,
+    /// To whom alone it was said.
+    pub to: Option<String>,
+    /// The text as it came; the code of an error; the nicks who are here.
+    pub text: Option<String>,
+    /// It is our own; or of who is here: it answers a question of our own.
+    pub own: bool,
+    /// It names us; or of a way back: the server is elsewhere now.
+    pub loud: bool,
+}
+
+/// The kind of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    Message,
+    Private,
+    Joined,
+    Left,
+    Users,
+    Welcome,
+    Error,
+    #[default]
+    Notice,
+    Bye,
+    /// The connection was lost.
+    Lost,
+    /// It is there again.
+    Back,
+}
+
+impl Kind {
+    /// The word for it in tab-separated and JSON output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Message => "message",
+            Kind::Private => "private",
+            Kind::Joined => "joined",
+            Kind::Left => "left",
+            Kind::Users => "users",
+            Kind::Welcome => "welcome",
+            Kind::Error => "error",
+            Kind::Notice => "notice",
+            Kind::Bye => "bye",
+            Kind::Lost => "lost",
+            Kind::Back => "back",
+        }
+    }
+}
