@@ -201,7 +201,7 @@ fn completions(given: &Given, texts: &CommandLine) -> Result<Asked, String> {
 /// address may be a name, and is looked up as one.
 fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
     let Some(first) = words.first() else { return Ok(Target::Any) };
-    // Neither a title that is shown nor a host has one, so nobody need be asked.
+    // Neither a title that is shown nor a host has one, so no lookup is needed.
     if let Some(word) = words.iter().find(|word| word.contains(char::is_control)) {
         return Err((texts.garbled_name)(word));
     }

@@ -137,7 +137,7 @@ async fn chat(
         }
         Ending::Interrupted(interrupt) => return Ok(interrupt.status()),
     };
-    // Who asks us to stop does not wait for the output.
+    // A request to stop does not wait for the output.
     let interrupted = async { Err(interrupts.next().await) };
     let printed = match or(interrupted, async { Ok(printer.finish().await) }).await {
         Ok(printed) => printed,
@@ -146,7 +146,7 @@ async fn chat(
     match (failure, printed) {
         (Some(error), _) => Err(error),
         (None, Ok(())) => Ok(status),
-        // Whoever reads the output has had enough.
+        // The reader of the output has closed it.
         (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(status),
         (None, Err(err)) => Err(Error::Output(err)),
     }

@@ -25,7 +25,7 @@ pub struct Server {
     pub announce: bool,
     /// The only network interface to announce it on; none means all.
     pub interface: Option<String>,
-    /// A greeting for everyone who joins, of any number of lines.
+    /// A greeting for each new member, of any number of lines.
     pub motd: Option<String>,
     /// Where to append the public conversation.
     pub log: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl Default for Server {
             log: None,
             history: 0,
             max_users: 1000,
-            // A lab behind one terminal server fits, and nobody takes all that there are.
+            // A lab behind one terminal server fits, and no address takes all places.
             max_per_address: 64,
             rate: 50,
             quiet: false,
@@ -132,7 +132,7 @@ pub struct Connect {
     pub notify: bool,
     /// Whether to print in colour.
     pub color: Color,
-    /// Whether somebody at a terminal comes back when the connection is lost.
+    /// Whether a client at a terminal reconnects when the connection is lost.
     pub reconnect: bool,
 }
 
@@ -141,10 +141,10 @@ pub struct Connect {
 pub enum Bell {
     /// Never.
     Never,
-    /// When somebody writes to us alone or names us.
+    /// At each private message, and at each one that names us.
     #[default]
     Me,
-    /// At each message of somebody else's.
+    /// At each message of others.
     All,
 }
 

@@ -177,7 +177,7 @@ async fn watch(
                     tell(&change)?;
                 }
             }
-            // Without interfaces there is nobody to ask; they may come back.
+            // Without interfaces no server can be asked; they may come back.
             Happening::Again => {
                 browser.ask_again().ok();
                 doubt.looks_at(SystemTime::now(), Instant::now());

@@ -5,7 +5,7 @@
 //! [browses](Browser) for them. Names on the network are unique by construction
 //! and not made for people; the title that people read is in the TXT record.
 //!
-//! Nobody here knows what a chat is: a port and a title go in, addresses come out.
+//! Nothing here knows what a chat is: a port and a title go in, addresses come out.
 
 mod advert;
 mod browser;

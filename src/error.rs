@@ -23,9 +23,9 @@ pub enum Error {
     Log(PathBuf, io::Error),
     /// The host name leads to no address.
     Resolve(String, io::Error),
-    /// Nobody answers at this server, on this port.
+    /// There is no answer at this server, on this port.
     Connect(String, u16, io::Error),
-    /// Somebody answers, but not like a chat server; the host and port, and how
+    /// There is an answer, but not of a chat server; the host and port, and how
     /// long was waited.
     Silent(String, Duration),
     /// The connection to this server broke before anybody said goodbye; what to
@@ -38,7 +38,7 @@ pub enum Error {
     NotScanned(Vec<String>),
     /// No server has this title; those that there are.
     Unknown(String, Vec<String>),
-    /// Several servers could be meant, and nobody can be asked.
+    /// Several servers could be meant, and there is no person to ask.
     Several(Vec<String>),
     /// Several servers have the title that was asked for; the address of the first, as it is
     /// typed.
@@ -52,9 +52,9 @@ pub enum Error {
     NoInterface(String, Vec<String>),
     /// The same for a server: a service may start before its network does.
     NoInterfaceYet(String, Vec<String>),
-    /// There is no nick to register, and nobody to ask.
+    /// There is no nick to register, and no person to ask.
     NoNick,
-    /// The server did not take this nick, and there is nobody to ask for another
+    /// The server did not take this nick, and there is no person to ask for another
     /// one; what it said.
     Nick(String, String),
     /// The server does not want us; what it said.

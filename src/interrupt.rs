@@ -28,7 +28,7 @@ pub fn outlive_file_limit() {
     imp::outlive_file_limit();
 }
 
-/// Notices that nobody can read standard output any more, though nothing is printed.
+/// Notices that standard output has lost its reader, though nothing is printed.
 #[derive(Clone, Debug)]
 pub struct Reader(Option<Receiver<()>>);
 
@@ -118,7 +118,7 @@ impl Interrupts {
         Ok(Interrupts { signals, trigger: Trigger(sender), pulled, hung_up })
     }
 
-    /// Lets somebody else look at each [hang-up](Interrupt::HungUp) first. If they
+    /// Lets another function look at each [hang-up](Interrupt::HungUp) first. If they
     /// say that it was meant for them, it is no interrupt.
     pub fn on_hang_up(&mut self, look: impl FnMut() -> bool + Send + 'static) {
         self.hung_up = Box::new(look);

@@ -25,9 +25,9 @@ pub struct LogFile {
 #[derive(Debug)]
 struct State {
     file: File,
-    /// Something could not be written...
+    /// Some lines could not be written.
     failed: bool,
-    /// ...but since then nothing was lost any more.
+    /// Since the last failure, all lines were written.
     well: Option<Instant>,
 }
 
@@ -115,7 +115,7 @@ fn write_lines(file: &mut File, lines: &[u8]) -> io::Result<()> {
                 let piece = lines[..written].rsplit(|&byte| byte == b'\n').next();
                 let piece = piece.map_or(0, <[u8]>::len) as u64;
                 // It stays where it cannot be taken back, or is not the last any more,
-                // since somebody else writes there, too.
+                // since another program writes there, too.
                 if let (1.., Ok(end), Ok(metadata)) =
                     (piece, file.stream_position(), file.metadata())
                     && end == metadata.len()
@@ -143,7 +143,7 @@ fn open_now(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    // Somebody may have written there without ending the line, by hand or by force.
+    // Another program may have written there without ending the line, by hand or by force.
     if !is_whole(path).unwrap_or(true) {
         file.write_all(b"\n").ok(); // A full disk is another matter.
     }

@@ -55,7 +55,7 @@ pub struct Texts {
     pub cli: CommandLine,
     /// The list of servers.
     pub discover: Discover,
-    /// Why nobody is seen on the network.
+    /// Why no server is seen on the network.
     pub discovery: Discovery,
     /// Why the program stopped.
     pub error: Errors,
@@ -67,7 +67,7 @@ pub struct Texts {
     pub terminal: Terminal,
 }
 
-/// Help, and what is said to those who get the command line wrong. Values that
+/// Help, and the errors of a command line. Values that
 /// they gave are the arguments, unless said otherwise.
 #[derive(Debug)]
 pub struct CommandLine {
@@ -144,7 +144,7 @@ pub struct CommandLine {
     pub no_web_port: fn(&str) -> String,
     /// A scan is made once, and watching goes on.
     pub scan_and_watch: &'static str,
-    /// Who has a server found needs no address.
+    /// The note that a search needs no address.
     pub auto_and_address: &'static str,
     /// Raw lines register no nick by themselves.
     pub raw_and_nick: &'static str,
@@ -177,7 +177,7 @@ pub struct Discovery {
     pub port_taken: &'static str,
     /// Multicast cannot be sent.
     pub no_multicast: &'static str,
-    /// Multicast was sent, and nobody has answered.
+    /// Multicast was sent, and no answer came.
     pub blocked: &'static str,
 }
 
@@ -185,9 +185,9 @@ pub struct Discovery {
 /// reason from the system, it is the last argument.
 #[derive(Debug)]
 pub struct Errors {
-    /// Somebody else listens: where, and a command line that may do.
+    /// Another program listens: where, and a command line that may do.
     pub address_in_use: fn(&str, &str) -> String,
-    /// Nobody may listen there: where.
+    /// Listening there is not allowed: where.
     pub port_denied: fn(&str) -> String,
     /// This machine has no such address: where.
     pub no_such_address: fn(&str) -> String,
@@ -201,9 +201,9 @@ pub struct Errors {
     pub log_held: fn(&str) -> String,
     /// The host name leads nowhere: the name.
     pub resolve: fn(&str, &str) -> String,
-    /// Nobody answers: the server, how one is started there.
+    /// No server answers: its name, how one is started there.
     pub connect: fn(&str, &str, &str) -> String,
-    /// Nobody answers in time: the server, its port.
+    /// No answer in time: the server, its port.
     pub unanswered: fn(&str, u16, &str) -> String,
     /// There is no way to that network, or to that machine: the server.
     pub unreachable: fn(&str, &str) -> String,
@@ -236,7 +236,7 @@ pub struct Errors {
     pub unversioned: fn(&str) -> String,
     /// No interface of this name is up, but these.
     pub no_interface: fn(&str, &str) -> String,
-    /// There is no nick, and nobody to ask.
+    /// There is no nick, and no person to ask.
     pub no_nick: &'static str,
     /// The server did not take a nick: the nick, and why.
     pub nick: fn(&str, &str) -> String,
@@ -293,17 +293,17 @@ pub struct Client {
     pub here: fn(&str, usize) -> String,
     /// After joining: there are no others.
     pub alone: &'static str,
-    /// Who is here: how many, and their nicks.
+    /// The members: how many, and their nicks.
     pub users: fn(usize, &str) -> String,
-    /// Who came in, and how many those are.
+    /// The nicks of arrivals, and how many they are.
     pub joined: fn(&str, usize) -> String,
-    /// Who left, and how many those are.
+    /// The nicks of departures, and how many they are.
     pub left: fn(&str, usize) -> String,
     /// How many messages were said before one came.
     pub history: fn(usize) -> String,
     /// What the server says to all when it stops.
     pub stopping: &'static str,
-    /// What the server says to a person whom the operator removes.
+    /// The server's word to a person that the operator removes.
     pub removed: &'static str,
     /// Behind a list of nicks: how many more.
     pub more: fn(usize) -> String,
@@ -313,19 +313,19 @@ pub struct Client {
     pub bye: &'static str,
     /// The server said no, and why.
     pub refused: fn(&str) -> String,
-    /// Somebody has the nick; another one that may be free.
+    /// The nick is taken; another one that may be free.
     pub nick_taken: fn(&str, &str) -> String,
     /// The nick was not taken, and why.
     pub nick_refused: fn(&str, &str) -> String,
-    /// Why: somebody has the nick.
+    /// Why: the nick is taken.
     pub nick_in_use: &'static str,
     /// Behind why a nick was refused: one that may do.
     pub perhaps: fn(&str) -> String,
-    /// Why: nobody may have this nick.
+    /// Why: the nick is not allowed.
     pub nick_reserved: &'static str,
     /// Why: the nick is not fit to be one.
     pub nick_invalid: &'static str,
-    /// Why: nobody has the nick.
+    /// Why: there is no such nick.
     pub user_not_found: &'static str,
     /// Why: a direct message lacks something.
     pub malformed_dm: &'static str,
@@ -341,11 +341,11 @@ pub struct Client {
     pub invalid_utf8: &'static str,
     /// Why: too many nicks.
     pub too_fast: &'static str,
-    /// Why: the operator lets nobody hear us.
+    /// Why: the operator has muted us.
     pub muted: &'static str,
     /// Why: no place is left.
     pub room_full: &'static str,
-    /// Why: the operator lets nobody in from here.
+    /// Why: the operator has banned this address.
     pub banned: &'static str,
     /// Why: too many connections come from here.
     pub crowded: &'static str,
@@ -375,9 +375,9 @@ pub struct Client {
     pub ambiguous: fn(&str, &str) -> String,
     /// Nothing was sent: a word that leaves elsewhere.
     pub leave: &'static str,
-    /// Nobody has this nick; a guess.
+    /// There is no such nick; a guess.
     pub nobody: fn(&str, Option<&str>) -> String,
-    /// Nobody can be answered.
+    /// There is no message to answer.
     pub no_reply: &'static str,
     /// Nothing was sent: the last person who wrote is not known to be here; somebody who
     /// came in their place.
@@ -398,9 +398,9 @@ pub struct Client {
     pub heard_again: fn(&str) -> String,
     /// The connection was lost, and these are ignored still.
     pub still_ignoring: fn(&str) -> String,
-    /// Who is ignored.
+    /// The ignored nicks.
     pub ignored: fn(&str) -> String,
-    /// Nobody is ignored.
+    /// No nick is ignored.
     pub ignored_nobody: &'static str,
     /// Whether coming and going is shown no more.
     pub quiet: fn(bool) -> String,
@@ -420,9 +420,9 @@ pub struct Client {
     pub rest: &'static str,
     /// The connection broke before this came back.
     pub unheard: fn(&str) -> String,
-    /// The server is there again, but somebody has this nick.
+    /// The server is there again, but this nick is taken.
     pub held: fn(&str) -> String,
-    /// Nobody can do that to themselves.
+    /// The user cannot do that to their own nick.
     pub oneself: &'static str,
     /// The server is there again but says no, and why.
     pub not_yet: fn(&str) -> String,
@@ -443,40 +443,40 @@ pub struct Operator {
     pub ambiguous: fn(&str, &str) -> String,
     /// What was typed is no command, and was not said to anybody.
     pub not_said: &'static str,
-    /// Nobody has this nick; perhaps somebody has one like it.
+    /// There is no such nick; perhaps a similar one.
     pub nobody: fn(&str, Option<&str>) -> String,
-    /// There is nobody to tell about.
+    /// The room is empty.
     pub empty: &'static str,
-    /// Somebody who is here: their nick, their address, for how long, and
+    /// A member: their nick, their address, for how long, and
     /// whether they are muted.
     pub person: fn(&str, &str, &str, bool) -> String,
     /// So many people were told.
     pub said: fn(usize) -> String,
-    /// Somebody was removed.
+    /// A member was removed.
     pub kicked: fn(&str) -> String,
-    /// Somebody may not talk now; others from the same address, if any, may.
+    /// A member is muted; others from the same address, if any, may.
     pub muted: fn(&str, &str) -> String,
-    /// Somebody could not talk before.
+    /// The member was muted before.
     pub already_muted: fn(&str) -> String,
-    /// Somebody may talk again.
+    /// A member is no longer muted.
     pub unmuted: fn(&str) -> String,
-    /// Somebody could talk before.
+    /// The member was not muted.
     pub not_muted: fn(&str) -> String,
-    /// A muted person who has left: their nick, their address, and how long ago.
+    /// A muted person that has left: their nick, their address, and how long ago.
     pub muted_absent: fn(&str, &str, &str) -> String,
-    /// Nobody is muted.
+    /// No member is muted.
     pub no_mutes: &'static str,
     /// A nick has had a new owner for so long: the nick, their address, the time.
     pub new_owner: fn(&str, &str, &str) -> String,
-    /// Nobody has this nick; its last owner has that one.
+    /// There is no such nick; its last owner has that one.
     pub now_called: fn(&str, &str) -> String,
     /// What is said is shown from now on.
     pub listens: &'static str,
     /// What is said is not shown any more.
     pub listens_no_more: &'static str,
-    /// Nobody gets in from this place; these people were removed, or nobody was.
+    /// The address is banned; these people were removed, if any.
     pub banned: fn(&str, &str) -> String,
-    /// Somebody on this machine was removed, but nothing was banned.
+    /// A member on this machine was removed, but nothing was banned.
     pub only_kicked: fn(&str) -> String,
     /// This address is of this machine, and was not banned.
     pub not_banned: fn(&str) -> String,
@@ -497,7 +497,7 @@ pub struct Server {
     pub join_from_network: &'static str,
     /// Before the command lines for this machine alone.
     pub join_from_machine: &'static str,
-    /// There is no address at which somebody could join.
+    /// There is no address to join at.
     pub unreachable: &'static str,
     /// The command line below joins by name.
     pub join_by_name: &'static str,
@@ -521,9 +521,9 @@ pub struct Server {
     pub notes_and_orders: &'static str,
     /// The operator's input cannot be read, and why.
     pub no_orders: fn(&str) -> String,
-    /// Somebody has another nick: the old and the new one.
+    /// A member has another nick: the old and the new one.
     pub renamed: fn(&str, &str) -> String,
-    /// Somebody was cut off: who, where from, and why.
+    /// A client was cut off: its nick, its address, and why.
     pub cut: fn(&str, &str, &str) -> String,
     /// Under the command lines with `nc`: what to type there.
     pub then_type: &'static str,
@@ -533,15 +533,15 @@ pub struct Server {
     pub muted_again: fn(&str, &str) -> String,
     /// A newcomer comes from where a muted person is or was: both nicks.
     pub perhaps_muted: fn(&str, &str) -> String,
-    /// Who has no nick.
+    /// The name of a client without a nick.
     pub guest: &'static str,
-    /// Why: how many bytes behind somebody is.
+    /// Why: how many bytes the client lags.
     pub behind: fn(u64) -> String,
-    /// Why: somebody has read nothing for a while, and how many bytes wait.
+    /// Why: the client has read nothing for a while, and how many bytes wait.
     pub stalled: fn(u64) -> String,
-    /// Why: somebody cannot be reached any more, and how many bytes wait.
+    /// Why: the client cannot be reached any more, and how many bytes wait.
     pub lost: fn(u64) -> String,
-    /// Why: somebody who has not said who they are was in the way.
+    /// Why: a client without a nick was in the way.
     pub evicted: &'static str,
     /// Why: minichat itself has made a mistake.
     pub failed: &'static str,

@@ -666,7 +666,7 @@ fn web_port(text: &str) -> Result<WebPort, Flaw> {
 }
 
 /// An address to listen on. One of a single link is refused, because the others on that
-/// link could join and nobody else.
+/// link could join and no others.
 fn address(text: &str) -> Result<IpAddr, Flaw> {
     let ip = text.split_once('%').map_or(text, |(ip, _)| ip);
     match ip.parse() {

@@ -1,4 +1,4 @@
-//! What an entered line means. Pure.
+//! The meaning of an entered line, and the commands. Pure.
 
 use std::borrow::Cow;
 
@@ -25,15 +25,15 @@ pub enum Input<'a> {
     Say(Cow<'a, str>),
     /// To be said to one.
     Whisper { to: &'a str, text: &'a str },
-    /// To be said to the last person who wrote in private.
+    /// A text for the sender of the last private message.
     Reply(&'a str),
     /// A question to the server: `/who` or `WHO`.
     Who,
     /// Another nick.
     Nick(&'a str),
-    /// Show nothing of this person, or do again; or say of whom.
+    /// Ignore this nick, or stop that; without a nick, list the ignored ones.
     Ignore(Option<&'a str>),
-    /// Show nothing of who comes and goes, or do again.
+    /// Hide the notices of arrivals and departures, or show them again.
     Quiet,
     /// When to ring, or say when.
     Bell(Option<&'a str>),
@@ -49,7 +49,7 @@ pub enum Input<'a> {
     Error(InputError<'a>),
 }
 
-/// What is wrong with a line. Nothing of it is sent.
+/// A mistake in a line. Nothing of it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputError<'a> {
     /// No command is called that, with a guess.
@@ -58,13 +58,13 @@ pub enum InputError<'a> {
     Ambiguous(&'a str, Vec<&'static str>),
     /// Something is missing behind this command.
     Arguments(&'static str),
-    /// It was for one person, but not whom, or not what.
+    /// A private message lacks its nick or its text.
     Private,
     /// `MSG` needs a text.
     Message,
 }
 
-/// What a command does.
+/// The effect of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Help,
@@ -229,7 +229,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Whether nobody would see this character at the beginning of a line.
+/// Whether this character is invisible at the beginning of a line.
 fn is_unseen(c: char) -> bool {
     is_blank(c) || is_combining_mark(c) || c == SEEN_BLANK
 }

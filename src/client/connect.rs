@@ -1,4 +1,4 @@
-//! The way to the server: finding it, reaching it, trying again.
+//! Finds the server, connects to it, and tries again.
 
 use std::future::Future;
 use std::io::{self};
@@ -87,7 +87,7 @@ pub(super) async fn attempt(
 ) -> Option<(Async<TcpStream>, FoundServer)> {
     let reach = |server: FoundServer, head_start: Duration| async move {
         Timer::after(head_start).await;
-        // Whoever goes on for a second longer than the next attempt begins is late.
+        // Only attempts that begin within the timeout are made.
         let times = 1 + (config.timeout.as_millis() / KNOCK.as_millis()) as u32;
         let stream = reach_in_time(&server.addresses, times, config.timeout).await.ok()?;
         Some((stream, server))

@@ -35,10 +35,10 @@ const READ: usize = 16 << 10;
 /// With so many bytes to send, what is typed has to wait.
 const MAX_UNSENT: usize = 64 << 10;
 
-/// How long the server may take to answer `QUIT`...
+/// How long the server may take to answer `QUIT`.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// ...and to listen to each message before it. Most allow 50 a second, but a
+/// How long the server may take, before that, for each message. Most allow 50 a second, but a
 /// message that is not waited for may be lost.
 const LISTENING: Duration = Duration::from_secs(1);
 
@@ -57,7 +57,7 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) enum Ending {
     /// As it should.
     Done,
-    /// Nobody reads what we print.
+    /// The output has no reader.
     Unheard,
     /// The server does not let us stay, for now, and why; or is lost.
     Away(Option<String>),
@@ -76,7 +76,7 @@ pub(super) enum Happening {
     /// A line was typed, or a part of a long one; none at the end of the input.
     Typed(io::Result<Option<InputPiece>>),
     Interrupted(Interrupt),
-    /// What we print goes nowhere.
+    /// The output has no reader.
     Unheard,
     /// The server has owed us an answer for too long.
     Late,
@@ -109,13 +109,13 @@ pub(super) struct Conversation<'a> {
     pub(super) fresh: bool,
     /// Something of the input was not said.
     pub(super) refused: bool,
-    /// What has to be sent.
+    /// Bytes to send.
     pub(super) unsent: Vec<u8>,
     /// Something could not be sent.
     pub(super) lost: bool,
-    /// What has to be printed.
+    /// Bytes to print.
     pub(super) unprinted: Vec<u8>,
-    /// What has to be logged.
+    /// Bytes to log.
     pub(super) unlogged: Vec<u8>,
     pub(super) began: Instant,
     /// When something last went or came back.
@@ -369,7 +369,7 @@ impl<'a> Conversation<'a> {
             self.printer.broken().await;
             Happening::Unheard
         };
-        // A server that never stops talking keeps nobody from leaving.
+        // The user can leave even if the server never stops talking.
         let ours = or(interrupted, or(unheard, or(or(late, passed), logged)));
         or(ours, or(or(sent, race(heard, typed)), or(look, asked))).await
     }

@@ -23,10 +23,10 @@ pub use refusal::words_for;
 pub use registration::suggest_nick;
 use unconfirmed::{ON_ITS_WAY, Pending};
 
-/// How many messages that perhaps nobody heard are named.
+/// How many messages that may be lost are named.
 const MAX_UNHEARD: usize = 5;
 
-/// How many people with whom there were private words are kept in mind.
+/// How many partners of private messages are remembered.
 const MAX_PARTNERS: usize = 100;
 
 /// One client's side of the conversation.
@@ -41,7 +41,7 @@ pub struct Dialogue {
     suggested_nick: String,
     /// The lines that the server will answer, and their numbers among all.
     unconfirmed: VecDeque<(u32, Pending)>,
-    /// Whom the last direct messages were for.
+    /// The recipients of the last direct messages.
     recent_dms: VecDeque<String>,
     /// How many lines were sent, and the number of the last one that is known to
     /// have been listened to.
@@ -53,14 +53,14 @@ pub struct Dialogue {
     /// The last line was a list of nicks, which may go on in the next one.
     listing: Option<Listing>,
     notices: Notices,
-    /// Who is not shown, by the keys of their nicks, and their nicks.
+    /// The ignored people: the keys of their nicks, and the nicks.
     ignored: Vec<(String, String)>,
-    /// Who comes and goes is not shown.
+    /// Notices of arrivals and departures are hidden.
     quiet: bool,
     bell: Bell,
-    /// The last person who wrote to us alone.
+    /// The sender of the last private message.
     reply_to: Option<Partner>,
-    /// The people with whom there were private words.
+    /// The partners of private messages.
     partners: VecDeque<Partner>,
     /// Nicks whose owners left without being shown, by their keys, and whether they were
     /// ignored.
@@ -75,9 +75,9 @@ pub struct Dialogue {
     early: VecDeque<u32>,
     /// The server has not answered in time to what was said.
     silent: bool,
-    /// So many messages to come were said before we came.
+    /// How many of the next messages are older than our session.
     history: usize,
-    /// The connection was lost since the server last told who is here.
+    /// The connection was lost since the last list of members.
     unsure: bool,
     /// The connection was lost, and that was told.
     returning: bool,
@@ -95,7 +95,7 @@ pub struct Dialogue {
     last_word: Option<String>,
     /// Every line is a text to be said to all.
     literal: bool,
-    /// To whom the line goes that is being read; nobody, if it did not work.
+    /// The recipient of the line that is being read; none if it did not work.
     addressee: Option<Addressee>,
     /// In how many messages that line went so far.
     parts: usize,
@@ -103,14 +103,14 @@ pub struct Dialogue {
     partial: bool,
 }
 
-/// To whom a line goes.
+/// The recipient of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Addressee {
     All,
     One(String),
 }
 
-/// Somebody with whom there were private words.
+/// A partner of private messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Partner {
     nick: String,
@@ -118,14 +118,14 @@ struct Partner {
     gone: bool,
 }
 
-/// With whom the client has to do.
+/// The kind of user that the client serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// A program, which cannot be asked and reads everything.
     Script,
-    /// Somebody at a plain terminal.
+    /// A person at a plain terminal.
     Plain,
-    /// Somebody with a line editor.
+    /// A person with a line editor.
     Editor,
     /// Lines go through as they are.
     Raw,
@@ -242,7 +242,7 @@ impl Dialogue {
         self.moved |= moved;
     }
 
-    /// The nicks of the others, whoever spoke last first, if that is news.
+    /// The nicks of the others, the last speaker first, if the list has changed.
     pub fn changed_nicks(&mut self) -> Option<Vec<String>> {
         self.members.take_changed_nicks(&self.nick)
     }
@@ -268,7 +268,7 @@ impl Dialogue {
         actions
     }
 
-    /// Tells who came and went meanwhile.
+    /// Shows the waiting notices.
     fn take_notices(&mut self) -> Vec<Action> {
         self.notices.take().into_iter().map(show_group).collect()
     }
@@ -302,7 +302,7 @@ impl Dialogue {
     /// The server has closed the connection.
     pub fn closed(&mut self) -> Vec<Action> {
         match self.phase {
-            // Nobody has heard the last words, or they would have come back.
+            // The last messages are lost, because their echo is missing.
             Phase::Leaving
                 if self.echoes
                     && self
@@ -356,7 +356,7 @@ impl Dialogue {
         actions
     }
 
-    /// Whether there is somebody who types, and can be asked.
+    /// Whether a person types, and can be asked.
     fn is_interactive(&self) -> bool {
         matches!(self.mode, Mode::Plain | Mode::Editor)
     }

@@ -20,11 +20,11 @@ use crate::wire::sanitize::visible;
 
 /// How long to look for a server of a known title before looking anew.
 const LOOK: Duration = Duration::from_secs(3);
-/// The servers are all known when somebody was found, this long after the first
+/// The list of servers counts as complete, once it has one, this long after the first
 /// question, and this long after the last news.
 const COMPLETE: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_millis(50);
-/// Whoever is to choose among them is shown none too few: so much longer.
+/// A person who chooses from the list gets it this many times later, with more in it.
 const PATIENCE: u32 = 2;
 /// How long a name server may take, once a chat server of that name is found.
 const NAME_SERVER: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ pub struct FoundServer {
     pub web: Option<NonZero<u16>>,
 }
 
-/// Finds the server that is meant. Whoever can be asked is asked if several are.
+/// Finds the server that is meant. A person chooses if there are several.
 pub async fn find(
     config: &Connect,
     texts: &Texts,

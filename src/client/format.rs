@@ -1,4 +1,4 @@
-//! What was heard, as a line to be printed. Pure, and the one place that strangers'
+//! Records as lines to print. Pure, and the one place that strangers'
 //! text goes through on its way to a terminal.
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use crate::wire::{Event, LAST_LINE, REMOVED, SERVER};
 /// None is red, the colour of errors.
 const NICK_COLOURS: [u8; 10] = [27, 28, 30, 31, 64, 99, 129, 130, 133, 163];
 
-/// So many nicks of a crowd are named.
+/// How many nicks one notice names.
 const MAX_NAMED: usize = 20;
 
 /// The words that the program has for its reader, and one that looks like them.
@@ -60,7 +60,7 @@ impl Formatter {
         }
     }
 
-    /// Several people who came or went, as one line.
+    /// Several arrivals or departures, as one line.
     pub fn format_presence(
         &mut self,
         presence: Presence,
@@ -237,7 +237,7 @@ fn shown_nick(nick: &str) -> Cow<'_, str> {
 pub fn columns(record: &Record, now: DateTime<Local>, colour: bool) -> String {
     let from = record.from.as_deref();
     let from = from.map(|nick| in_colour(&visible(nick), nick, record.own, colour));
-    // Of who I am, the text tells; and of what I said to one, to whom.
+    // The text tells our own nick, and the recipient of an own private message.
     let to = record.to.as_deref().unwrap_or_default();
     let text = record.text.as_deref().unwrap_or_default();
     let text = match record.kind {

@@ -21,7 +21,7 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration:
 const AWAKE: (Duration, Duration, u32) = (Duration::from_secs(1), Duration::from_secs(5), 4);
 /// How long it goes on to ask like that.
 const AWAKENING: Duration = Duration::from_secs(30);
-/// Bytes that are not acknowledged in this time were sent to nobody.
+/// After this time without an acknowledgement, the bytes count as lost.
 const ACKNOWLEDGED: Duration = Duration::from_secs(28);
 /// Where acknowledgements are not told, a silence of this time is looked into.
 #[cfg_attr(target_os = "linux", allow(dead_code))]
@@ -36,7 +36,7 @@ const NAP: Duration = Duration::from_secs(10);
 /// A question to the server, on a connection of its own: whether it is there.
 pub type Question = Pin<Box<dyn Future<Output = bool>>>;
 
-/// What a look at a connection tells.
+/// The result of a look at a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing speaks against the connection.
@@ -47,7 +47,7 @@ pub enum Verdict {
     Doubtful,
 }
 
-/// What the kernel tells about a connection.
+/// The kernel's facts about a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Known {
     /// Bytes wait for an acknowledgement, or for room at the server.

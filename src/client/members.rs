@@ -1,4 +1,4 @@
-//! Who is here, as far as the client was told. Pure.
+//! The members of the room, as far as the client was told. Pure.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,9 +12,9 @@ use crate::wire::sanitize::is_blank;
 const MAX_PEOPLE: usize = 20_000;
 /// The longest nick that is kept in mind, in bytes.
 pub const MAX_NICK: usize = 128;
-/// The most people who left and are kept in mind.
+/// How many people that left are remembered.
 const MAX_GONE: usize = 1000;
-/// A rename is a line that says who left, directly followed by one that says who came.
+/// A rename is a line about a departure, directly followed by one about an arrival.
 /// With a longer pause between them, they are no rename.
 const RENAME: Duration = Duration::from_secs(1);
 
@@ -22,14 +22,14 @@ const RENAME: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Members {
     here: BTreeMap<String, Person>,
-    /// Those who said something and left, by the keys of their nicks, and who came in
+    /// People that spoke and left, by the keys of their nicks, and the nick that came in
     /// their place. The latest stand last.
     gone: VecDeque<(String, Option<String>)>,
     /// The last line said that this nick left, and when it came.
     leaving: Option<(String, Duration)>,
     /// Counts what is said.
     clock: u64,
-    /// The server has told who is here, and none of them was left out.
+    /// The list of the server is known, and none of its nicks was left out.
     complete: bool,
     /// Something has changed since [`take_changed_nicks`](Members::take_changed_nicks).
     changed: bool,
@@ -41,27 +41,27 @@ struct Person {
     spoke: u64,
 }
 
-/// What the client knows about somebody who came.
+/// The facts about an arrival.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arrival {
-    /// Perhaps they are the person who left just before, by this nick. The protocol has
-    /// no word for a rename, so nobody can be sure.
+    /// Perhaps this is the person that left just before, by this nick. The protocol has
+    /// no word for a rename, so this is not certain.
     pub perhaps: Option<String>,
-    /// Somebody else had this nick, or the same person did, and said something.
+    /// The nick had an owner before that spoke; perhaps the same person.
     pub succeeds: bool,
 }
 
-/// Whom a name means.
+/// The result of a search for a nick.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// The one of this nick; or the name itself, if it cannot be known.
     Nick(String),
-    /// Nobody; perhaps this one.
+    /// No member; perhaps this one was meant.
     Unknown(Option<String>),
 }
 
 impl Members {
-    /// The server has told some of those who are here.
+    /// Takes a list of the server.
     pub fn are_here(&mut self, nicks: &[&str]) {
         self.complete = true;
         for nick in nicks {
@@ -69,7 +69,7 @@ impl Members {
         }
     }
 
-    /// Somebody is here.
+    /// Adds a member.
     pub fn came(&mut self, nick: &str) {
         if nick.len() > MAX_NICK || self.here.len() >= MAX_PEOPLE || nick.contains(is_blank) {
             self.complete = false;
@@ -80,7 +80,7 @@ impl Members {
         self.changed = true;
     }
 
-    /// The server says that somebody came in.
+    /// Takes the server's word for an arrival.
     pub fn joined(&mut self, nick: &str, now: Duration) -> Arrival {
         self.came(nick);
         let key = Nick::key_of(nick);
@@ -99,7 +99,7 @@ impl Members {
         Arrival { perhaps, succeeds: self.gone.len() < known }
     }
 
-    /// The server says that somebody left.
+    /// Takes the server's word for a departure.
     pub fn left(&mut self, nick: &str, now: Duration) {
         let key = Nick::key_of(nick);
         let gone = self.here.remove(&*key);
@@ -116,7 +116,7 @@ impl Members {
         self.leaving = Some((nick.into(), now));
     }
 
-    /// Somebody is not called this any more.
+    /// Removes a nick whose owner has another one now.
     pub fn renamed_from(&mut self, nick: &str) {
         self.changed |= self.here.remove(&*Nick::key_of(nick)).is_some();
     }
@@ -126,12 +126,12 @@ impl Members {
         self.leaving = None;
     }
 
-    /// Whether somebody of this nick is here, as far as it is known.
+    /// Whether a member has this nick, as far as the client knows.
     pub fn has(&self, nick: &str) -> bool {
         self.here.contains_key(&*Nick::key_of(nick))
     }
 
-    /// Who came when the last owner of this nick left, and is still here: perhaps they
+    /// The member that came when the last owner of this nick left: perhaps they
     /// are the same.
     pub fn successor(&self, nick: &str) -> Option<&str> {
         let key = Nick::key_of(nick);
@@ -139,10 +139,10 @@ impl Members {
         successor.as_deref().filter(|nick| self.has(nick))
     }
 
-    /// Somebody has said something.
+    /// Notes that a member spoke.
     pub fn spoke(&mut self, nick: &str) {
         if let Some(person) = self.here.get_mut(&*Nick::key_of(nick)) {
-            // Whoever goes on talking is first already.
+            // The last speaker is first already.
             self.changed |= person.spoke < self.clock || self.clock == 0;
             self.clock += u64::from(person.spoke < self.clock || self.clock == 0);
             person.spoke = self.clock;
@@ -154,12 +154,12 @@ impl Members {
         *self = Members { changed: true, ..Members::default() };
     }
 
-    /// Whether everybody who is here is known.
+    /// Whether all members are known.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Whom `name` means, in whatever case.
+    /// Finds the member that `name` means, in any case.
     pub fn look_up(&self, name: &str) -> Lookup {
         match self.here.get(&*Nick::key_of(name)) {
             Some(person) => Lookup::Nick(person.nick.clone()),
@@ -168,8 +168,8 @@ impl Members {
         }
     }
 
-    /// Who is here and may be meant: the person who came when that nick left, or else
-    /// somebody whose nick is nearly the same.
+    /// The member that may be meant: the one that came when that nick left, or else
+    /// one with nearly the same nick.
     pub fn close_to(&self, name: &str) -> Option<String> {
         if let Some(successor) = self.successor(name) {
             return Some(successor.into());
@@ -178,7 +178,7 @@ impl Members {
         Some(person.nick.clone())
     }
 
-    /// The nicks but for one's own, whoever spoke last first, if that is news.
+    /// The nicks but for one's own, the last speaker first, if they have changed.
     pub fn take_changed_nicks(&mut self, own: &str) -> Option<Vec<String>> {
         if !std::mem::take(&mut self.changed) {
             return None;
@@ -237,7 +237,7 @@ mod tests {
         let arrival = members.joined("b2", second);
         assert_eq!(arrival, Arrival { perhaps: Some("bia".into()), succeeds: false });
         assert_eq!(members.look_up("bia"), Lookup::Unknown(Some("b2".into())));
-        // The nick's next owner is somebody else, or the same: nobody knows.
+        // The nick's next owner may be another person, or the same.
         let arrival = members.joined("Bia", second);
         assert_eq!(arrival, Arrival { perhaps: None, succeeds: true });
         // Something between the two lines, a pause or the same nick: no rename.
@@ -269,7 +269,7 @@ mod tests {
         members.came("a\x1b[2J");
         members.came("a b");
         assert_eq!(members.here.len(), 3);
-        // One of those who were left out may be meant.
+        // A nick that was left out may be meant.
         assert_eq!(members.look_up("nobody"), Lookup::Nick("nobody".into()));
         for number in 0..=MAX_PEOPLE {
             members.came(&format!("n{number}"));

@@ -1,50 +1,50 @@
-//! Who comes and goes: told one by one, or in one line when many do. Pure.
+//! Notices of arrivals and departures: one by one, or many in one line. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::wire::Nick;
 
-/// So many notices are told at once...
+/// How many notices are shown one by one within [`WINDOW`].
 const FEW: usize = 1;
-/// ...in this long; the others are gathered, but no longer than this.
+/// The time for [`FEW`] notices. Further ones wait, at most for this time.
 const WINDOW: Duration = Duration::from_secs(5);
-/// Or until nobody came or went for so long.
+/// Waiting notices are shown after this time without an arrival or departure.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Or until they are so many: a server could make up any number.
+/// Waiting notices are shown when there are this many, so that their memory is bounded.
 const MAX_GATHERED: usize = 1000;
 
-/// Which way somebody went.
+/// An arrival or a departure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Joined,
     Left,
 }
 
-/// Those who went one way, to be told in one line.
+/// Arrivals or departures, to be shown in one line.
 pub type Group = (Presence, Vec<String>);
 
 /// The notices of the last seconds.
 #[derive(Debug, Default)]
 pub struct Notices {
-    /// When notices were told one by one.
+    /// When notices were shown one by one.
     shown: VecDeque<Duration>,
-    /// Those who were not told of yet, in order.
+    /// The notices that are not shown yet, in order.
     pending: Vec<(Presence, Vec<Person>)>,
     /// When the first and the last of them came.
     since: Option<(Duration, Duration)>,
 }
 
-/// Somebody who came or went.
+/// A person of a notice.
 #[derive(Debug)]
 struct Person {
-    /// What tells the nick from others.
+    /// The key of the nick.
     key: String,
     nick: String,
 }
 
 impl Notices {
-    /// Somebody went this way. What has to be told at once.
+    /// Adds an arrival or departure. Returns the groups to show at once.
     pub fn add(&mut self, presence: Presence, nick: &str, now: Duration) -> Vec<Group> {
         while self.shown.front().is_some_and(|&then| now - then >= WINDOW) {
             self.shown.pop_front();
@@ -63,7 +63,7 @@ impl Notices {
         }
         let first = self.since.map_or(now, |(first, _)| first);
         self.since = Some((first, now));
-        // A person who came and left again meanwhile is not told of.
+        // A person that came and left again meanwhile needs no notice.
         if presence == Presence::Left && self.has(Presence::Joined, &person.key) {
             for (before, nicks) in &mut self.pending {
                 nicks.retain(|known| *before == presence || known.key != person.key);
@@ -78,12 +78,12 @@ impl Notices {
         if pending < MAX_GATHERED { Vec::new() } else { self.take() }
     }
 
-    /// When those who are gathered have to be told of, if any are.
+    /// When the waiting notices have to be shown, if there are any.
     pub fn deadline(&self) -> Option<Duration> {
         self.since.map(|(first, last)| (first + WINDOW).min(last + PAUSE))
     }
 
-    /// Those who were gathered and not yet told of.
+    /// Returns the waiting notices, and forgets them.
     pub fn take(&mut self) -> Vec<Group> {
         self.since = None;
         let groups = std::mem::take(&mut self.pending);
@@ -92,7 +92,7 @@ impl Notices {
         groups.map(|(presence, nicks)| (presence, named(nicks))).collect()
     }
 
-    /// Whether `nick` is one of those who were gathered.
+    /// Whether a notice about `nick` waits.
     pub fn contains(&self, nick: &str) -> bool {
         !self.pending.is_empty() && {
             let key = Nick::key_of(nick);
@@ -100,7 +100,7 @@ impl Notices {
         }
     }
 
-    /// Whether a nick of this key is one of those who were gathered for this way.
+    /// Whether a notice of this kind waits for a nick of this key.
     fn has(&self, presence: Presence, key: &str) -> bool {
         let nicks = self.pending.iter().filter(|(before, _)| *before == presence);
         nicks.flat_map(|(_, nicks)| nicks).any(|known| known.key == key)

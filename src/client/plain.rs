@@ -16,7 +16,7 @@ use crate::interrupt::Reader;
 use crate::stdio::{self, Piece, Stderr, Stdout};
 
 /// How many lines may wait to be sent, and how many batches to be printed. Then
-/// whoever writes to us, or reads from us, is waited for.
+/// the writer of the input, or the reader of the output, has to wait.
 const QUEUE: usize = 64;
 
 /// The lines of standard input, their ends included, as they come. The channel
@@ -41,9 +41,9 @@ pub fn keyboard() -> io::Result<Receiver<io::Result<Piece>>> {
 /// or a log.
 pub struct Printer {
     queue: Sender<Vec<u8>>,
-    /// What became of it.
+    /// Its result.
     end: Receiver<io::Result<()>>,
-    /// Whoever reads the output, where that is known.
+    /// The reader of the output, where that is known.
     reader: Option<Reader>,
 }
 
@@ -111,15 +111,15 @@ pub fn print(text: &[u8]) -> io::Result<()> {
     Stdout.write_all(text)
 }
 
-/// How long whoever reads standard error is waited for.
+/// How long the reader of standard error is waited for.
 const REMARK: Duration = Duration::from_secs(1);
 
 /// Standard error, for what is said about the conversation. It is said before whatever
-/// comes next on standard output; but if nobody reads it, that is waited for once.
+/// comes next on standard output; but a missing reader is waited for once.
 #[derive(Clone)]
 pub struct Remarks {
     queue: Sender<(String, mpsc::Sender<()>)>,
-    /// Nobody reads it.
+    /// It has no reader.
     unread: Arc<AtomicBool>,
 }
 

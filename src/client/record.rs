@@ -1,4 +1,4 @@
-//! What a dialogue gives out: things to do, and what was heard. Pure.
+//! Actions for the program, and records of the server's lines. Pure.
 
 use crate::client::notices::Presence;
 
@@ -11,7 +11,7 @@ pub enum Action {
     Show(Record),
     /// Show a line of the protocol as it came.
     ShowRaw(String),
-    /// Show who came or went, when there were many.
+    /// Show arrivals or departures in one line.
     Presence(Presence, Vec<String>),
     /// Tell the user that something did not work, or is not as it should be.
     Hint(String),
@@ -21,7 +21,7 @@ pub enum Action {
     Refused(String),
     /// Ring the bell.
     Ring,
-    /// Call a user who may not be looking: this person has said this.
+    /// Call a user that may not be looking: the sender and the text.
     Call { from: String, text: String },
     /// Ask for a nick: what Enter stands for, and what is in the line already.
     AskNick { suggested_nick: String, draft: String },
@@ -44,7 +44,7 @@ pub enum Action {
 /// Why a dialogue fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody said which nick to register.
+    /// There is no nick to register.
     NoNick,
     /// The input is UTF-16.
     Utf16,
@@ -60,13 +60,13 @@ pub enum Failure {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     pub kind: Kind,
-    /// Whom it comes from or is about.
+    /// The sender, or the person that it is about.
     pub from: Option<String>,
-    /// To whom alone it was said.
+    /// The recipient of a private message.
     pub to: Option<String>,
-    /// The text as it came; the code of an error; the nicks who are here.
+    /// The text as it came; the code of an error; the nicks of a list.
     pub text: Option<String>,
-    /// It is our own; or of who is here: it answers a question of our own.
+    /// It is our own. A list: it answers a question of our own.
     pub own: bool,
     /// It names us; or of a way back: the server is elsewhere now.
     pub loud: bool,

@@ -22,9 +22,9 @@ use crate::texts::Texts;
 pub struct Terminal {
     /// Whether to print in colour.
     pub colour: bool,
-    /// What is printed meets a terminal.
+    /// The output is a terminal.
     pub output_is_terminal: bool,
-    /// Somebody types, and can be asked.
+    /// A person types, and can be asked.
     pub is_interactive: bool,
     /// The editor, if there is one.
     pub editor: Option<Editor>,
@@ -95,7 +95,7 @@ impl Terminal {
     }
 
     /// Forgets what was typed for the chat and not read: a shell would take it for a
-    /// command. A user who leaves may have typed the next command already.
+    /// command. A user that leaves may have typed the next command already.
     pub fn close(&self) {
         if self.is_interactive && !self.left.get() {
             typeahead::forget();

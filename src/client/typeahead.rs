@@ -13,7 +13,7 @@ pub fn forget() {
         LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
     };
 
-    /// A person who sees no end yet types on. Nothing more comes after a pause this long.
+    /// A person that sees no end yet types on. Nothing more comes after a pause this long.
     const PAUSE: Duration = Duration::from_millis(400);
     /// How long a person is waited for at most.
     const PATIENCE: Duration = Duration::from_secs(5);

@@ -28,7 +28,7 @@ const ASKING: Duration = Duration::from_millis(150);
 const UPDATE: Duration = Duration::from_secs(5);
 /// How long after a new address it is announced once more.
 const AGAIN: Duration = Duration::from_millis(1050);
-/// How long until an advertisement that nobody can see is worth a word.
+/// How long an advertisement may stay invisible until that is told.
 const SEEN: Duration = Duration::from_secs(3);
 /// How often the links of this machine are looked at.
 const POLL: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ impl Hidden {
     }
 }
 
-/// Why nobody could be heard, or hear us, on these interfaces.
+/// Why these interfaces can neither send nor receive.
 pub fn cause(interface: Option<&str>) -> Hidden {
     let networks = interfaces(interface).unwrap_or_default();
     // An advert for this machine alone needs no more than loopback.
@@ -127,7 +127,7 @@ pub fn cause(interface: Option<&str>) -> Hidden {
 pub enum News {
     /// It has been sent where others may be.
     Announced,
-    /// Nobody can see it.
+    /// It is invisible.
     Hidden(Hidden),
     /// It is not sent on these interfaces, which are too many.
     NotOn(Vec<String>),
@@ -148,7 +148,7 @@ pub async fn advertise(advert: Advert, users: Receiver<usize>, mut tell: impl Fn
         let name = Name::choose(&advert, &mut attempt).await;
         match presence.stay(&advert, &name, &users, &mut tell).await {
             End::Closed => break,
-            // Somebody else has this name after all.
+            // Another server has this name after all.
             End::Conflict => attempt = attempt.wrapping_add(1),
         }
     }
@@ -444,7 +444,7 @@ fn only_loopback(advert: &Advert) -> bool {
     networks.iter().all(|network| network.ip.is_loopback())
 }
 
-/// What a server is called on the network: names that nobody else has, made of
+/// What a server is called on the network: names that no other has, made of
 /// what stays the same when it is started again. So its next self takes the place
 /// of one that could not say goodbye.
 #[derive(Debug)]
@@ -458,7 +458,7 @@ struct Name {
 }
 
 impl Name {
-    /// The first name, counting attempts, that nobody on the network has.
+    /// The first name, counting attempts, that is free on the network.
     async fn choose(advert: &Advert, attempt: &mut u32) -> Name {
         let networks = interfaces(advert.interface.as_deref()).unwrap_or_default();
         let (sender, answers) = async_channel::bounded(100);
@@ -486,7 +486,7 @@ impl Name {
         }
         ips.sort_unstable();
         if ips.is_empty() && !advert.is_local() {
-            // Without a network, nothing tells us from others who will be there too.
+            // Without a network, nothing tells us from others that will be there too.
             *attempt = fastrand::u32(..);
         }
         loop {
@@ -550,7 +550,7 @@ impl Name {
 
 /// Whether others gain from knowing an address. One that is valid on a single
 /// link helps only where there is no IPv4: elsewhere it is noise, and on other
-/// links an address where nobody answers.
+/// links an address that does not answer.
 fn is_helpful(interface: &if_addrs::Interface) -> bool {
     match interface.ip() {
         IpAddr::V6(v6) if v6.is_unicast_link_local() => {

@@ -107,7 +107,7 @@ impl Browser {
         &self.interfaces
     }
 
-    /// Where nobody was found, and why that may be, in words.
+    /// Where no server was found, and why that may be, in words.
     pub fn explain(&self, texts: &Texts) -> (Vec<String>, &'static str) {
         let mut ips: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for interface in self.interfaces.iter().filter(|interface| !interface.ip.is_loopback()) {
@@ -365,7 +365,7 @@ impl Browser {
         })
     }
 
-    /// Somebody who had fewer addresses than before is still there, perhaps.
+    /// A server that has fewer addresses than before is still there, perhaps.
     fn settled(&mut self) -> Option<Change> {
         let (_, key, browsed) = self.thinned.pop_front()?;
         let known = self.known.get_mut(&key)?;

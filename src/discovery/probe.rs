@@ -1,6 +1,6 @@
 //! The one-shot query of RFC 6762, section 5.1, beside the browser's own.
 //!
-//! It asks from a port of its own, so whoever answers does so to us alone and at
+//! It asks from a port of its own, so an answer comes to us alone and at
 //! once. Answers to everybody wait for others to be added, and are not repeated
 //! within a second: a client that starts right after another would wait so long.
 
@@ -99,7 +99,7 @@ async fn converse(
     let listening = async {
         let mut packet = vec![0; MAX_PACKET];
         loop {
-            // Nobody may be there at all, which some systems call an error.
+            // There may be no server at all, which some systems call an error.
             let Ok((length, sender)) = socket.recv_from(&mut packet).await else { continue };
             if sender.port() != PORT {
                 continue;

@@ -20,7 +20,7 @@ const MAX_NETWORKS: usize = 4;
 const GREETING: &[u8] = b"New User.";
 
 /// Connects to `port` of every address of the /24 networks that these interfaces
-/// are in, the first four of them, and returns who greets like a chat server.
+/// are in, the first four of them, and returns those that greet like a chat server.
 pub async fn scan(interfaces: &[Interface], port: u16) -> Vec<Server> {
     let mut networks: Vec<[u8; 3]> = Vec::new();
     // Those of the usual home and office come before those that containers take.

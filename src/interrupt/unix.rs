@@ -55,8 +55,8 @@ pub fn can_stop() -> bool {
     !is_ignored(libc::SIGTSTP)
 }
 
-/// Stops the program as if nobody had watched for that, until somebody continues it.
-/// Where nobody could, the system does not stop it.
+/// Stops the program as if it did not watch for that, until it is continued.
+/// Where it could not be continued, the system does not stop it.
 pub fn stop() {
     if !can_stop() {
         return;
@@ -73,7 +73,7 @@ pub fn stop() {
     }
 }
 
-/// Waits until nobody has the other end of standard output; false if that is unknown.
+/// Waits until the other end of standard output is closed; false if that is unknown.
 pub fn wait_for_reader_to_go() -> bool {
     let stdout = io::stdout();
     loop {
@@ -87,7 +87,7 @@ pub fn wait_for_reader_to_go() -> bool {
     }
 }
 
-/// Whether whoever started the program wants it to ignore a signal.
+/// Whether the program was started so that it ignores a signal.
 fn is_ignored(signal: libc::c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: without a new action, the call does nothing but to fill in the present one,

@@ -1,5 +1,5 @@
 //! How Windows asks a program to stop: by an event of its console, or by a message
-//! to its window. It has one for that alone, which nobody sees.
+//! to its window. It has an invisible one for that alone.
 
 use std::future;
 use std::io;
@@ -22,7 +22,7 @@ use windows_sys::w;
 
 use super::Interrupt;
 
-/// Who watches: whoever began last, since a program has one handler.
+/// The last watcher, since a program has one handler.
 static WATCHER: Mutex<Option<Sender<Interrupt>>> = Mutex::new(None);
 
 pub struct Interrupts(Receiver<Interrupt>);
@@ -105,16 +105,16 @@ fn keep_window() {
 
 extern "system" fn on_message(window: HWND, what: u32, ends: WPARAM, how: LPARAM) -> LRESULT {
     match what {
-        // The session does end, and nobody has objected.
+        // The session does end, without an objection.
         WM_ENDSESSION if ends != 0 && tell(Interrupt::Terminated) => linger(),
-        // Somebody would like the program to end, as `kill` does elsewhere.
+        // A user asks the program to end, as `kill` does elsewhere.
         WM_CLOSE if tell(Interrupt::Terminated) => 0,
         // SAFETY: these are the values that we were called with.
         _ => unsafe { DefWindowProcW(window, what, ends, how) },
     }
 }
 
-/// Windows tells only who writes that nobody reads.
+/// Windows tells only a writer that the reader is gone.
 pub fn wait_for_reader_to_go() -> bool {
     false
 }

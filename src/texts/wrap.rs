@@ -1,7 +1,7 @@
 //! Rows for a terminal: a line that is too long goes on in the next row, indented.
 //!
 //! A terminal begins the rest of a long line in column 1, where a message begins, so that
-//! a text could look like somebody else's message. [`wrap`] leaves it nothing to break.
+//! a text could look like another person's message. [`wrap`] leaves it nothing to break.
 
 use std::borrow::Cow;
 

@@ -20,7 +20,7 @@ pub enum Command<'a> {
         /// What to tell them.
         text: &'a str,
     },
-    /// `WHO`: ask who is here.
+    /// `WHO`: ask for the members.
     Who,
     /// `QUIT`: leave, politely.
     Quit,

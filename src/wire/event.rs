@@ -14,18 +14,18 @@ pub enum Event<'a> {
     Welcome(&'a str),
     /// `FROM ana [all]: olá`: someone spoke.
     Message {
-        /// Who spoke.
+        /// The sender.
         from: &'a str,
-        /// To whom.
+        /// The recipients.
         scope: Scope,
-        /// What they said.
+        /// The text.
         text: &'a str,
     },
     /// `User ana joined.`: someone came in.
     Joined(&'a str),
     /// `User ana left the chat.`: someone left.
     Left(&'a str),
-    /// `Connected users: ana, joao`: who is here, in alphabetical order.
+    /// `Connected users: ana, joao`: the members, in alphabetical order.
     Users(Vec<&'a str>),
     /// `History: 2`: this many of the messages that follow were said earlier.
     History(usize),
@@ -55,11 +55,11 @@ pub enum Scope {
 /// otherwise, the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Somebody has this nick already.
+    /// The nick is taken.
     NickInUse,
     /// The nick is not fit to be one.
     InvalidNick,
-    /// Nobody here has that nick.
+    /// No member has that nick.
     UserNotFound,
     /// A direct message without a nick or without a text.
     MalformedDm,
@@ -79,11 +79,11 @@ pub enum Refusal {
     Muted,
     /// There is no place left; the connection is over.
     RoomFull,
-    /// The operator lets nobody in from there; the connection is over.
+    /// The operator has banned the address; the connection is over.
     Banned,
     /// Too many connections come from one address; this one is over.
     Crowded,
-    /// Nobody said who they were in time; the connection is over.
+    /// The client registered no nick in time; the connection is over.
     RegistrationTimeout,
 }
 

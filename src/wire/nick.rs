@@ -40,7 +40,7 @@ impl Nick {
         Ok(Nick(name.into()))
     }
 
-    /// Whether nobody may be called `name`, because the protocol needs the word.
+    /// Whether `name` is reserved, because the protocol needs the word.
     pub fn is_reserved(name: &str) -> bool {
         RESERVED.contains(&&*Nick::key_of(name))
     }
@@ -57,7 +57,7 @@ impl Nick {
         Nick::key_of(&self.0)
     }
 
-    /// The key of whoever may be meant by `name`; none if it is too long for a nick.
+    /// The key of the nick that `name` may mean; none if it is too long for a nick.
     pub fn sought(name: &str) -> Option<Cow<'_, str>> {
         Some(match composed(name)? {
             Cow::Borrowed(name) => Nick::key_of(name),

@@ -1,4 +1,4 @@
-//! What the dialogue wants done: sent, printed, logged.
+//! Performs the actions of the dialogue: sends, prints and logs.
 
 use std::env;
 use std::net::SocketAddr;

@@ -110,7 +110,7 @@ impl Conversation<'_> {
                     return Err(ending);
                 }
                 self.print(interrupts).await?;
-                // What a program writes waits until somebody hears it.
+                // The lines of a program wait until the server is back.
                 let typed = async {
                     match self.typing && self.dialogue.is_awake_when_away() {
                         true => Happening::Typed(self.terminal.next().await),
@@ -151,7 +151,7 @@ impl Conversation<'_> {
         self.retries() && self.dialogue.may_return()
     }
 
-    /// Whether somebody wants to be back when a connection is lost.
+    /// Whether the client reconnects when the connection is lost.
     pub(super) fn retries(&self) -> bool {
         let wanted = self.terminal.is_interactive || self.config.stay;
         self.config.reconnect && self.formatter.is_some() && wanted

@@ -1,4 +1,4 @@
-//! What the server says: shown, kept in mind or called out.
+//! Lines of the server: each event becomes records and actions.
 
 use std::mem;
 use std::time::Duration;
@@ -185,7 +185,7 @@ impl Dialogue {
         actions
     }
 
-    /// Whoever speaks was seen to come in.
+    /// Shows the waiting notices if one is about the sender.
     pub(super) fn announced(&mut self, nick: &str) -> Vec<Action> {
         if self.notices.contains(nick) { self.take_notices() } else { Vec::new() }
     }
@@ -205,7 +205,7 @@ impl Dialogue {
             self.unseen.push_back((key.clone(), ignored));
         }
         let actions = self.notice(Presence::Left, nick);
-        // The next owner of the nick is somebody else, as far as the client knows.
+        // The next owner of the nick counts as another person.
         self.ignored.retain(|(ignored, _)| *ignored != key);
         actions
     }
@@ -242,7 +242,7 @@ impl Dialogue {
         }
     }
 
-    /// After the connection was lost, nobody knows whether a nick has the same owner.
+    /// Tells which nicks are still ignored: after a lost connection they may have other owners.
     pub(super) fn still_ignored(&mut self) -> Vec<Action> {
         if !mem::take(&mut self.unsure) {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What the server refuses, and which line that was.
+//! Refusals of the server, and the lines that they answer.
 
 use std::mem;
 
@@ -174,8 +174,8 @@ impl Dialogue {
         }
     }
 
-    /// One of the last direct messages was for nobody: most likely the one for
-    /// somebody who is not known to be here.
+    /// One of the last direct messages had no recipient: most likely the one for
+    /// a nick that is not in the list.
     pub(super) fn nobody(&mut self) -> String {
         let unknown = |to: &String| self.members.look_up(to) != Lookup::Nick(to.clone());
         let at = self.recent_dms.iter().position(unknown);
@@ -188,7 +188,7 @@ impl Dialogue {
     }
 }
 
-/// What an error of the server means, for people.
+/// The words for an error of the server, for people.
 pub fn words_for(code: &str, texts: &Client) -> String {
     let words = match Refusal::from_code(code) {
         Some(Refusal::NickInUse) => texts.nick_in_use,

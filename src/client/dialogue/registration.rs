@@ -33,7 +33,7 @@ impl Dialogue {
         actions
     }
 
-    /// Whoever has no nick has said something.
+    /// Handles a line that is typed before there is a nick.
     pub(super) fn typed_without_nick(&mut self, line: &str) -> Vec<Action> {
         match commands::shape(line).filter(|_| !self.literal || self.is_interactive()) {
             Some(Command::Nick(nick)) => return self.register(nick),

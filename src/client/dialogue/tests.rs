@@ -5,7 +5,7 @@ use crate::client::notices::Presence;
 use crate::texts::{ENGLISH, PORTUGUESE};
 use crate::wire::MAX_COMMAND;
 
-/// A client that has not said who it is.
+/// A client without a nick.
 fn nameless(mode: Mode) -> Dialogue {
     let mut dialogue = Dialogue::new(mode, Some("ana"), Bell::Me, &ENGLISH.client);
     dialogue.connected(None);
@@ -28,7 +28,7 @@ impl Dialogue {
     }
 }
 
-/// With a line editor, and the server has told who is here.
+/// A client with a line editor and a complete list of the members.
 fn talking_with(others: &str) -> Dialogue {
     let mut dialogue = talking_as(Mode::Editor);
     hear(&mut dialogue, &format!("Connected users: ana, {others}"));
@@ -79,7 +79,7 @@ fn a_script_says_what_it_writes() {
     let mut script = talking_as(Mode::Script);
     check(&mut script, "pronto", &["MSG pronto"]);
     check(&mut script, "quit", &["MSG quit"]);
-    // To name a line that is refused, it asks who is here, once.
+    // The client asks for the list once, so that it can name a refused line.
     check(&mut script, "MSG @joao psst", &["WHO", "MSG @joao psst"]);
     check(&mut script, "@Joao psst", &["MSG @Joao psst"]);
     check(&mut script, "WHO", &["WHO"]);
@@ -109,7 +109,7 @@ fn the_nick_of_a_private_word_is_mended_or_the_word_is_kept() {
     check(&mut dialogue, "@nobody oi", &[]);
     let actions = dialogue.typed("@biaa oi");
     assert_eq!(actions, hint("biaa is not here. Did you mean bia?"));
-    // Who has just come is known, and who has left is not.
+    // The client knows a new member, and forgets one that left.
     hear(&mut dialogue, "User caio joined.");
     check(&mut dialogue, "@caio oi", &["MSG @caio oi"]);
     hear(&mut dialogue, "User caio left the chat.");
@@ -189,7 +189,7 @@ fn own_line_is_shown_where_all_see_it() {
     dialogue.typed("tudo bem?");
     assert_eq!(shown(&hear(&mut dialogue, "OK broadcast_sent")), ["+message ana tudo bem?"]);
     assert_eq!(hear(&mut dialogue, "OK broadcast_sent"), []);
-    // A private line comes back from nobody.
+    // A private line has no echo.
     let private = dialogue.typed("@bia psst");
     assert_eq!(shown(&private)[0], "+private ana psst");
     // A line that was refused is not shown as said.
@@ -268,7 +268,7 @@ fn who_is_named_or_written_to_alone_is_rung_for() {
     assert_eq!(rings(&mut dialogue, "FROM bia [all]: oi"), 1);
     dialogue.typed("/bell never");
     assert_eq!(rings(&mut dialogue, "FROM bia [dm]: ana"), 0);
-    // What was said before we came rings no more.
+    // Messages from before our session do not ring.
     dialogue.typed("/bell all");
     rings(&mut dialogue, "History: 1");
     assert_eq!(rings(&mut dialogue, "FROM bia [all]: old"), 0);
@@ -366,7 +366,7 @@ fn ignored_person_is_ignored_under_another_nick() {
     hear(&mut dialogue, "User bia joined.");
     assert_eq!(hear(&mut dialogue, "FROM bia [all]: oi"), []);
     assert_eq!(dialogue.typed("/ignore"), note("ignored: bia"));
-    // Nobody came in their place.
+    // No other nick took their place.
     hear(&mut dialogue, "User bia left the chat.");
     hear(&mut dialogue, "FROM x [all]: oi");
     hear(&mut dialogue, "User b3 joined.");
@@ -442,7 +442,7 @@ fn answer_goes_to_nobody_but_the_person_who_wrote() {
         hear(&mut dialogue, &format!("FROM {nick} [dm]: it is me"));
         check(&mut dialogue, "/r yes", &[&line]);
     }
-    // The server itself is nobody to answer.
+    // The server itself cannot be answered.
     let mut dialogue = talking_with("bia");
     hear(&mut dialogue, "FROM server [dm]: Bem-vindos!");
     assert_eq!(dialogue.typed("/r oi"), hint("nobody has written to you alone yet"));
@@ -472,14 +472,14 @@ fn an_answer_goes_to_whoever_wrote_last() {
     check(&mut dialogue, "/r oi", &[]);
     hear(&mut dialogue, "FROM bia [dm]: psst");
     check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
-    // To whom one wrote oneself does not matter.
+    // The recipient of an own message does not matter.
     check(&mut dialogue, "@caio oi", &["MSG @caio oi"]);
     check(&mut dialogue, "/r oi", &["MSG @bia oi"]);
 }
 
 #[test]
 fn a_private_word_that_nobody_got_is_named() {
-    // Without a list, only the server knows who is there.
+    // Without a list, only the server knows the members.
     let mut dialogue = talking_as(Mode::Editor);
     dialogue.typed("@bia oi");
     dialogue.typed("@joaoo oi");
@@ -590,7 +590,7 @@ fn list_in_several_lines_answers_one_question() {
     let [begin, end] = [&nicks[..260], &nicks[260..]]
         .map(|part| "Connected users: ".to_string() + &part.join(", "));
     let mut script = talking_as(Mode::Script);
-    // The client asks who is here, then the script does.
+    // The client asks for the list, then the script does.
     let lines = [script.typed("@ghost oi"), script.typed("WHO")].concat();
     assert_eq!(sent(&lines), ["WHO", "MSG @ghost oi", "WHO"]);
     assert_eq!(hear(&mut script, &begin), []);

@@ -1,4 +1,4 @@
-//! What the user enters: said, obeyed or refused.
+//! Lines of the user: text, commands and mistakes.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Dialogue {
         self.draft(&lines)
     }
 
-    /// Several lines, of which the first one was typed. It decides for whom all are.
+    /// Several lines, of which the first one was typed. It decides on the recipient of all.
     pub(super) fn draft(&mut self, lines: &[&str]) -> Vec<Action> {
         let (first, rest) = lines.split_first().expect("a draft has a line");
         let first = match Input::of(first) {
@@ -307,7 +307,7 @@ impl Dialogue {
         pieces.retain(|piece| !piece.chars().all(is_blank));
         let mut actions = Vec::new();
         if self.mode == Mode::Script {
-            // To name the line if there is no such person, one has to know who is here.
+            // The client needs the list of members to name a line that has no recipient.
             let asked = || {
                 self.unconfirmed
                     .iter()

@@ -15,7 +15,7 @@ pub(super) const MAX_UNCONFIRMED: usize = 10_000;
 /// may have no echo: the line is shown then.
 pub(super) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// What the server has yet to answer.
+/// A line that the server has yet to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
     /// This, said to all.
@@ -102,7 +102,7 @@ impl Dialogue {
         shown
     }
 
-    /// What a program has said to all and nobody may have heard, because the server
+    /// The messages of a program for all that may be lost, because the server
     /// takes no more.
     pub(super) fn unheard(&mut self) -> Vec<Action> {
         if self.is_interactive() || !self.echoes {
