@@ -22,7 +22,7 @@ const AWAKE: (Duration, Duration, u32) = (Duration::from_secs(1), Duration::from
 /// How long it goes on to ask like that.
 const AWAKENING: Duration = Duration::from_secs(30);
 /// After this time without an acknowledgement, the bytes count as lost.
-const ACKNOWLEDGED: Duration = Duration::from_secs(28);
+const ACKNOWLEDGED: Duration = Duration::from_secs(26);
 /// Where acknowledgements are not told, a silence of this time is looked into.
 #[cfg_attr(target_os = "linux", allow(dead_code))]
 const SILENCE: Duration = Duration::from_secs(20);
@@ -30,8 +30,11 @@ const SILENCE: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(8);
 /// How often the client looks while it waits for an acknowledgement.
 const LOOK: Duration = Duration::from_secs(4);
-/// How often it looks whether the machine has slept.
-const NAP: Duration = Duration::from_secs(10);
+/// How often it looks whether the machine has slept, when it waits for nothing. A client
+/// with nothing to do sleeps, so that the machine can.
+const NAP: Duration = Duration::from_secs(60);
+/// A sleep that is shorter than this harms no connection.
+const SLEEP: Duration = Duration::from_secs(10);
 
 /// A question to the server, on a connection of its own: whether it is there.
 pub type Question = Pin<Box<dyn Future<Output = bool>>>;
@@ -63,7 +66,7 @@ struct Known {
 pub struct Watch {
     /// Since when something may be unacknowledged.
     since: Option<Instant>,
-    next: Instant,
+    /// What both clocks showed at the last look.
     clocks: (Instant, SystemTime),
     /// Until when the kernel asks more often.
     awakening: Option<Instant>,
@@ -75,16 +78,13 @@ impl Watch {
     pub fn start(stream: &TcpStream) -> Watch {
         stream.set_nodelay(true).ok(); // It only would be slower.
         ask(stream, KEEPALIVE);
-        let now = Instant::now();
-        Watch { since: None, next: now + NAP, clocks: (now, SystemTime::now()), awakening: None }
+        let clocks = (Instant::now(), SystemTime::now());
+        Watch { since: None, clocks, awakening: None }
     }
 
     /// Bytes were sent.
     pub fn sent(&mut self, now: Instant) {
-        if self.since.is_none() {
-            self.since = Some(now);
-            self.next = self.next.min(now + LOOK);
-        }
+        self.since.get_or_insert(now);
     }
 
     /// Bytes were heard: the server was there a moment ago. `owes` says whether it may
@@ -97,7 +97,10 @@ impl Watch {
 
     /// When the next look is due.
     pub fn deadline(&self) -> Instant {
-        self.next
+        let (looked, _) = self.clocks;
+        let acknowledged = self.since.map(|since| since.max(looked) + LOOK);
+        let due = [acknowledged, self.awakening].into_iter().flatten();
+        due.fold(looked + NAP, Instant::min)
     }
 
     /// Looks. `unsent` says whether the kernel has no room for more bytes.
@@ -112,16 +115,15 @@ impl Watch {
             self.awakening = None;
         }
         self.clocks = (now, wall);
-        let verdict = self.since.map_or(Verdict::Alive, |since| match known(stream) {
+        let told = known(stream);
+        let verdict = self.since.map_or(Verdict::Alive, |since| match told {
             Some(known) => judge(known, now - since),
             None if now - since >= SILENCE => Verdict::Doubtful,
             None => Verdict::Alive,
         });
-        let idle = known(stream).is_some_and(|known| !known.waiting) && !unsent;
-        if idle {
+        if told.is_some_and(|known| !known.waiting) && !unsent {
             self.since = None;
         }
-        self.next = now + if self.since.is_some() { LOOK } else { NAP };
         verdict
     }
 
@@ -136,8 +138,8 @@ impl Watch {
 /// then a question too many does no harm.
 fn has_slept(before: (Instant, SystemTime), now: (Instant, SystemTime)) -> bool {
     let passed = now.0.saturating_duration_since(before.0);
-    let slept = now.1.duration_since(before.1).is_ok_and(|wall| wall > passed + NAP);
-    slept || passed > 6 * NAP
+    let slept = now.1.duration_since(before.1).is_ok_and(|wall| wall > passed + SLEEP);
+    slept || passed > NAP + SLEEP
 }
 
 /// What follows from what the kernel knows, when bytes were sent this long ago.
@@ -264,7 +266,6 @@ mod tests {
         (&stream).write_all(b"oi").unwrap();
         let now = Instant::now();
         watch.sent(now);
-        assert!(watch.deadline() <= now + LOOK);
         let later = now + 60 * SECOND;
         let told = if cfg!(target_os = "linux") { Verdict::Alive } else { Verdict::Doubtful };
         assert_eq!(watch.look(&stream, false, later), told);
@@ -299,7 +300,29 @@ mod tests {
             has_slept((now, wall), (now + passed * SECOND, wall + shown * SECOND))
         };
         assert!(after(1, 3600) && after(3600, 3600));
-        assert!(!after(10, 10) && !after(10, 11) && !after(12, 0));
+        assert!(!after(60, 60) && !after(60, 61) && !after(62, 0));
+    }
+
+    #[test]
+    fn client_with_nothing_to_wait_for_looks_once_a_minute() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut watch = Watch::start(&stream);
+        let (start, _) = watch.clocks;
+        assert_eq!(watch.deadline(), start + NAP);
+        watch.sent(start + SECOND);
+        watch.sent(start + 2 * SECOND);
+        assert_eq!(watch.deadline(), start + SECOND + LOOK);
+        // It has heard an answer, but not to all.
+        watch.heard(start + 3 * SECOND, true);
+        assert_eq!(watch.deadline(), start + 3 * SECOND + LOOK);
+        watch.heard(start + 4 * SECOND, false);
+        assert_eq!(watch.deadline(), start + NAP);
+        // A private line has no answer, but the kernel knows that it was acknowledged.
+        watch.sent(start + 5 * SECOND);
+        watch.look(&stream, false, start + 9 * SECOND);
+        let again = if cfg!(target_os = "linux") { NAP } else { LOOK };
+        assert_eq!(watch.deadline(), start + 9 * SECOND + again);
     }
 
     #[test]
