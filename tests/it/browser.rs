@@ -288,7 +288,13 @@ impl Page<'_> {
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let selector = json!(selector);
-        self.wait(&format!("document.querySelector({selector})"));
+        // At rest, because what still moves is missed.
+        self.wait(&format!(
+            "document.querySelector({selector}) && !document.getAnimations().length"
+        ));
+        self.eval(&format!(
+            "document.querySelector({selector}).scrollIntoView({{ block: 'nearest' }})"
+        ));
         let at = self.eval(&format!(
             "(r => [r.x + r.width / 2, r.y + r.height / 2])\
              (document.querySelector({selector}).getBoundingClientRect())"

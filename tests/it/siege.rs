@@ -717,10 +717,10 @@ fn browsers(server: &mut Server) {
     visitor("half").stops_talking();
     let mut pings = visitor("pings");
     // Pings, and the line of a frame of 2^63 bytes, may come without end, as long lines may.
-    pings.sends(b"\x89\x80\0\0\0\0".repeat(60_000));
+    pings.sends(b"\x89\x80\0\0\0\0".repeat(10_000));
     let mut endless = visitor("endless");
     endless.sends(b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0");
-    endless.sends(vec![b'x'; 16 << 20]);
+    endless.sends(vec![b'x'; 2 << 20]);
     let silent: Vec<Peer> = (0..50).map(|_| Peer::connect(page)).collect();
     let mut flooder = visitor("flooder");
     sends_all_it_can(&mut flooder, &message(&format!("MSG {}", "x".repeat(1000))));
