@@ -43,7 +43,7 @@ use crate::wire::sanitize::visible;
 const LOG: Duration = Duration::from_millis(500);
 
 /// Joins a chat and stays until the input, the user or the server ends it.
-/// Returns the exit status: 0, or what an [`Interrupt`] asks for.
+/// Returns the exit status: 0, or what an [`Interrupt`](crate::interrupt::Interrupt) asks for.
 ///
 /// # Errors
 /// If the server cannot be reached, does not take the nick or is lost; if there
