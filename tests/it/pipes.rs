@@ -222,7 +222,8 @@ fn a_line_without_an_end_takes_bounded_memory() {
         if !raw {
             joao.skips_to(&format!("User {} joined.", &nick[2..]));
             let begin = format!("FROM {} [all]: ", &nick[2..]);
-            assert!(joao.line().starts_with(&begin), "it speaks before the end comes");
+            // It speaks before the end comes. The client before it may leave meanwhile.
+            while !joao.line().starts_with(&begin) {}
         }
         drop(joao);
         for _ in 0..20 {
