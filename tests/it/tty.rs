@@ -312,7 +312,15 @@ impl Tty {
     }
 
     /// Is made larger or smaller, and the program is told.
+    ///
+    /// This terminal has no rows that are not wrapped (`?7l`). Therefore a painting that has
+    /// begun is waited for, which is meant for the old size.
+    #[track_caller]
     pub fn resize(&self, cols: u16, rows: u16) {
+        self.wait_raw("the end of the painting", |raw| {
+            raw.rfind("\x1b[?7l") <= raw.rfind("\x1b[?7h")
+                && raw.rfind("\x1b[?2026h") <= raw.rfind("\x1b[?2026l")
+        });
         self.seen().terminal.set_size(cells(rows), cells(cols));
         tcsetwinsize(&self.person, size(cols, rows)).expect("it has a size");
     }
