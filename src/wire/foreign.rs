@@ -6,16 +6,20 @@
 
 /// How many bytes of a line's beginning are kept, enough for the longest of [`HEADS`].
 const HEAD: usize = 24;
-/// How many bytes of a line's last word are kept, enough for a protocol's version.
-const WORD: usize = 12;
+/// How many bytes at the end of a line's last word are kept, enough for a version.
+const TAIL: usize = 12;
 /// Behind a control, a NUL among the first bytes of a line is a binary protocol's number.
 const BINARY: usize = 8;
+/// STUN, which a web page can make a browser send by TCP, has these bytes in its head.
+const STUN: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+/// Where they end at most: behind the length that some write before the head.
+const STUN_END: usize = 10;
 
 /// Protocols that write their name and version at the end of a request line.
 const VERSIONS: [&[u8]; 4] = [b"HTTP/", b"RTSP/", b"SIP/", b"ICAP/"];
 
 /// How clients of other protocols begin a line, in any ASCII case.
-const HEADS: [&[u8]; 30] = [
+const HEADS: [&[u8]; 32] = [
     b"SSH-",
     b"RFB 0",
     b"PRI * ",
@@ -30,6 +34,8 @@ const HEADS: [&[u8]; 30] = [
     b"<?xml",
     b"<stream:",
     b"<policy-file-request",
+    b"AMQP\0",
+    b"\x13BitTorrent",
     // TLS before any line feed, and SOCKS, versions 4 and 5.
     b"\x16\x03",
     b"\x04\x01",
@@ -58,9 +64,8 @@ pub struct ForeignWatch {
     head: [u8; HEAD],
     /// The length of the line so far, in bytes.
     length: usize,
-    word: [u8; WORD],
-    /// The length of the last word, in bytes.
-    word_length: usize,
+    /// The end of the last word.
+    tail: [u8; TAIL],
     /// A blank or a control follows the last word.
     word_ended: bool,
 }
@@ -94,18 +99,16 @@ impl ForeignWatch {
             self.word_ended = true;
         } else {
             if self.word_ended {
-                (self.word_length, self.word_ended) = (0, false);
+                (self.tail, self.word_ended) = ([0; TAIL], false);
             }
-            if self.word_length < WORD {
-                self.word[self.word_length] = byte;
-            }
-            self.word_length = self.word_length.saturating_add(1);
+            self.tail.rotate_left(1);
+            self.tail[TAIL - 1] = byte;
         }
         // telnet writes CR NUL for a return that ends no line.
         let behind_control = self.length > 1 && self.head[0] < b' ' && !after_return;
         let is_number = byte == 0 && behind_control && self.length <= BINARY;
         let is_head = self.length <= HEAD && HEADS.iter().any(|head| self.has_just_become(head));
-        is_number || is_head
+        is_number || is_head || self.is_stun()
     }
 
     /// Whether the line so far is this beginning, in any ASCII case.
@@ -113,14 +116,19 @@ impl ForeignWatch {
         self.length == head.len() && self.head[..self.length].eq_ignore_ascii_case(head)
     }
 
-    /// `POST /path HTTP/1.1`
+    /// `POST /path HTTP/1.1`, also if bytes that were dropped as telnet's stood before the
+    /// version.
     fn is_request_line(&self) -> bool {
-        let Some(word) = self.word.get(..self.word_length) else { return false };
         VERSIONS.iter().any(|version| {
-            word.len() > version.len()
-                && word[..version.len()].eq_ignore_ascii_case(version)
-                && word[version.len()].is_ascii_digit()
+            self.tail.windows(version.len() + 1).any(|bytes| {
+                let (name, number) = bytes.split_at(version.len());
+                name.eq_ignore_ascii_case(version) && number[0].is_ascii_digit()
+            })
         })
+    }
+
+    fn is_stun(&self) -> bool {
+        self.length <= STUN_END && self.head[..self.length].ends_with(&STUN)
     }
 
     /// `*1`, the first line of any request to Redis.
@@ -176,6 +184,8 @@ mod tests {
             assert!(detects(line.as_bytes()), "{line:?}");
         }
         assert!(detects(b"POST /\xE9\xFF HTTP/1.1\r\n"));
+        // telnet's DONT took the blank.
+        assert!(detects(b"POST /HTTP/1.1\r\n"));
     }
 
     #[test]
@@ -197,6 +207,10 @@ mod tests {
             b"\x03\x00\x00\x13\x0E\xE0",
             b"\x10\x20\x00\x04MQTT",
             b"\x00\x00\x00\x54\xFFSMB",
+            b"\x01\x01\x01\x10\x21\x12\xA4\x42",
+            b"\x01\x60\x01\x01\x01\x4C\x21\x12\xA4\x42",
+            b"AMQP\x00\x00\x09\x01",
+            b"\x13BitTorrent protocol",
             b"CAP LS 302\r\n",
             b"<?xml version='1.0'?>",
             b"CONNECT {\"verbose\":false}\r\n",
@@ -215,7 +229,6 @@ mod tests {
             "MSG I like HTTP/1.1, mostly\n",
             "MSG HTTP/\n",
             "MSG what is HTTP/x\n",
-            "xHTTP/1.1\n",
             "HELO\nSSH\n*\n*a\n**1\nhost\nhosting: 3\n",
             "\u{3}\u{4}NICK ana\r\n",
             "\x08\x1B[ANICK ana\n",
@@ -227,7 +240,5 @@ mod tests {
         ] {
             assert!(!detects(line.as_bytes()), "{line:?}");
         }
-        // What was not read whole is not taken for something else.
-        assert!(!detects(format!("GET /{}\n", "HTTP/1.1".repeat(99)).as_bytes()));
     }
 }

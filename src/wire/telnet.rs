@@ -20,7 +20,7 @@ const TIMING_MARK: u8 = 6;
 /// "I will not": the answer to a question for a timing mark, which serves as well.
 pub const NO_TIMING_MARK: [u8; 3] = [IAC, 0xFC, TIMING_MARK];
 /// How many bytes of one subnegotiation are dropped; what follows counts as text.
-const MAX_SUBNEGOTIATION: usize = 4096;
+const MAX_SUBNEGOTIATION: usize = 256;
 
 /// Takes telnet's sequences out of a stream of bytes.
 #[derive(Debug, Default)]

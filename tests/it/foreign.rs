@@ -67,8 +67,14 @@ fn browser_is_let_go_before_its_body_is_obeyed() {
     let socket = request("GET", "/chat", "").replace("\r\n\r\n", &format!("\r\n{upgrade}{SPAM}"));
     check(&server, &mut ana, socket, &one);
     // A line that the server has no words for is one of another protocol all the same.
-    let latin1 = [b"POST /\xE9 HTTP/1.1\r\n", SPAM.as_bytes()].concat();
-    check(&server, &mut ana, latin1, &one);
+    for bytes in [&b"\xE9"[..], b"\xFE\xFF", b"\xFF\xFE", b"\xFF\xFB", b"\xFF\xF4", b"\xFF\xFF"] {
+        let line = [b"POST /", bytes, b" HTTP/1.1\r\n", SPAM.as_bytes()].concat();
+        check(&server, &mut ana, line, &one);
+    }
+    let two = [one[0]; 2];
+    // The request line is dropped as telnet's, but not the header.
+    let (line, header) = ("POST /", request("POST", "/", SPAM));
+    check(&server, &mut ana, [line.as_bytes(), b"\xFF\xFA", header.as_bytes()].concat(), &two);
     server.still_serves();
 }
 
@@ -93,12 +99,13 @@ fn other_protocols_are_let_go_before_a_line_feed() {
     let mut ana = server.member("ana");
     // A session ticket is the server's to choose, and may hold commands.
     let hello = [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03"[..], SPAM.as_bytes()].concat();
-    let openings: [&[u8]; 8] = [
+    let openings: [&[u8]; 9] = [
         &hello,
         b"\x16\x03\x01",
         b"\x05\x01\x00",
         b"\x04\x01\x23\x28\x7F\x00\x00\x01\x00",
         b"\x00\x01\x00\x08\x21\x12\xA4\x42aaaaaaaaaaaa\nNICK evil\nMSG spam\n",
+        b"\x00\x01\x01\x10\x21\x12\xA4\x42aaaaaaaaaaaa\nNICK evil\nMSG spam\n",
         b"SSH-2.0-OpenSSH_9.2p1\r\nNICK evil\r\nMSG spam\r\n",
         b"*1\r\n$4\r\nPING\r\nNICK evil\r\nMSG spam\r\n",
         b"EHLO page.example\r\nNICK evil\r\nMSG spam\r\n",
