@@ -49,12 +49,15 @@ const LOG: Duration = Duration::from_millis(500);
 /// If the server cannot be reached, does not take the nick or is lost; if there
 /// is no nick; if the output or the log cannot be written.
 pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
+    // A log may take long to open. Until signals are watched for, they end the program.
+    let log = config.log.as_deref().map(open_log).transpose();
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
     let terminal = Terminal::open(config, interrupts.trigger(), texts)?;
     if let Some(editor) = &terminal.editor {
         editor.restore_on_panic();
     }
-    let status = smol::block_on(chat(config, texts, &terminal, &mut interrupts));
+    let chat = async { chat(config, texts, &terminal, &mut interrupts, log?).await };
+    let status = smol::block_on(chat);
     // Whatever else is said is said on a terminal as it was found.
     if let Some(editor) = &terminal.editor {
         editor.finish("", Instant::now() + LAST_LINES);
@@ -68,9 +71,9 @@ async fn chat(
     texts: &'static Texts,
     terminal: &Terminal,
     interrupts: &mut Interrupts,
+    log: Option<LogFile>,
 ) -> Result<u8, Error> {
-    let log = config.log.as_deref().map(|path| open_log(path, terminal, interrupts, texts));
-    let log = log.transpose()?;
+    let log = log.map(|file| start_log(file, terminal, interrupts, texts)).transpose()?;
     let interrupted = async { Err(interrupts.next().await) };
     let arrive = async { Ok(arrive(config, texts, terminal).await) };
     let (mut stream, server) = match or(interrupted, arrive).await {
@@ -152,17 +155,20 @@ async fn chat(
     }
 }
 
-/// Opens the log, and writes to it on a thread of its own: a disk may hang.
-fn open_log(
-    path: &Path,
+fn open_log(path: &Path) -> Result<LogFile, Error> {
+    LogFile::open(path).map_err(|err| Error::Log(path.into(), err))
+}
+
+/// Writes to the log on a thread of its own, because a disk may hang.
+fn start_log(
+    file: LogFile,
     terminal: &Terminal,
     interrupts: &mut Interrupts,
     texts: &'static Texts,
 ) -> Result<Printer, Error> {
-    let log = LogFile::open(path).map_err(|err| Error::Log(path.into(), err))?;
-    let log = Arc::new(log);
     let (editor, remarks) = (terminal.editor.clone(), terminal.remarks.clone());
-    let path = visible(&path.display().to_string()).into_owned();
+    let path = visible(&file.path().display().to_string()).into_owned();
+    let log = Arc::new(file);
     let complain = move |err: &io::Error| {
         let what = (texts.server.log_failed)(&path, &plain_words(err, &texts.error));
         // The chat goes on.

@@ -126,7 +126,8 @@ pub(super) struct Conversation<'a> {
     pub(super) kept_out: Option<String>,
     /// Where the server was when a connection was last made.
     pub(super) address: Option<SocketAddr>,
-    /// The nick was thought about for so long that the connection may be dead.
+    /// The nick was thought about for so long that the server may have closed the
+    /// connection, and says so.
     pub(super) stale: bool,
     /// The nick is the answer to a question that was asked on this connection.
     pub(super) answered: bool,
@@ -212,7 +213,7 @@ impl<'a> Conversation<'a> {
             actions = match self.next(&stream, &mut bytes, &watch, &mut question, interrupts).await
             {
                 // It thought no more of us.
-                Happening::Heard(Ok(0) | Err(_)) if self.begins_anew() || self.ended_unheard() => {
+                Happening::Heard(Ok(0) | Err(_)) if self.answers_unheard() => {
                     return Ending::Unhurried;
                 }
                 Happening::Heard(Ok(0)) => {
@@ -294,7 +295,7 @@ impl<'a> Conversation<'a> {
                 {
                     vec![Action::End]
                 }
-                Happening::Late if self.begins_anew() => return Ending::Unhurried,
+                Happening::Late if self.answers_unheard() => return Ending::Unhurried,
                 Happening::Late if self.comes_back() => return Ending::Away(None),
                 Happening::Late if self.dialogue.awaits_the_server() => {
                     let (server, patience) = (self.server.name.clone(), self.patience());
@@ -386,7 +387,7 @@ impl<'a> Conversation<'a> {
 
     /// The connection is dead, though nothing was heard of that.
     fn gone(&mut self) -> Result<Vec<Action>, Ending> {
-        if self.begins_anew() {
+        if self.answers_unheard() {
             return Err(Ending::Unhurried);
         }
         if self.comes_back() {
@@ -396,15 +397,9 @@ impl<'a> Conversation<'a> {
         Ok(self.dialogue.closed())
     }
 
-    /// Whether a connection that is lost now is made anew and nothing said of it: a person
-    /// has thought about the nick.
-    fn begins_anew(&self) -> bool {
-        self.stale && self.dialogue.is_registering()
-    }
-
-    /// Whether the connection may have ended before the server read the answer to the
-    /// question for a nick. Then it is made anew, once.
-    fn ended_unheard(&self) -> bool {
+    /// Whether the answer to the question for a nick may be unheard. Then the connection
+    /// is made anew, once, and nothing said of it.
+    fn answers_unheard(&self) -> bool {
         self.answered && self.dialogue.is_registering()
     }
 

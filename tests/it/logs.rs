@@ -1,6 +1,8 @@
 //! Logs on a disk that is full, and logs that are rotated while they are written.
 
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -267,5 +269,36 @@ fn pipe_that_nobody_reads_is_no_log_and_keeps_nothing_from_ending() {
         let (cause, way_out) = output.complaint();
         assert!(cause.contains("nobody reads this pipe"), "{cause}");
         assert!(way_out.contains("--log FILE"), "{way_out}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")] // Elsewhere a process keeps to itself what it waits for.
+fn signal_is_obeyed_while_a_log_is_opened() {
+    let path = fresh("opening.log");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    let log = path.to_str().expect("a plain name");
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        for arguments in [
+            &["server", "--no-mdns", "--bind", "127.0.0.1", "--port", "0", "--log", log][..],
+            &["connect", &address, "-nbot", "--log", log],
+        ] {
+            let mut command = minichat();
+            let mut process = Running::start(command.args(arguments).stdin(Stdio::null()));
+            // A thread of its own opens the log.
+            let tasks = format!("/proc/{}/task", process.id());
+            while fs::read_dir(&tasks).expect("it runs").count() < 2 {
+                thread::yield_now();
+            }
+            let begin = Instant::now();
+            process.signal(signal);
+            let status = process.wait();
+            assert!(begin.elapsed() < Duration::from_secs(1), "{signal} {arguments:?}");
+            let ended = (status.signal(), status.code());
+            assert!([(Some(number), None), (None, Some(128 + number))].contains(&ended));
+        }
     }
 }

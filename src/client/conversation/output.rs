@@ -83,7 +83,9 @@ impl Conversation<'_> {
                 Action::Fail(Failure::Refused(why)) if self.comes_back() => {
                     return Some(Ending::Away(Some(why)));
                 }
-                Action::Fail(_) if self.begins_anew() => return Some(Ending::Unhurried),
+                Action::Fail(_) if self.stale && self.dialogue.is_registering() => {
+                    return Some(Ending::Unhurried);
+                }
                 Action::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
             }
         }

@@ -113,8 +113,7 @@ fn pull_the_cable(lan: &Lan, cases: &[Case<'_>], limit: Duration) {
     lan.cable(1, "up");
     thread::scope(|scope| {
         for client in &mut clients {
-            scope
-                .spawn(move || client.shows("back, as ana", "back", BACK + Duration::from_secs(2)));
+            scope.spawn(move || client.shows("back, as ana", "back", BACK));
         }
     });
 }
@@ -151,6 +150,72 @@ fn client_notices_the_same_without_the_help_of_the_kernel() {
                 && screen.contains("perhaps nobody heard: anybody there?")
         });
         drop(server);
+    });
+}
+
+#[test]
+fn person_whose_nick_meets_a_dead_link_gets_in_later() {
+    on_a_lan(2, |lan| {
+        for address in ["10.77.0.1", "fd77::1"] {
+            let _server = lan.host(1).server(&["--no-mdns"]);
+            let person = lan.host(2).inside(|| {
+                let mut command = minichat();
+                command.args(["connect", address, "--timeout", "2"]);
+                Tty::launch(80, 24, &mut command)
+            });
+            person.wait("the question", |screen| last(screen).starts_with("Nickname"));
+            lan.cable(1, "down");
+            person.send("\x15ana\r");
+            person.wait_within(WITH_TRAFFIC, "the notice", |screen| {
+                screen.contains("connection lost; trying again")
+            });
+            lan.cable(1, "up");
+            person.wait_within(BACK, "the prompt", |screen| last(screen) == "ana>");
+        }
+    });
+}
+
+#[test]
+fn client_notices_a_dead_link_to_a_server_that_was_full() {
+    on_a_lan(2, |lan| {
+        let much = std::env::temp_dir().join(format!("minichat-{}", std::process::id()));
+        std::fs::write(&much, format!("{}\n", "x".repeat(1000)).repeat(12_000)).expect("it fits");
+        let listener = lan.host(1).inside(|| TcpListener::bind("10.77.0.1:9000"));
+        let listener = listener.expect("the port is free");
+        let here = lan.host(2);
+        for blind in ["", "1"] {
+            let mut client = here.inside(|| {
+                let mut command = minichat();
+                command.args(["connect", "10.77.0.1", "--nick", "ana", "--stay", "--json"]);
+                command.stdin(std::fs::File::open(&much).expect("it is there"));
+                if !blind.is_empty() {
+                    command.env("MINICHAT_NO_TCP_INFO", blind);
+                }
+                Running::start(&mut command)
+            });
+            let mut peer = Peer::over(listener.accept().expect("it comes").0);
+            peer.says("OK welcome ana");
+            client.stdout.find("welcome");
+            // The kernel asks for room.
+            let begin = Instant::now();
+            let sockets = || here.inside(|| run(std::process::Command::new("ss").arg("-Htno"), ""));
+            while !sockets().stdout.contains("timer:(persist") {
+                assert!(begin.elapsed() < WITH_TRAFFIC, "the server is never full");
+                thread::sleep(Duration::from_millis(50));
+            }
+            lan.cable(1, "down");
+            let deadline = Instant::now() + WITH_TRAFFIC;
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let line = client.stdout.next_within(left).expect("it goes on");
+                if line.contains("lost") {
+                    break;
+                }
+            }
+            drop(client);
+            lan.cable(1, "up");
+        }
+        std::fs::remove_file(&much).ok();
     });
 }
 
