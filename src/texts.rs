@@ -590,6 +590,11 @@ pub struct Terminal {
     pub search: fn(&str, bool) -> String,
 }
 
+/// A nick as it is typed, without the quotes in which a nick like `you` is shown.
+fn bare(nick: &str) -> &str {
+    nick.trim_matches('"')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -169,7 +169,9 @@ impl<'a> Input<'a> {
     /// A nick and a text, as they stand behind an at sign.
     fn private(rest: &'a str) -> Input<'a> {
         match rest.split_once(char::is_whitespace) {
-            Some((to, text)) if !to.is_empty() && !text.chars().all(is_blank) => {
+            Some((to, text))
+                if !(to.is_empty() || to.starts_with(is_unseen) || text.chars().all(is_blank)) =>
+            {
                 Input::Whisper { to, text }
             }
             _ => Input::Error(InputError::Private),

@@ -225,7 +225,7 @@ fn in_colour(shown: &str, nick: &str, own: bool, colour: bool) -> String {
 
 /// A nick for a person to read. One that is also the word for the reader stands in
 /// quotes, which no nick can have.
-fn shown_nick(nick: &str) -> Cow<'_, str> {
+pub fn shown_nick(nick: &str) -> Cow<'_, str> {
     let shown = visible(nick);
     match YOU.contains(&&*Nick::key_of(&shown)) {
         true => format!("\"{shown}\"").into(),

@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 
 use super::{
     Client, CommandLine, Discover, Discovery, Errors, Language, Operator, Server, Terminal, Texts,
+    bare,
 };
 
 /// English.
@@ -98,11 +99,13 @@ All else is said to all; //TEXT says /TEXT",
         reply_gone: |nick, successor| match successor {
             Some(other) => format!(
                 "{nick} left, perhaps to come back as {other}; nothing was sent. \
-                 To tell {other}: @{other} TEXT"
+                 To tell {other}: @{} TEXT",
+                bare(other)
             ),
             None => format!(
                 "{nick} left, or you were away, and the nick may be somebody else's now; \
-                 nothing was sent. To tell {nick} nevertheless: @{nick} TEXT"
+                 nothing was sent. To tell {nick} nevertheless: @{} TEXT",
+                bare(nick)
             ),
         },
         changed_hands: |nick| {
@@ -117,13 +120,15 @@ All else is said to all; //TEXT says /TEXT",
         heeding: |nick| format!("no longer ignoring {nick}"),
         ignoring_too: |nick, old| {
             format!(
-                "ignoring {nick}, too: perhaps {old} by another nick; /ignore {nick} shows them"
+                "ignoring {nick}, too: perhaps {old} by another nick; /ignore {} shows them",
+                bare(nick)
             )
         },
         heard_again: |nick| {
             format!(
                 "{nick} is not ignored: it may be somebody else than the one before; \
-                 /ignore {nick} hides them"
+                 /ignore {} hides them",
+                bare(nick)
             )
         },
         still_ignoring: |nicks| {

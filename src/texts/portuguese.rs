@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 
 use super::{
     Client, CommandLine, Discover, Discovery, Errors, Language, Operator, Server, Terminal, Texts,
+    bare,
 };
 
 /// Portuguese, as in Brazil.
@@ -103,11 +104,13 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         reply_gone: |nick, successor| match successor {
             Some(other) => format!(
                 "{nick} saiu e talvez tenha voltado como {other}; nada foi enviado. \
-                 Para falar com {other}: @{other} TEXTO"
+                 Para falar com {other}: @{} TEXTO",
+                bare(other)
             ),
             None => format!(
                 "{nick} saiu, ou você esteve fora, e o apelido pode ser de outra pessoa agora; \
-                 nada foi enviado. Para falar com {nick} mesmo assim: @{nick} TEXTO"
+                 nada foi enviado. Para falar com {nick} mesmo assim: @{} TEXTO",
+                bare(nick)
             ),
         },
         changed_hands: |nick| {
@@ -123,13 +126,15 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         ignoring_too: |nick, old| {
             format!(
                 "ignorando também {nick}: talvez seja {old} com outro apelido; \
-                 /ignore {nick} volta a mostrar"
+                 /ignore {} volta a mostrar",
+                bare(nick)
             )
         },
         heard_again: |nick| {
             format!(
                 "{nick} não está sendo ignorado: pode não ser a mesma pessoa de antes; \
-                 /ignore {nick} esconde"
+                 /ignore {} esconde",
+                bare(nick)
             )
         },
         still_ignoring: |nicks| {

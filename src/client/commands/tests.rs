@@ -81,6 +81,7 @@ fn what_is_for_one_is_never_said_to_all() {
         "＠joao",
         "@joao",
         "@ joao",
+        "@\u{200B}joao psst",
         "@",
         "@joao  ",
         "MSG @ joao psst",

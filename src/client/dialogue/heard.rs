@@ -10,6 +10,7 @@ use crate::client::dialogue::{
     Dialogue, LONG_LIST, Listing, Mode, Partner, Phase, call, hint, notice, said, show_group,
     words_for,
 };
+use crate::client::format::shown_nick;
 use crate::client::members::MAX_NICK;
 use crate::client::notices::Presence;
 use crate::client::record::{Action, Failure, Kind, Record};
@@ -218,8 +219,8 @@ impl Dialogue {
         if let Some(old) = arrival.perhaps {
             let old_key = Nick::key_of(&old);
             if self.unseen.back() == Some(&(old_key.into_owned(), true)) {
-                let shown = visible(nick).into_owned();
-                let hint = (self.texts.ignoring_too)(&shown, &visible(&old));
+                let shown = shown_nick(nick).into_owned();
+                let hint = (self.texts.ignoring_too)(&shown, &shown_nick(&old));
                 if !self.ignores(nick) {
                     self.ignored.push((key, shown));
                 }
@@ -234,7 +235,7 @@ impl Dialogue {
                         .map(|presence| self.notice_at_once(presence, nick)),
                 );
                 if ignored {
-                    actions.push(Action::Hint((self.texts.heard_again)(&visible(nick))));
+                    actions.push(Action::Hint((self.texts.heard_again)(&shown_nick(nick))));
                 }
                 actions
             }
@@ -248,7 +249,7 @@ impl Dialogue {
             return Vec::new();
         }
         let members = &self.members;
-        self.ignored.retain(|(_, nick)| members.has(nick));
+        self.ignored.retain(|(key, _)| members.has(key));
         let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
         if nicks.is_empty() {
             Vec::new()

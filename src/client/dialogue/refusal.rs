@@ -6,6 +6,7 @@ use crate::client::dialogue::registration::{is_about_the_nick, variant};
 use crate::client::dialogue::typed::about;
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Dialogue, Mode, Phase, hint, suggest_nick};
+use crate::client::format::shown_nick;
 use crate::client::members::Lookup;
 use crate::client::record::{Action, Failure, Kind, Record};
 use crate::texts::Client;
@@ -182,7 +183,11 @@ impl Dialogue {
         let to =
             at.and_then(|at| self.recent_dms.remove(at)).or_else(|| self.recent_dms.pop_back());
         match to {
-            Some(to) => (self.texts.nobody)(&visible(&to), self.members.close_to(&to).as_deref()),
+            Some(to) => {
+                let guess = self.members.close_to(&to);
+                let guess = guess.as_deref().map(shown_nick);
+                (self.texts.nobody)(&shown_nick(&to), guess.as_deref())
+            }
             None => (self.texts.refused)(self.texts.user_not_found),
         }
     }

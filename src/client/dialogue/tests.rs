@@ -145,6 +145,27 @@ fn pasted_text_is_said_to_all_line_by_line() {
 }
 
 #[test]
+fn hint_shows_a_nick_like_the_word_for_the_reader_in_quotes() {
+    let mut dialogue = talking_with("you, Você");
+    assert_eq!(dialogue.typed("@yuo oi"), hint("yuo is not here. Did you mean \"you\"?"));
+    assert_eq!(
+        dialogue.typed("/ignore VOCÊ"),
+        note("ignoring \"Você\" until they leave; again to hear them")
+    );
+    dialogue.lost();
+    dialogue.connected(None);
+    hear(&mut dialogue, "OK welcome ana");
+    let actions = hear(&mut dialogue, "Connected users: ana, you, Você");
+    let told = "* still ignoring \"Você\", though they may be others than before";
+    assert_eq!(shown(&actions).last().unwrap(), told);
+    hear(&mut dialogue, "FROM you [dm]: psst");
+    hear(&mut dialogue, "User you left the chat.");
+    let actions = dialogue.typed("/r oi");
+    assert!(shown(&actions)[0].starts_with("* \"you\" left, or you were away"), "{actions:?}");
+    assert!(shown(&actions)[0].ends_with(": @you TEXT"), "{actions:?}");
+}
+
+#[test]
 fn typed_beginning_of_a_draft_decides_for_all_its_lines() {
     let mut dialogue = talking_with("bia");
     let draft = |dialogue: &mut Dialogue, text: &str| {

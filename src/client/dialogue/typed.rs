@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::client::commands::{self, Input, InputError};
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Addressee, Dialogue, Mode, Partner, Phase, hint, note, said};
+use crate::client::format::shown_nick;
 use crate::client::members::Lookup;
 use crate::client::record::{Action, Failure, Kind, Record};
 use crate::wire::sanitize::{is_blank, strip, visible};
@@ -182,8 +183,8 @@ impl Dialogue {
             Input::Whisper { to, text } => self.whisper(to, text),
             Input::Reply(text) => match self.reply_to.clone() {
                 Some(Partner { nick, gone: true }) => {
-                    let successor = self.members.successor(&nick).map(visible);
-                    hint(&(texts.reply_gone)(&visible(&nick), successor.as_deref()))
+                    let successor = self.members.successor(&nick).map(shown_nick);
+                    hint(&(texts.reply_gone)(&shown_nick(&nick), successor.as_deref()))
                 }
                 Some(Partner { nick, .. }) => self.whisper(&nick, text),
                 None => hint(texts.no_reply),
@@ -229,21 +230,22 @@ impl Dialogue {
         let known = self.ignored.len();
         self.ignored.retain(|(ignored, _)| *ignored != key);
         if self.ignored.len() < known {
-            return note(&(self.texts.heeding)(&visible(nick)));
+            return note(&(self.texts.heeding)(&shown_nick(nick)));
         }
         if key == *Nick::key_of(&self.nick) {
             return hint(self.texts.oneself);
         }
         match self.members.look_up(nick) {
             Lookup::Nick(nick) => {
-                let shown = visible(&nick).into_owned();
+                let shown = shown_nick(&nick).into_owned();
                 let actions = note(&(self.texts.ignoring)(&shown));
                 self.ignored.push((key, shown));
                 actions
             }
             Lookup::Unknown(guess) => {
                 let guess = guess.filter(|guess| *guess != self.nick);
-                hint(&(self.texts.nobody)(&visible(nick), guess.as_deref()))
+                let guess = guess.as_deref().map(shown_nick);
+                hint(&(self.texts.nobody)(&shown_nick(nick), guess.as_deref()))
             }
         }
     }
@@ -282,7 +284,8 @@ impl Dialogue {
             _ if !self.is_interactive() => to.into(),
             Lookup::Unknown(guess) => {
                 let guess = guess.filter(|guess| *guess != self.nick);
-                return hint(&(self.texts.nobody)(&visible(to), guess.as_deref()));
+                let guess = guess.as_deref().map(shown_nick);
+                return hint(&(self.texts.nobody)(&shown_nick(to), guess.as_deref()));
             }
         };
         let key = Nick::key_of(&to);
@@ -291,7 +294,7 @@ impl Dialogue {
             && matches!(self.mode, Mode::Plain | Mode::Editor)
         {
             partner.gone = false; // Told once.
-            return hint(&(self.texts.changed_hands)(&visible(&to)));
+            return hint(&(self.texts.changed_hands)(&shown_nick(&to)));
         }
         let room = (MAX_COMMAND - "MSG @ \n".len()).checked_sub(to.len());
         let Some(room) = room.filter(|&room| room >= 4) else {
