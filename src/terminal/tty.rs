@@ -60,10 +60,12 @@ impl Tty {
         Ok((tty, Keyboard(reader, woken.clone()), Waker(writer, woken)))
     }
 
-    /// Keys wait, unseen, for the editor, but Ctrl-C still interrupts.
+    /// Keys wait, unseen, for the editor, but Ctrl-C still interrupts. The system leaves line
+    /// ends as they are: a CR that becomes an LF would make two ends of a pasted CR LF.
     pub fn be_quiet(&self) {
         self.set(|settings| {
             settings.local_modes &= !(LocalModes::ECHO | LocalModes::ICANON);
+            settings.input_modes &= !(InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR);
         });
     }
 
