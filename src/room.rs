@@ -5,6 +5,7 @@
 //! thousand people in it and live through an evening in a millisecond.
 
 mod budget;
+mod capabilities;
 mod feed;
 mod lag;
 mod reader;
@@ -461,6 +462,10 @@ impl Room {
                 self.end_with(id, Event::Bye);
                 Ok(())
             }
+            Ok(Command::Understand(words)) => self.hear_capabilities(id, words),
+            Ok(Command::Since { .. } | Command::Last { .. } | Command::Find(_)) => {
+                Err(Refusal::UnknownCommand)
+            }
             // A guest's first mistake is to be a guest.
             Err(Refusal::EmptyMessage | Refusal::MalformedDm) if !self.is_member(id) => {
                 Err(Refusal::NotRegistered)
@@ -582,6 +587,7 @@ impl Room {
                 self.report(id, Change::Joined(nick.clone()));
             }
             Entry::Renamed { id, old, new } => {
+                self.tell_rename(id, (old, new), before);
                 let session = &mut self.sessions[id.0];
                 session.reader.push_note(before..head, Event::Welcome(new.as_str()));
                 session.nick = Some(new.clone());

@@ -145,7 +145,8 @@ impl<'a> Input<'a> {
             Some(Command::Who) => return Input::Who,
             Some(Command::Nick(nick)) => return Input::Nick(nick),
             Some(Command::Quit) => return Input::Quit,
-            None => (),
+            // Only clients say the others.
+            _ => (),
         }
         if is_private_slip(line) {
             return Input::Error(InputError::Private);
@@ -275,6 +276,11 @@ pub fn shape(line: &str) -> Option<Command<'_>> {
         Command::Say(_) | Command::Whisper { .. } => word == "MSG",
         Command::Who => line == "WHO",
         Command::Quit => line == "QUIT",
+        // Only clients say these.
+        Command::Understand(_)
+        | Command::Since { .. }
+        | Command::Last { .. }
+        | Command::Find(_) => false,
     };
     typed.then_some(command)
 }

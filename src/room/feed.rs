@@ -35,7 +35,7 @@ pub(super) struct Feed {
     note_bytes: usize,
     counted: Duration,
     /// The memory of the private lines that came since then, in bytes.
-    uncounted: usize,
+    pub uncounted: usize,
 }
 
 /// Follows the transcript without a session: the log, for example.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::room::SessionId;
+use crate::room::capabilities::Extension;
 use crate::room::reader::Reader;
 use crate::wire::Nick;
 
@@ -28,6 +29,8 @@ pub(super) struct Session {
     pub muted: bool,
     /// It was evicted.
     pub evicted: bool,
+    /// It understands more than version 1 of the protocol. Others pay nothing for that.
+    pub extension: Option<Box<Extension>>,
 }
 
 impl Session {

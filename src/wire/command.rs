@@ -24,6 +24,25 @@ pub enum Command<'a> {
     Who,
     /// `QUIT`: leave, politely.
     Quit,
+    /// `CAP history renames`: what the client understands beyond version 1.
+    Understand(&'a str),
+    /// `SINCE 7f3a9c21 1240`: the number of the last message that the client has read, and
+    /// the term in which it counts.
+    Since {
+        /// The term.
+        term: &'a str,
+        /// The number.
+        number: u64,
+    },
+    /// `LAST 20 BEFORE 1200`: tell earlier messages again.
+    Last {
+        /// How many.
+        count: u64,
+        /// They have lower numbers than this.
+        before: Option<u64>,
+    },
+    /// `FIND chave`: tell the messages that hold this.
+    Find(&'a str),
 }
 
 impl<'a> Command<'a> {
@@ -49,10 +68,43 @@ impl<'a> Command<'a> {
             Ok(Command::Who)
         } else if is("QUIT") && alone {
             Ok(Command::Quit)
+        } else if is("CAP") {
+            Ok(Command::Understand(rest.trim()))
+        } else if is("SINCE") {
+            since(rest).ok_or(Refusal::UnknownCommand)
+        } else if is("LAST") {
+            last(rest).ok_or(Refusal::UnknownCommand)
+        } else if is("FIND") {
+            Ok(Command::Find(rest.trim_matches(is_blank)))
         } else {
             Err(Refusal::UnknownCommand)
         }
     }
+}
+
+/// `7f3a9c21 1240`.
+fn since(rest: &str) -> Option<Command<'_>> {
+    let mut words = rest.split_ascii_whitespace();
+    let (term, number) = (words.next()?, number(words.next()?)?);
+    words.next().is_none().then_some(Command::Since { term, number })
+}
+
+/// `20`, or `20 BEFORE 1200`.
+fn last(rest: &str) -> Option<Command<'_>> {
+    let mut words = rest.split_ascii_whitespace();
+    let count = number(words.next()?)?;
+    let before = match words.next() {
+        None => None,
+        Some(word) if word.eq_ignore_ascii_case("BEFORE") => Some(number(words.next()?)?),
+        Some(_) => return None,
+    };
+    words.next().is_none().then_some(Command::Last { count, before })
+}
+
+/// A number on the wire: digits alone, at most 19.
+pub(super) fn number(digits: &str) -> Option<u64> {
+    let fits = (1..=19).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| fits)
 }
 
 fn message(text: &str) -> Result<Command<'_>, Refusal> {
@@ -83,6 +135,13 @@ impl fmt::Display for Command<'_> {
             Command::Whisper { to, text } => write!(f, "MSG @{to} {text}"),
             Command::Who => f.write_str("WHO"),
             Command::Quit => f.write_str("QUIT"),
+            Command::Understand(words) => write!(f, "CAP {words}"),
+            Command::Since { term, number } => write!(f, "SINCE {term} {number}"),
+            Command::Last { count, before: None } => write!(f, "LAST {count}"),
+            Command::Last { count, before: Some(before) } => {
+                write!(f, "LAST {count} BEFORE {before}")
+            }
+            Command::Find(text) => write!(f, "FIND {text}"),
         }
     }
 }
@@ -152,6 +211,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_digits_and_stand_alone() {
+        check("cap", Ok(Command::Understand("")));
+        check("LAST\t5  before  9 ", Ok(Command::Last { count: 5, before: Some(9) }));
+        let most = 9_999_999_999_999_999_999;
+        check("SINCE t 9999999999999999999", Ok(Command::Since { term: "t", number: most }));
+        for line in [
+            "SINCE",
+            "SINCE 7f3a9c21",
+            "SINCE 7f3a9c21 +1",
+            "SINCE 7f3a9c21 1 2",
+            "LAST",
+            "LAST -1",
+            "LAST 5 6",
+            "LAST 5 BEFORE",
+            "LAST 5 BEFORE 6 7",
+            "LAST 12345678901234567890",
+        ] {
+            check(line, Err(Refusal::UnknownCommand));
+        }
+    }
+
+    #[test]
     fn anything_else_is_unknown() {
         for line in
             ["HELLO", "MSGhi", " MSG hi", "WHO is it", "QUIT now", "/who", "\u{FEFF}WHO", " "]
@@ -168,6 +249,11 @@ mod tests {
             Command::Whisper { to: "joao", text: "@ maria" },
             Command::Who,
             Command::Quit,
+            Command::Understand("history renames"),
+            Command::Since { term: "7f3a9c21", number: 1240 },
+            Command::Last { count: 20, before: None },
+            Command::Last { count: 20, before: Some(1200) },
+            Command::Find("o café"),
         ] {
             check(&command.to_string(), Ok(command));
         }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::wire::command::number;
+
 /// What a server may tell: one line, one event.
 ///
 /// Printing gives the line that our server sends, without its end. Parsing also
@@ -29,6 +31,41 @@ pub enum Event<'a> {
     Users(Vec<&'a str>),
     /// `History: 2`: this many of the messages that follow were said earlier.
     History(usize),
+    /// `Capabilities: history`: these of the words after `CAP` are known.
+    Capabilities(Vec<&'a str>),
+    /// `Renamed: bia bia2`: a member has taken another nick. The leaving and the joining
+    /// that follow tell the same.
+    Renamed {
+        /// The nick until now.
+        old: &'a str,
+        /// The new one.
+        new: &'a str,
+    },
+    /// `Past: 1241 1764340012 FROM ana [all]: olá`: a message to all that was said earlier.
+    Past {
+        /// Its number.
+        number: u64,
+        /// When it was said, in seconds since 1970.
+        seconds: u64,
+        /// The sender.
+        from: &'a str,
+        /// The text.
+        text: &'a str,
+    },
+    /// `Now: 7f3a9c21 1241`: the next message to all has the number after this one.
+    Now {
+        /// The term in which the numbers count.
+        term: &'a str,
+        /// The number.
+        number: u64,
+    },
+    /// `Found: 20 of more`: ends an answer to `LAST` or `FIND`.
+    Found {
+        /// How many messages were told.
+        count: u64,
+        /// There are more of them.
+        more: bool,
+    },
     /// `ERR user_not_found`: no, and why.
     Refused(Refusal),
     /// `ERR` and words that this version does not know; only parsed.
@@ -166,6 +203,25 @@ impl<'a> Event<'a> {
         if let Some(rest) = line.strip_prefix("History: ") {
             return rest.parse().ok().map(Event::History);
         }
+        if let Some(rest) = line.strip_prefix("Past: ") {
+            return past(rest);
+        }
+        if let Some(rest) = line.strip_prefix("Now: ") {
+            let (term, digits) = rest.split_once(' ')?;
+            return Some(Event::Now { term, number: number(digits)? });
+        }
+        if let Some(rest) = line.strip_prefix("Found: ") {
+            let digits = rest.strip_suffix(" of more");
+            let (digits, more) = (digits.unwrap_or(rest), digits.is_some());
+            return Some(Event::Found { count: number(digits)?, more });
+        }
+        if let Some(rest) = line.strip_prefix("Renamed: ") {
+            let (old, new) = rest.split_once(' ')?;
+            return Some(Event::Renamed { old, new });
+        }
+        if let Some(rest) = line.strip_prefix("Capabilities:") {
+            return Some(Event::Capabilities(rest.split_ascii_whitespace().collect()));
+        }
         match line {
             "BYE" => Some(Event::Bye),
             _ if line.starts_with("New User.") => Some(Event::Greeting),
@@ -184,6 +240,19 @@ fn message(rest: &str) -> Option<Event<'_>> {
         _ => return None,
     };
     Some(Event::Message { from, scope, text: text.strip_prefix(' ').unwrap_or(text) })
+}
+
+/// `1241 1764340012 FROM ana [all]: text`.
+fn past(rest: &str) -> Option<Event<'_>> {
+    let (digits, rest) = rest.split_once(' ')?;
+    let (seconds, line) = rest.split_once(' ')?;
+    match message(line.strip_prefix("FROM ")?)? {
+        Event::Message { from, scope: Scope::All, text } => {
+            let (number, seconds) = (number(digits)?, number(seconds)?);
+            Some(Event::Past { number, seconds, from, text })
+        }
+        _ => None,
+    }
 }
 
 /// What follows `OK`. Older servers answer everything with it, `WHO` and `QUIT` too.
@@ -220,6 +289,18 @@ impl fmt::Display for Event<'_> {
             Event::Left(nick) => write!(f, "User {nick} left the chat."),
             Event::Users(nicks) => write!(f, "Connected users: {}", nicks.join(", ")),
             Event::History(count) => write!(f, "History: {count}"),
+            Event::Capabilities(words) => {
+                f.write_str("Capabilities:")?;
+                words.iter().try_for_each(|word| write!(f, " {word}"))
+            }
+            Event::Renamed { old, new } => write!(f, "Renamed: {old} {new}"),
+            Event::Past { number, seconds, from, text } => {
+                write!(f, "Past: {number} {seconds} FROM {from} [all]: {text}")
+            }
+            Event::Now { term, number } => write!(f, "Now: {term} {number}"),
+            Event::Found { count, more } => {
+                write!(f, "Found: {count}{}", if *more { " of more" } else { "" })
+            }
             Event::Refused(refusal) => write!(f, "ERR {}", refusal.code()),
             Event::Failed(words) => write!(f, "ERR {words}"),
             Event::Sent(None) => f.write_str("OK broadcast_sent"),
@@ -252,6 +333,13 @@ mod tests {
             Event::Users(vec!["ana", "joao"]),
             Event::Users(vec![]),
             Event::History(3),
+            Event::Capabilities(vec!["history", "renames"]),
+            Event::Capabilities(vec![]),
+            Event::Renamed { old: "bia", new: "bia2" },
+            Event::Past { number: 1241, seconds: 1_764_340_012, from: "ana", text: "olá" },
+            Event::Now { term: "7f3a9c21", number: 1241 },
+            Event::Found { count: 0, more: false },
+            Event::Found { count: 20, more: true },
             Event::Failed("something new"),
             Event::Sent(None),
             Event::Sent(Some("joao")),
@@ -285,9 +373,23 @@ mod tests {
 
     #[test]
     fn a_line_that_is_nothing_else_is_kept_whole() {
-        for line in
-            ["", "FROM", "FROM ana: hi", "FROM ana [some]: hi", "User ana", "History: x", "BYE "]
-        {
+        for line in [
+            "",
+            "FROM",
+            "FROM ana: hi",
+            "FROM ana [some]: hi",
+            "User ana",
+            "History: x",
+            "BYE ",
+            "Past: 1 2 FROM ana [dm]: x",
+            "Past: 1 x FROM ana [all]: x",
+            "Past: 1 2 User ana joined.",
+            "Now: 1241",
+            "Now: t +1",
+            "Found: x",
+            "Found: 1 of many",
+            "Renamed: bia",
+        ] {
             assert_eq!(Event::parse(line), Event::Other(line));
         }
     }

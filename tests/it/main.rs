@@ -21,6 +21,7 @@ mod failing;
 mod floors;
 mod foreign;
 mod generated;
+mod growth;
 mod harness;
 mod hostile;
 mod input;

@@ -134,7 +134,11 @@ impl Dialogue {
                 self.history = count;
                 vec![Action::Show(notice(line))]
             }
-            Event::Other(_) => vec![Action::Show(notice(line))],
+            // The leaving and the joining tell the same.
+            Event::Capabilities(_) | Event::Renamed { .. } => Vec::new(),
+            Event::Past { .. } | Event::Now { .. } | Event::Found { .. } | Event::Other(_) => {
+                vec![Action::Show(notice(line))]
+            }
         }
     }
 

@@ -1,0 +1,47 @@
+//! What a client understands beyond version 1, and what it is told for that.
+//!
+//! A session that has not asked is sent nothing new. The public lines stay the bytes that
+//! all readers share, so everything here is a private line at its place among them.
+
+use crate::room::{Room, SessionId};
+use crate::wire::{Event, Nick, Refusal};
+
+/// The word for [`Extension::renames`].
+const RENAMES: &str = "renames";
+
+/// What one client understands beyond version 1.
+#[derive(Debug, Default)]
+pub(super) struct Extension {
+    /// It reads that a nick is given up for another one.
+    pub renames: bool,
+}
+
+impl Room {
+    /// Takes note of what a guest understands, and answers with what the room knows of that.
+    pub(super) fn hear_capabilities(&mut self, id: SessionId, words: &str) -> Result<(), Refusal> {
+        if self.is_member(id) {
+            return Err(Refusal::UnknownCommand);
+        }
+        let asks = |word: &str| words.split_ascii_whitespace().any(|asked| asked == word);
+        let extension = Extension { renames: asks(RENAMES) };
+        let known = [(extension.renames, RENAMES)];
+        let known = known.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
+        self.sessions[id.0].extension = extension.renames.then(|| Box::new(extension));
+        self.tell(id, Event::Capabilities(known));
+        Ok(())
+    }
+
+    /// Tells those who understand it that a nick was given up for another one, before the
+    /// lines at this place that tell all others.
+    pub(super) fn tell_rename(&mut self, id: SessionId, (old, new): (&Nick, &Nick), place: u64) {
+        let event = Event::Renamed { old: old.as_str(), new: new.as_str() };
+        for (index, session) in &mut self.sessions {
+            let understands = session.extension.as_ref().is_some_and(|known| known.renames);
+            if understands && index != id.index() && session.reader.listens() {
+                let before = session.reader.weight();
+                session.reader.push_note(place..place, &event);
+                self.feed.uncounted += session.reader.weight() - before;
+            }
+        }
+    }
+}
