@@ -44,9 +44,9 @@ pub const ICON: &str = include_str!("page/icon.svg");
 
 /// SHA-256 of the style and of the script, in base64, for the Content-Security-Policy. A
 /// test compares them with the files and says what they should be.
-pub const STYLE_SHA256: &str = "oNkwfuGBOXIUIehlOfL2cROg2W98bGZi40epFJagltg=";
+pub const STYLE_SHA256: &str = "072ufl3+mIo3ED1Gtg3i0GakhBRFI9R/GzVPmfi2MkM=";
 /// See [`STYLE_SHA256`].
-pub const SCRIPT_SHA256: &str = "rni4ar8GrZM1eqIs09FefkR8XBsbE7H/xHJR1tZtarQ=";
+pub const SCRIPT_SHA256: &str = "jregX2fEs5nqPPMXR8L71uw6YTh3VLJ7UKdOoQSgHqs=";
 
 #[cfg(test)]
 mod tests {

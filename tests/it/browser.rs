@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ impl Browser {
         let session = self.call(None, "Target.attachToTarget", attach);
         let session = session["sessionId"].as_str().expect("a session").to_string();
         let page = Page { browser: self, session };
-        for domain in ["Page", "Runtime", "Log", "Network"] {
+        for domain in ["Page", "Runtime", "Log", "Network", "Performance"] {
             page.call(&format!("{domain}.enable"), json!({}));
         }
         let mobile = window.width < 800;
@@ -219,6 +219,21 @@ impl Page<'_> {
     pub fn open(&self, url: &str) {
         let opened = self.call("Page.navigate", json!({ "url": url }));
         assert_eq!(opened.get("errorText"), None, "{url}");
+    }
+
+    /// Closes the window.
+    #[track_caller]
+    pub fn close(self) {
+        self.call("Page.close", json!({}));
+    }
+
+    /// How long the page has worked, without the time in which the processor did other things.
+    #[track_caller]
+    pub fn worked(&self) -> Duration {
+        let all = self.call("Performance.getMetrics", json!({}));
+        let all = all["metrics"].as_array().expect("a list of metrics");
+        let time = all.iter().find(|metric| metric["name"] == "ThreadTime");
+        Duration::from_secs_f64(time.expect("it is measured")["value"].as_f64().expect("seconds"))
     }
 
     /// The value of an expression; of a promise, what it becomes.

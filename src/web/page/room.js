@@ -9,6 +9,8 @@ const PATIENCE = 8000; // Milliseconds that the server has to answer.
 const GHOST_TRIES = 4; // How often the page asks for a nick that its old connection holds.
 const GHOST_PAUSE = 1500; // Milliseconds between two of these.
 const BUDGET = 24; // Milliseconds of work at a time, so that keys are answered.
+const MIN_SLICE = 10; // How few messages are shown at a time on a slow device.
+const CALM = 8; // With so many lines at a time, messages appear without a movement.
 const RING_PAUSE = 3000; // Milliseconds between two sounds.
 
 const $ = id => document.getElementById(id);
@@ -167,6 +169,7 @@ const nickFrom = name => Array.from(name.trim().replace(/\s+/g, "-")).slice(0, M
 // ---- Receiving ----
 
 let lines = [], draining = false;
+let slice = 50; // How many messages can be shown, with their layout, in about a budget.
 const said = []; // The newest public messages, to recognise what history repeats.
 let historyLeft = 0, replay = []; // History that is still to come, and what has come of it.
 let gapNotice = null;
@@ -179,17 +182,21 @@ function receive(data) {
 }
 
 function drain(budget) {
-  const until = performance.now() + budget;
+  const begin = performance.now();
   const following = isAtEnd();
   batch = document.createDocumentFragment();
-  let done = 0;
-  // A message that would be trimmed at once is not built.
-  while (done < lines.length && performance.now() < until) {
+  let done = 0, built = 0;
+  while (done < lines.length && !(budget < Infinity && (built > slice || performance.now() - begin > budget))) {
+    // A message that would be trimmed at once is not built.
     const unseen = following && lines.length - done > MAX_SHOWN;
+    if (!unseen) built++;
     hear(lines[done++], unseen);
   }
   lines.splice(0, done);
   flush(following);
+  // The layout costs more than the messages themselves, so the whole of it is measured.
+  if (performance.now() - begin > budget) slice = Math.max(MIN_SLICE, slice / 2);
+  else slice = Math.min(MAX_SHOWN, slice * 1.5);
   draining = lines.length > 0;
   if (draining) setTimeout(drain, 0, document.hidden ? Infinity : BUDGET);
 }

@@ -113,7 +113,7 @@ function message(from, words, how) {
   const first = !previous || previous.kind !== kind || now - previous.at > 180000;
   const li = make("li", "message");
   const marks = { own: how.own, first: first, private: how.direct || how.person, mention: called && !how.direct,
-    action: action, waiting: how.waiting, big: onlyEmoji.test(words) };
+    action: action, waiting: how.waiting, big: onlyEmoji.test(words), fresh: !how.past && lines.length < CALM };
   Object.keys(marks).forEach(mark => { if (marks[mark]) li.classList.add(mark); });
   if (first && how.person) li.appendChild(make("span", "tag", "🔒 " + T.onlyTo(how.person.nick)));
   if (first && !how.own) {

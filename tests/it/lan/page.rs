@@ -405,8 +405,10 @@ fn unseen_messages_are_counted_in_the_title() {
     });
 }
 
+/// The bound for a key is one of the page's own work, because the machine may be busy with
+/// other tests. On a machine at rest, docs/performance.md says how long a key waits.
 #[test]
-fn page_stays_usable_in_a_flood() {
+fn page_answers_keys_within_200_ms_in_a_flood() {
     Room::with(&["--rate", "0"], |room| {
         let (ana, page) = (room.peer("ana"), room.phone("bia"));
         let flood: String =
@@ -414,21 +416,29 @@ fn page_stays_usable_in_a_flood() {
         let socket = ana.socket().try_clone().unwrap();
         let _end = Finally(|| _ = ana.socket().shutdown(Shutdown::Both));
         let mut reader = ana.socket().try_clone().unwrap();
+        // An answer is the first picture that shows the key.
+        page.eval(
+            "window.answers = []; document.getElementById('text').addEventListener('input', () =>
+             requestAnimationFrame(() => setTimeout(() => answers.push(Date.now()), 0)));
+             document.getElementById('text').focus()",
+        );
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut buffer = vec![0; 64 << 10];
                 while let Ok(1..) = reader.read(&mut buffer) {}
             });
             scope.spawn(move || (&socket).write_all(flood.as_bytes()).unwrap());
-            page.eval("document.getElementById('text').focus()");
             page.wait("/linha \\d/.test(document.getElementById('log').textContent)");
-            let mut slowest = Duration::ZERO;
-            for _ in 0..20 {
-                let begin = Instant::now();
+            let [mut work, mut wait] = [Duration::ZERO; 2];
+            for key in 1..=20 {
+                let (begin, before) = (Instant::now(), page.worked());
                 page.write("x");
-                slowest = slowest.max(begin.elapsed());
+                page.wait(&format!("answers.length === {key}"));
+                work = work.max(page.worked() - before);
+                wait = wait.max(begin.elapsed());
             }
-            eprintln!("the slowest key took {slowest:?}");
+            eprintln!("the slowest key took {work:?} of work, {wait:?} in all");
+            assert!(work <= Duration::from_millis(200), "{work:?}");
             page.wait(&format!("{TEXTS}.slice(-1)[0].includes('linha 19999 ')"));
             let kept = page.eval("document.querySelectorAll('#log li').length");
             assert!(kept.as_u64().unwrap() <= 1001, "{kept}");
@@ -436,6 +446,47 @@ fn page_stays_usable_in_a_flood() {
             arrived(&page, 1);
             drop(_end);
         });
+    });
+}
+
+/// As many lines as an hour has at 10 a second, as fast as the page shows them all.
+#[test]
+fn page_keeps_its_memory_over_an_hour_of_lines() {
+    const LINES: usize = 36_000;
+    const AT_ONCE: usize = 500;
+    Room::with(&["--rate", "0"], |room| {
+        let (mut ana, page) = (room.peer("ana"), room.phone("bia"));
+        let mut memory = Vec::new();
+        for begin in (0..LINES).step_by(AT_ONCE) {
+            ana.sends(
+                (begin..begin + AT_ONCE)
+                    .map(|n| format!("MSG line {n}, as people say them: http://10.0.0.1/{n}\n"))
+                    .collect::<String>(),
+            );
+            ana.skips_to(&format!(
+                "FROM ana [all]: line {0}, as people say them: http://10.0.0.1/{0}",
+                begin + AT_ONCE - 1
+            ));
+            page.wait(&format!(
+                "document.getElementById('log').lastChild.textContent.includes('line {},')",
+                begin + AT_ONCE - 1
+            ));
+            if (begin + AT_ONCE).is_multiple_of(LINES / 9) {
+                page.call("HeapProfiler.collectGarbage", serde_json::json!({}));
+                let heap = page.call("Runtime.getHeapUsage", serde_json::json!({}));
+                let dom = page.call("Memory.getDOMCounters", serde_json::json!({}));
+                let counts = [&heap["usedSize"], &dom["nodes"], &dom["jsEventListeners"]];
+                memory.push(counts.map(|count| count.as_u64().expect("it is counted")));
+            }
+        }
+        eprintln!("bytes of the heap, nodes, listeners: {memory:?}");
+        let shown = page.eval("document.querySelectorAll('#log li').length");
+        assert!(shown.as_u64().unwrap() <= 1000, "{shown}");
+        // The first thousand lines fill the page; from then on it stays as it is.
+        let (first, last) = (memory[0], memory[memory.len() - 1]);
+        assert!(last[0] < first[0] + first[0] / 5, "the heap grows: {memory:?}");
+        assert!(last[1] < first[1] + first[1] / 10, "the nodes grow: {memory:?}");
+        assert!(last[2] < first[2] + 10, "the listeners grow: {memory:?}");
     });
 }
 
@@ -619,19 +670,33 @@ fn page_offers_the_code_and_names_reachable_address() {
     });
 }
 
+/// The machine may be busy with other tests. So the page is opened until 19 of the last 20
+/// times took a second at most.
 #[test]
 fn page_is_in_the_room_within_a_second() {
+    const VISITS: usize = 20;
+    const MAX_VISITS: usize = 200;
     Room::with(&[], |room| {
-        for number in 0..5 {
-            let begin = Instant::now();
+        let mut visits: Vec<(Duration, Duration)> = Vec::new();
+        let slow = |visits: &[(Duration, Duration)]| {
+            let last = &visits[visits.len().saturating_sub(VISITS)..];
+            last.iter().filter(|visit| visit.0 > Duration::from_secs(1)).count()
+        };
+        while visits.len() < VISITS || slow(&visits) > VISITS / 20 {
+            assert!(visits.len() < MAX_VISITS, "{visits:?}");
             let page = room.browser.window(PHONE);
+            let begin = Instant::now();
             page.open(URL);
             page.wait("!document.getElementById('door').hidden");
             let shown = begin.elapsed();
-            page.join(&format!("p{number}"));
+            page.join(&format!("p{}", visits.len()));
             page.is_in();
-            eprintln!("the page after {shown:?}, in the room after {:?}", begin.elapsed());
+            visits.push((begin.elapsed(), shown));
+            page.close();
         }
+        let mut last = visits.split_off(visits.len() - VISITS);
+        last.sort();
+        eprintln!("in the room (page shown): half {:?}, 95 % {:?}", last[9], last[18]);
     });
 }
 
