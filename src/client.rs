@@ -58,11 +58,13 @@ pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     }
     let chat = async { chat(config, texts, &terminal, &mut interrupts, log?).await };
     let status = smol::block_on(chat);
-    // Whatever else is said is said on a terminal as it was found.
-    if let Some(editor) = &terminal.editor {
-        editor.finish("", Instant::now() + LAST_LINES);
+    // Errors are shown on a terminal as it was found.
+    match &terminal.editor {
+        Some(editor) => {
+            editor.finish_with("", Instant::now() + LAST_LINES, || terminal.close());
+        }
+        None => terminal.close(),
     }
-    terminal.close();
     status
 }
 

@@ -21,7 +21,7 @@ use crate::terminal::burst::Burst;
 use crate::terminal::calls::{self, Calls};
 use crate::terminal::completion::{Command, Words};
 use crate::terminal::keys::{Decoder, Input};
-use crate::terminal::layout::{Size, harmless};
+use crate::terminal::layout::{Size, View, harmless};
 use crate::terminal::line::{Deed, Line, Prompt};
 use crate::terminal::painting::{Change, Painting, at_once};
 use crate::terminal::system::{self, Keyboard, News, Tty, Waker};
@@ -112,6 +112,8 @@ struct State {
     /// Sequences that change nothing on the screen.
     aside: String,
     phase: Phase,
+    /// Every key is handed over as it is. The line is not seen before that.
+    raw: bool,
     /// The modes that the editor needs are on.
     begun: bool,
     /// Something is being written.
@@ -163,6 +165,7 @@ impl Editor {
             pending: String::new(),
             aside: String::new(),
             phase: Phase::Open,
+            raw: false,
             begun: false,
             writing: false,
             dirty: false,
@@ -238,6 +241,11 @@ impl Editor {
     /// A terminal that takes no output is waited for until the deadline, or a moment
     /// longer.
     pub fn finish(&self, last_lines: &str, deadline: Instant) {
+        self.finish_with(last_lines, deadline, || ());
+    }
+
+    /// The same. Does something more while keys are not yet echoed again.
+    pub fn finish_with(&self, last_lines: &str, deadline: Instant, unseen: impl FnOnce()) {
         let shared = &self.0;
         let mut state = shared.lock();
         if matches!(state.phase, Phase::Finishing | Phase::Closing | Phase::Closed) {
@@ -268,7 +276,7 @@ impl Editor {
         }
         last += &mem::take(&mut state.pending);
         drop(state);
-        shared.tty.restore();
+        shared.tty.be_quiet();
         last += last_lines;
         let (written, over) = mpsc::channel();
         let text = last.clone();
@@ -279,6 +287,8 @@ impl Editor {
         // The terminal may be gone.
         let left = deadline.saturating_duration_since(Instant::now());
         over.recv_timeout(left.max(LAST_WORD)).ok();
+        unseen();
+        shared.tty.restore();
         shared.lock().phase = Phase::Closed;
         shared.changed.notify_all();
     }
@@ -404,9 +414,12 @@ impl Shared {
                 continue;
             }
             if open {
-                self.tty.be_raw()
+                self.tty.be_raw();
             } else {
-                self.tty.be_quiet()
+                self.tty.be_quiet();
+            }
+            if self.with(|state| state.raw) != open {
+                self.change(|state| state.raw = open);
             }
             burst.waited |= !open;
             inputs = match keyboard.next(open, decoder.waits()) {
@@ -526,6 +539,7 @@ impl Shared {
     /// The terminal is ours again.
     fn reopen(&self) {
         self.change(|state| {
+            state.raw = false;
             if state.phase == Phase::Stopped {
                 state.phase = Phase::Open;
             }
@@ -561,7 +575,8 @@ impl State {
     /// Appends the bytes that the terminal is to be sent now.
     fn render(&mut self, size: Size, reflows: bool, out: &mut String) {
         self.dirty = false;
-        if self.line.is_open() && !mem::replace(&mut self.begun, true) {
+        let open = self.line.is_open() && self.raw;
+        if open && !mem::replace(&mut self.begun, true) {
             *out += BEGIN;
         }
         *out += &mem::take(&mut self.aside);
@@ -569,7 +584,7 @@ impl State {
             first.saturating_duration_since(self.painted) > SETTLED && last.elapsed() >= SETTLED
         });
         self.painting.resized(Change { columns: size.columns, reflows, calm });
-        let view = self.line.view(size);
+        let view = if open { self.line.view(size) } else { View::default() };
         let before = out.len();
         if self.pending.is_empty() {
             self.painting.paint(&view, size.columns, out);

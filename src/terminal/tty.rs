@@ -84,8 +84,10 @@ impl Tty {
         });
     }
 
+    /// In the background, the terminal is another job's.
     fn set(&self, change: impl Fn(&mut Termios)) {
-        if let Some(found) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = found.as_ref().filter(|_| is_ours()) {
             let mut settings = found.clone();
             change(&mut settings);
             settings.special_codes[SpecialCodeIndex::VMIN] = 1;
