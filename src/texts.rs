@@ -420,6 +420,8 @@ pub struct Client {
     pub rest: &'static str,
     /// The connection broke before this came back.
     pub unheard: fn(&str) -> String,
+    /// So many more did not come back.
+    pub unheard_more: fn(usize) -> String,
     /// The server is there again, but this nick is taken.
     pub held: fn(&str) -> String,
     /// The user cannot do that to their own nick.

@@ -217,6 +217,7 @@ impl<'a> Conversation<'a> {
                     return Ending::Unhurried;
                 }
                 Happening::Heard(Ok(0)) => {
+                    self.look_for_delivery(&stream);
                     // Wine takes a reset for an end, but nothing can be written after it.
                     self.lost |= stream.get_ref().write(&[]).is_err();
                     self.dialogue.closed()
@@ -226,6 +227,7 @@ impl<'a> Conversation<'a> {
                     self.dialogue.closed()
                 }
                 Happening::Heard(Ok(n)) => {
+                    self.look_for_delivery(&stream);
                     let owes = !self.unsent.is_empty() || self.dialogue.unanswered() > 0;
                     watch.heard(Instant::now(), owes);
                     if self.formatter.is_none() {
@@ -250,6 +252,7 @@ impl<'a> Conversation<'a> {
                     let thought = began.elapsed() > self.config.timeout;
                     self.answered = self.terminal.is_interactive && !self.dialogue.knows_a_nick();
                     self.stale = thought && self.answered;
+                    self.look_for_delivery(&stream);
                     self.typed(&line)
                 }
                 Happening::Typed(Err(err)) => {
@@ -259,6 +262,7 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Typed(Ok(None)) => self.end_of_input(),
                 Happening::Look => {
+                    self.look_for_delivery(&stream);
                     match watch.look(stream.get_ref(), !self.unsent.is_empty(), Instant::now()) {
                         Verdict::Alive => Vec::new(),
                         Verdict::Gone => match self.gone() {
@@ -277,7 +281,12 @@ impl<'a> Conversation<'a> {
                     question = None;
                     watch.answered(!self.unsent.is_empty(), Instant::now());
                     match there {
-                        true => Vec::new(),
+                        true => {
+                            if self.unsent.is_empty() {
+                                self.dialogue.delivered();
+                            }
+                            Vec::new()
+                        }
                         false => match self.gone() {
                             Ok(actions) => actions,
                             Err(ending) => return ending,
@@ -293,6 +302,12 @@ impl<'a> Conversation<'a> {
                     if self.dialogue.is_leaving()
                         && (self.dialogue.unanswered() == 0 || !self.dialogue.is_answered()) =>
                 {
+                    if self.dialogue.unanswered() > 0 {
+                        match self.is_there(&stream, interrupts).await {
+                            Ok(there) => self.lost |= !there,
+                            Err(interrupt) => return Ending::Interrupted(interrupt),
+                        }
+                    }
                     vec![Action::End]
                 }
                 Happening::Late if self.answers_unheard() => return Ending::Unhurried,
@@ -395,6 +410,32 @@ impl<'a> Conversation<'a> {
         }
         self.lost = true;
         Ok(self.dialogue.closed())
+    }
+
+    /// Takes note if the server has acknowledged all that was sent.
+    fn look_for_delivery(&mut self, stream: &Async<TcpStream>) {
+        if self.dialogue.awaits_delivery()
+            && self.unsent.is_empty()
+            && Watch::acknowledged(stream.get_ref()) == Some(true)
+        {
+            self.dialogue.delivered();
+        }
+    }
+
+    /// Whether a server that does not answer has what was said, or could be given it.
+    async fn is_there(
+        &self,
+        stream: &Async<TcpStream>,
+        interrupts: &mut Interrupts,
+    ) -> Result<bool, Interrupt> {
+        let question = async {
+            match (Watch::acknowledged(stream.get_ref()), self.address) {
+                (Some(acknowledged), _) => Ok(acknowledged),
+                (None, Some(address)) => Ok(link::question(address).await),
+                (None, None) => Ok(true),
+            }
+        };
+        or(async { Err(interrupts.next().await) }, question).await
     }
 
     /// Whether the answer to the question for a nick may be unheard. Then the connection

@@ -16,7 +16,6 @@ use crate::client::notices::{Group, Notices};
 use crate::client::record::{Action, Failure, Kind, Record};
 use crate::config::Bell;
 use crate::texts::Client;
-use crate::wire::sanitize::visible;
 use crate::wire::{Command, Nick};
 
 pub use refusal::words_for;
@@ -47,6 +46,8 @@ pub struct Dialogue {
     /// have been listened to.
     sent: u32,
     arrived: u32,
+    /// The number of the last line of which the connection is known to have delivered all.
+    delivered: u32,
     /// Something that was said to all has come back: it always will.
     echoes: bool,
     members: Members,
@@ -163,6 +164,7 @@ impl Dialogue {
             recent_dms: VecDeque::new(),
             sent: 0,
             arrived: 0,
+            delivered: 0,
             echoes: false,
             members: Members::default(),
             listing: None,
@@ -335,12 +337,7 @@ impl Dialogue {
         if !mem::replace(&mut self.returning, true) {
             actions.push(Action::Show(Record { kind: Kind::Lost, ..Record::default() }));
         }
-        let tell = if self.is_interactive() { Action::Hint } else { Action::Refused };
-        let unheard = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
-            Pending::Said(text) => Some((self.texts.unheard)(&visible(&text))),
-            _ => None,
-        });
-        actions.extend(unheard.take(MAX_UNHEARD).map(tell));
+        actions.extend(self.unheard());
         self.arrived = self.sent;
         actions
     }

@@ -127,6 +127,12 @@ impl Watch {
         verdict
     }
 
+    /// Whether the server has acknowledged all bytes that the kernel was given; none where
+    /// that is not told.
+    pub fn acknowledged(stream: &TcpStream) -> Option<bool> {
+        known(stream).map(|known| !known.waiting)
+    }
+
     /// The server has answered a [question](question).
     pub fn answered(&mut self, unsent: bool, now: Instant) {
         self.since = unsent.then_some(now);

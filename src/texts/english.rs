@@ -151,6 +151,10 @@ All else is said to all; //TEXT says /TEXT",
         dismissed: |why| format!("the server ended the conversation: {why}"),
         rest: "the conversation ended before the input; the rest was not sent",
         unheard: |text| format!("perhaps nobody heard: {text}"),
+        unheard_more: |count| match count {
+            1 => "and one message more".into(),
+            _ => format!("and {count} messages more"),
+        },
         held: |nick| {
             format!(
                 "\"{nick}\" is still taken, perhaps by your own lost connection; /nick takes another"

@@ -157,6 +157,10 @@ O resto é dito a todos; //TEXTO diz /TEXTO",
         dismissed: |why| format!("o servidor encerrou a conversa: {why}"),
         rest: "a conversa acabou antes da entrada; o resto não foi enviado",
         unheard: |text| format!("talvez ninguém tenha recebido: {text}"),
+        unheard_more: |count| match count {
+            1 => "e mais uma mensagem".into(),
+            _ => format!("e mais {count} mensagens"),
+        },
         held: |nick| {
             format!(
                 "\"{nick}\" ainda está em uso, talvez pela sua própria conexão perdida; /nick troca"

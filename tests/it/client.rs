@@ -585,7 +585,11 @@ fn a_server_that_takes_nothing_of_what_is_said_is_left_in_time() {
     for (client, _server, options) in clients {
         let output = client.output();
         assert_eq!(output.status, Some(1), "with {options:?}: {output:?}");
-        assert!(output.complaint().0.contains("lost"), "{output:?}");
+        let told: Vec<&str> = output.stderr.lines().rev().collect();
+        assert!(told[1].contains("lost"), "{output:?}");
+        // Its lines are named, up to some, and the others counted.
+        assert_eq!(told.len(), if options == ["--raw"] { 2 } else { 8 }, "{output:?}");
+        assert!(told.iter().skip(3).all(|line| line.ends_with("oi…")), "{output:?}");
     }
     let time = begin.elapsed();
     assert!(time >= Duration::from_secs(2), "it took {time:?}");

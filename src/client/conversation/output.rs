@@ -69,7 +69,7 @@ impl Conversation<'_> {
                 // The line is painted anew below it.
                 Action::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
                 Action::End if self.lost || !self.unsent.is_empty() => {
-                    return Some(Ending::Failed(self.explain(Failure::Lost)));
+                    return Some(self.fail(Failure::Lost));
                 }
                 Action::End => return Some(Ending::Done),
                 Action::Fail(Failure::Lost) | Action::Stopped if self.comes_back() => {
@@ -86,7 +86,7 @@ impl Conversation<'_> {
                 Action::Fail(_) if self.stale && self.dialogue.is_registering() => {
                     return Some(Ending::Unhurried);
                 }
-                Action::Fail(failure) => return Some(Ending::Failed(self.explain(failure))),
+                Action::Fail(failure) => return Some(self.fail(failure)),
             }
         }
         None
@@ -210,7 +210,16 @@ impl Conversation<'_> {
         or(interrupted, print).await
     }
 
-    pub(super) fn explain(&self, failure: Failure) -> Error {
+    /// Ends, and names what may be lost.
+    fn fail(&mut self, failure: Failure) -> Ending {
+        if failure == Failure::Lost {
+            let unheard = self.dialogue.unheard();
+            self.perform(unheard);
+        }
+        Ending::Failed(self.explain(failure))
+    }
+
+    fn explain(&self, failure: Failure) -> Error {
         let server = self.server.name.clone();
         match failure {
             Failure::NoNick => Error::NoNick,

@@ -184,6 +184,15 @@ impl Dialogue {
             at.and_then(|at| self.recent_dms.remove(at)).or_else(|| self.recent_dms.pop_back());
         match to {
             Some(to) => {
+                // The private lines before it were told.
+                let mut found = false;
+                self.unconfirmed.retain(|(_, pending)| match pending {
+                    Pending::Told { to: told, .. } if !found => {
+                        found = *told == to;
+                        false
+                    }
+                    _ => true,
+                });
                 let guess = self.members.close_to(&to);
                 let guess = guess.as_deref().map(shown_nick);
                 (self.texts.nobody)(&shown_nick(&to), guess.as_deref())

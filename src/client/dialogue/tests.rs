@@ -671,6 +671,53 @@ fn the_end_is_good_only_if_somebody_said_goodbye() {
 }
 
 #[test]
+fn private_line_that_may_be_lost_is_named_and_a_delivered_one_is_not() {
+    for mode in [Mode::Editor, Mode::Plain, Mode::Script] {
+        let mut dialogue = talking_as(mode);
+        hear(&mut dialogue, "Connected users: ana, bia, rui");
+        for line in ["@bia one", "@rui two"] {
+            dialogue.typed(line);
+            dialogue.delivered();
+        }
+        assert!(!dialogue.awaits_delivery());
+        for line in ["@rui three", "four", "@bia five"] {
+            dialogue.typed(line);
+        }
+        assert!(dialogue.awaits_delivery());
+        let named = dialogue.unheard().into_iter().map(|action| match action {
+            Action::Hint(text) if mode != Mode::Script => text,
+            Action::Refused(text) if mode == Mode::Script => text,
+            other => panic!("{other:?}"),
+        });
+        let named: Vec<String> = named.collect();
+        assert_eq!(
+            named,
+            ["@rui three", "four", "@bia five"].map(|line| (ENGLISH.client.unheard)(line))
+        );
+    }
+}
+
+#[test]
+fn refused_private_line_is_not_named_as_lost_as_well() {
+    let mut dialogue = talking_with("bia, rui");
+    for line in ["@bia one", "@rui two"] {
+        dialogue.typed(line);
+    }
+    hear(&mut dialogue, "User rui left the chat.");
+    hear(&mut dialogue, "ERR user_not_found");
+    dialogue.typed("@bia three");
+    assert_eq!(shown(&dialogue.lost()), ["lost  ", "* perhaps nobody heard: @bia three"]);
+}
+
+#[test]
+fn lines_that_are_too_many_to_be_named_are_counted() {
+    let mut dialogue = talking_with("bia");
+    (0..7).for_each(|line| _ = dialogue.typed(&line.to_string()));
+    let told = shown(&dialogue.lost());
+    assert_eq!(told[5..], ["* perhaps nobody heard: 4", "* and 2 messages more"]);
+}
+
+#[test]
 fn whoever_was_cut_off_comes_back_as_the_same_and_knows_what_may_be_lost() {
     let mut dialogue = talking_with("bia");
     dialogue.typed("heard");

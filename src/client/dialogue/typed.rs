@@ -319,12 +319,12 @@ impl Dialogue {
             if !self.members.is_complete() && !asked() {
                 actions.push(self.question(Pending::OwnWho, Command::Who));
             }
-            for (piece, number) in pieces.iter().zip(self.sent + 1..) {
-                let told = Pending::Told { to: to.clone(), text: piece.clone() };
-                self.unconfirmed.push_back((number, told));
-            }
-            self.trim();
         }
+        for (piece, number) in pieces.iter().zip(self.sent + 1..) {
+            let told = Pending::Told { to: to.clone(), text: piece.clone() };
+            self.unconfirmed.push_back((number, told));
+        }
+        self.trim();
         if self.mode == Mode::Editor {
             actions.extend(pieces.iter().map(|piece| {
                 let record = said(Kind::Private, &self.nick, &strip(piece));
@@ -353,10 +353,15 @@ impl Dialogue {
 
 /// Why a line did not work, behind the line.
 pub(super) fn about(line: &str, why: &str) -> String {
+    format!("\"{}\": {why}", beginning(line))
+}
+
+/// The beginning of a line, by which a program knows it.
+pub(super) fn beginning(line: &str) -> String {
     let mut letters = line.trim_end().chars();
     let mut named: String = letters.by_ref().take(MAX_NAMED).collect();
     if letters.next().is_some() {
         named.push('…');
     }
-    format!("\"{}\": {why}", visible(&named))
+    visible(&named).into_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client::dialogue::typed::beginning;
 use crate::client::dialogue::{Dialogue, MAX_UNHEARD, Mode, said};
 use crate::client::record::{Action, Kind, Record};
 use crate::wire::Command;
@@ -54,7 +55,8 @@ impl Dialogue {
     /// The server has taken this many lines: the private ones among them are to be told.
     pub(super) fn take(&mut self, count: usize) {
         for (_, pending) in self.unconfirmed.drain(..count) {
-            if let Pending::Told { to, text } = pending {
+            // A person has seen it already.
+            if let (Mode::Script, Pending::Told { to, text }) = (self.mode, pending) {
                 let record = said(Kind::Private, &self.nick, &strip(&text));
                 self.taken.push(Record { to: Some(to), own: true, ..record });
             }
@@ -102,17 +104,45 @@ impl Dialogue {
         shown
     }
 
-    /// The messages of a program for all that may be lost, because the server
-    /// takes no more.
-    pub(super) fn unheard(&mut self) -> Vec<Action> {
-        if self.is_interactive() || !self.echoes {
-            return Vec::new();
+    /// The connection has delivered all that was sent so far. That is no answer, but a
+    /// private line has none if all is well.
+    pub fn delivered(&mut self) {
+        self.delivered = self.sent;
+        if self.is_interactive() {
+            self.unconfirmed.retain(|(_, pending)| !matches!(pending, Pending::Told { .. }));
         }
-        let said = self.unconfirmed.drain(..).filter_map(|(_, pending)| match pending {
-            Pending::Said(text) => Some(Action::Refused((self.texts.unheard)(&visible(&text)))),
-            _ => None,
-        });
-        said.take(MAX_UNHEARD).collect()
+    }
+
+    /// Whether something was sent that may not be delivered.
+    pub fn awaits_delivery(&self) -> bool {
+        self.sent > self.delivered
+    }
+
+    /// The messages that may be lost, because the server takes no more.
+    pub fn unheard(&mut self) -> Vec<Action> {
+        let (echoes, delivered) = (self.echoes, self.delivered);
+        let shown: fn(&str) -> String = match self.is_interactive() {
+            true => |text| visible(text).into_owned(),
+            false => beginning,
+        };
+        let lost = |number| number > delivered;
+        let mut unheard: Vec<String> = self
+            .unconfirmed
+            .drain(..)
+            .filter_map(|(number, pending)| match pending {
+                Pending::Said(text) if echoes || lost(number) => Some(shown(&text)),
+                Pending::Told { to, text } if lost(number) => Some(shown(&format!("@{to} {text}"))),
+                _ => None,
+            })
+            .map(|text| (self.texts.unheard)(&text))
+            .collect();
+        let more = unheard.len().saturating_sub(MAX_UNHEARD);
+        if more > 0 {
+            unheard.truncate(MAX_UNHEARD);
+            unheard.push((self.texts.unheard_more)(more));
+        }
+        let tell = if self.is_interactive() { Action::Hint } else { Action::Refused };
+        unheard.into_iter().map(tell).collect()
     }
 
     /// Takes note of raw lines that were sent.

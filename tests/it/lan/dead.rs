@@ -33,16 +33,18 @@ enum Client {
 }
 
 impl Client {
-    fn start(lan: &Lan, case: &Case<'_>) -> Client {
+    fn start(lan: &Lan, case: &Case<'_>, nick: &str) -> Client {
         let mut command = minichat();
-        command.args(["connect", case.address, "--nick", "ana"]).args(case.options);
+        command.args(["connect", case.address, "--nick", nick]).args(case.options);
         let here = lan.host(2);
         let mut client = here.inside(|| match case.terminal {
             true => Client::Terminal(Box::new(Tty::launch(80, 24, &mut command))),
             false => Client::Pipe(Box::new(Running::start(command.stdin(Stdio::piped())))),
         });
         match &mut client {
-            Client::Terminal(tty) => tty.wait("the prompt", |screen| last(screen) == "ana>"),
+            Client::Terminal(tty) => {
+                tty.wait("the prompt", |screen| last(screen) == format!("{nick}>"));
+            }
             Client::Pipe(process) => _ = process.stdout.find("welcome"),
         }
         client
@@ -87,7 +89,8 @@ impl Client {
 #[track_caller]
 fn pull_the_cable(lan: &Lan, cases: &[Case<'_>], limit: Duration) {
     let server = lan.host(1).server(&["--no-mdns"]);
-    let mut clients: Vec<Client> = cases.iter().map(|case| Client::start(lan, case)).collect();
+    let mut clients: Vec<Client> =
+        cases.iter().map(|case| Client::start(lan, case, "ana")).collect();
     lan.cable(1, "down");
     let pulled = Instant::now();
     for (client, case) in clients.iter_mut().zip(cases) {
@@ -216,6 +219,85 @@ fn client_notices_a_dead_link_to_a_server_that_was_full() {
             lan.cable(1, "up");
         }
         std::fs::remove_file(&much).ok();
+    });
+}
+
+#[test]
+fn private_line_into_a_dead_link_is_named_and_one_before_is_not() {
+    on_a_lan(2, |lan| {
+        let _server = lan.host(1).server(&["--no-mdns"]);
+        let mut bia = lan.host(1).inside(|| {
+            let mut command = minichat();
+            command.args(["connect", "10.77.0.1", "--nick", "bia"]);
+            Running::start(command.stdin(Stdio::piped()))
+        });
+        bia.stdout.find("welcome");
+        let options = &["--stay"];
+        let cases = [("10.77.0.1", true), ("fd77::1", true), ("10.77.0.1", false)];
+        let cases =
+            cases.map(|(address, terminal)| Case { options, address, terminal, says: true });
+        let nicks = ["ana", "eva", "rui"];
+        let mut clients: Vec<Client> =
+            cases.iter().zip(nicks).map(|(case, nick)| Client::start(lan, case, nick)).collect();
+        for client in &mut clients {
+            client.says("@bia before");
+            bia.stdout.find("before");
+        }
+        // Its line brings the acknowledgement, which may be delayed.
+        bia.type_in("thanks\n");
+        for client in &mut clients {
+            match client {
+                Client::Terminal(tty) => tty.wait("the line", |screen| screen.contains("thanks")),
+                Client::Pipe(process) => _ = process.stdout.find("thanks"),
+            }
+        }
+        lan.cable(1, "down");
+        for client in &mut clients {
+            client.says("@bia behind");
+        }
+        thread::scope(|scope| {
+            for client in &mut clients {
+                scope.spawn(move || {
+                    client.shows("connection lost", "lost", WITH_TRAFFIC);
+                    client.names_unheard("@bia behind");
+                    if let Client::Terminal(tty) = client {
+                        assert!(!tty.screen().contains("heard: @bia before"), "{}", tty.screen());
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn script_whose_last_line_meets_a_dead_link_has_failed() {
+    on_a_lan(2, |lan| {
+        let _server = lan.host(1).server(&["--no-mdns"]);
+        let mut bia = lan.host(1).minichat(&["connect", "10.77.0.1", "--nick", "bia", "--stay"]);
+        bia.stdout.find("welcome");
+        let cases = [("", "said"), ("", "@bia told"), ("1", "said"), ("1", "@bia told")];
+        let mut nicks = 1..;
+        let mut bots = cases.map(|(blind, _)| {
+            let mut command = minichat();
+            let nick = format!("bot{}", nicks.next().expect("there is one more"));
+            command.args(["connect", "10.77.0.1", "--nick", &nick]);
+            if !blind.is_empty() {
+                command.env("MINICHAT_NO_TCP_INFO", blind);
+            }
+            let start = || Running::start(command.stdin(Stdio::piped()));
+            let mut bot = lan.host(2).inside(start);
+            bot.stdout.find("welcome");
+            bot
+        });
+        lan.cable(1, "down");
+        for (bot, (_, line)) in bots.iter_mut().zip(cases) {
+            bot.type_in(format!("{line}\n"));
+            bot.end_input();
+        }
+        for (bot, (_, line)) in bots.iter_mut().zip(cases) {
+            bot.stderr.find(&format!("perhaps nobody heard: {line}"));
+            assert_eq!(bot.wait().code(), Some(1), "{line}");
+        }
     });
 }
 
