@@ -16,6 +16,7 @@ mod notices;
 mod plain;
 mod record;
 mod terminal;
+mod transport;
 mod typeahead;
 
 use std::io::{self};
@@ -78,7 +79,7 @@ async fn chat(
     let log = log.map(|file| start_log(file, terminal, interrupts, texts)).transpose()?;
     let interrupted = async { Err(interrupts.next().await) };
     let arrive = async { Ok(arrive(config, texts, terminal).await) };
-    let (mut stream, server) = match or(interrupted, arrive).await {
+    let (mut transport, server) = match or(interrupted, arrive).await {
         Ok(arrived) => arrived?,
         Err(interrupt) => return Ok(terminal.user_left(interrupt.status())),
     };
@@ -98,13 +99,13 @@ async fn chat(
     let printer = printer.map_err(Error::Threads)?;
     let mut conversation = Conversation::new(config, texts, terminal, server, &printer, log);
     let ending = loop {
-        match conversation.run(stream, interrupts).await {
+        match conversation.run(transport, interrupts).await {
             Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
-                Ok(again) => stream = again,
+                Ok(again) => transport = again,
                 Err(ending) => break ending,
             },
             Ending::Unhurried => match conversation.await_nick(interrupts).await {
-                Ok(again) => stream = again,
+                Ok(again) => transport = again,
                 Err(ending) => break ending,
             },
             ending => break ending,

@@ -1,15 +1,16 @@
 //! Finds the server, connects to it, and tries again.
 
 use std::future::Future;
-use std::io::{self};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use smol::future::or;
-use smol::{Async, LocalExecutor, Timer};
+use smol::{LocalExecutor, Timer};
 
 use crate::client::find::{self, FoundServer};
 use crate::client::terminal::Terminal;
+use crate::client::transport::Transport;
 use crate::config::Connect;
 use crate::error::Error;
 use crate::texts::Texts;
@@ -31,19 +32,19 @@ pub(super) async fn arrive(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
-) -> Result<(Async<TcpStream>, FoundServer), Error> {
+) -> Result<(Transport, FoundServer), Error> {
     let server = find::find(config, texts, terminal).await?;
-    let stream = reach_in_time(&server.addresses, 1, config.timeout).await;
+    let transport = reach_in_time(&server.addresses, 1, config.timeout).await;
     let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
-    let stream = stream.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
-    Ok((stream, server))
+    let transport = transport.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
+    Ok((transport, server))
 }
 
 pub(super) async fn reach_in_time(
     addresses: &[SocketAddr],
     times: u32,
     patience: Duration,
-) -> io::Result<Async<TcpStream>> {
+) -> io::Result<Transport> {
     let late = async {
         Timer::after(patience).await;
         Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
@@ -53,7 +54,7 @@ pub(super) async fn reach_in_time(
 
 /// Tries the addresses one after the other, without waiting long for any, and all of them
 /// so many times. The first connection wins; if there is none, the last error tells why.
-pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Async<TcpStream>> {
+pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Transport> {
     let executor = LocalExecutor::new();
     let (sender, results) = async_channel::unbounded();
     let attempts = (0..times).flat_map(|time| addresses.iter().zip(0..).map(move |to| (time, to)));
@@ -62,7 +63,7 @@ pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<As
         let attempt = async move {
             Timer::after(KNOCK * time + STAGGER * turn).await;
             // The race may be over.
-            sender.send(Async::<TcpStream>::connect(address).await).await.ok();
+            sender.send(Transport::connect(address).await).await.ok();
         };
         executor.spawn(attempt).detach();
     }
@@ -71,7 +72,7 @@ pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<As
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         while let Ok(result) = results.recv().await {
             match result {
-                Ok(stream) => return Ok(stream),
+                Ok(transport) => return Ok(transport),
                 Err(err) => failure = err,
             }
         }
@@ -84,13 +85,13 @@ pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<As
 pub(super) async fn attempt(
     config: &Connect,
     server: FoundServer,
-) -> Option<(Async<TcpStream>, FoundServer)> {
+) -> Option<(Transport, FoundServer)> {
     let reach = |server: FoundServer, head_start: Duration| async move {
         Timer::after(head_start).await;
         // Only attempts that begin within the timeout are made.
         let times = 1 + (config.timeout.as_millis() / KNOCK.as_millis()) as u32;
-        let stream = reach_in_time(&server.addresses, times, config.timeout).await.ok()?;
-        Some((stream, server))
+        let transport = reach_in_time(&server.addresses, times, config.timeout).await.ok()?;
+        Some((transport, server))
     };
     let there = async {
         let server = find::find_again(config, &server).await?;

@@ -5,14 +5,13 @@ mod reconnect;
 
 use std::env;
 use std::future::{self};
-use std::io::{self, Write};
+use std::io;
 use std::mem;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use smol::Timer;
 use smol::future::{or, race};
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, Timer};
 
 use crate::client::burst::InputPiece;
 use crate::client::dialogue::{self, Dialogue, Mode};
@@ -22,6 +21,7 @@ use crate::client::link::{self, Question, Verdict, Watch};
 use crate::client::plain::Printer;
 use crate::client::record::{Action, Failure};
 use crate::client::terminal::Terminal;
+use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
@@ -192,11 +192,11 @@ impl<'a> Conversation<'a> {
     /// Talks over one connection until it ends.
     pub(super) async fn run(
         &mut self,
-        stream: Async<TcpStream>,
+        transport: Transport,
         interrupts: &mut Interrupts,
     ) -> Ending {
-        self.arrived(&stream);
-        let mut watch = Watch::start(stream.get_ref());
+        self.arrived(&transport);
+        let mut watch = Watch::start(transport.socket());
         let mut question = None;
         let mut lines = LineBuffer::new(MAX_EVENT);
         let mut bytes = vec![0; READ];
@@ -210,16 +210,18 @@ impl<'a> Conversation<'a> {
             if let Some(end) = end {
                 return end;
             }
-            actions = match self.next(&stream, &mut bytes, &watch, &mut question, interrupts).await
+            actions = match self
+                .next(&transport, &mut bytes, &watch, &mut question, interrupts)
+                .await
             {
                 // It thought no more of us.
                 Happening::Heard(Ok(0) | Err(_)) if self.answers_unheard() => {
                     return Ending::Unhurried;
                 }
                 Happening::Heard(Ok(0)) => {
-                    self.look_for_delivery(&stream);
+                    self.look_for_delivery(&transport);
                     // Wine takes a reset for an end, but nothing can be written after it.
-                    self.lost |= stream.get_ref().write(&[]).is_err();
+                    self.lost |= transport.is_broken();
                     self.dialogue.closed()
                 }
                 Happening::Heard(Err(_)) => {
@@ -227,7 +229,7 @@ impl<'a> Conversation<'a> {
                     self.dialogue.closed()
                 }
                 Happening::Heard(Ok(n)) => {
-                    self.look_for_delivery(&stream);
+                    self.look_for_delivery(&transport);
                     let owes = !self.unsent.is_empty() || self.dialogue.unanswered() > 0;
                     watch.heard(Instant::now(), owes);
                     if self.formatter.is_none() {
@@ -252,7 +254,7 @@ impl<'a> Conversation<'a> {
                     let thought = began.elapsed() > self.config.timeout;
                     self.answered = self.terminal.is_interactive && !self.dialogue.knows_a_nick();
                     self.stale = thought && self.answered;
-                    self.look_for_delivery(&stream);
+                    self.look_for_delivery(&transport);
                     self.typed(&line)
                 }
                 Happening::Typed(Err(err)) => {
@@ -262,8 +264,8 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Typed(Ok(None)) => self.end_of_input(),
                 Happening::Look => {
-                    self.look_for_delivery(&stream);
-                    match watch.look(stream.get_ref(), !self.unsent.is_empty(), Instant::now()) {
+                    self.look_for_delivery(&transport);
+                    match watch.look(transport.socket(), !self.unsent.is_empty(), Instant::now()) {
                         Verdict::Alive => Vec::new(),
                         Verdict::Gone => match self.gone() {
                             Ok(actions) => actions,
@@ -303,7 +305,7 @@ impl<'a> Conversation<'a> {
                         && (self.dialogue.unanswered() == 0 || !self.dialogue.is_answered()) =>
                 {
                     if self.dialogue.unanswered() > 0 {
-                        match self.is_there(&stream, interrupts).await {
+                        match self.is_there(&transport, interrupts).await {
                             Ok(there) => self.lost |= !there,
                             Err(interrupt) => return Ending::Interrupted(interrupt),
                         }
@@ -326,17 +328,16 @@ impl<'a> Conversation<'a> {
     /// listen until it was listened to.
     async fn next(
         &self,
-        stream: &Async<TcpStream>,
+        transport: &Transport,
         bytes: &mut [u8],
         watch: &Watch,
         question: &mut Option<Question>,
         interrupts: &mut Interrupts,
     ) -> Happening {
-        let (mut reader, mut writer) = (stream, stream);
         let sent = async {
             match self.unsent.is_empty() {
                 true => future::pending().await,
-                false => Happening::Sent(writer.write(&self.unsent).await),
+                false => Happening::Sent(transport.send(&self.unsent).await),
             }
         };
         let typed = async {
@@ -379,7 +380,7 @@ impl<'a> Conversation<'a> {
             };
             Happening::Behind
         };
-        let heard = async { Happening::Heard(reader.read(bytes).await) };
+        let heard = async { Happening::Heard(transport.recv(bytes).await) };
         let interrupted = async { Happening::Interrupted(interrupts.next().await) };
         let unheard = async {
             self.printer.broken().await;
@@ -391,8 +392,8 @@ impl<'a> Conversation<'a> {
     }
 
     /// A connection was made: whether the server is where it was.
-    fn arrived(&mut self, stream: &Async<TcpStream>) {
-        let address = stream.get_ref().peer_addr().ok();
+    fn arrived(&mut self, transport: &Transport) {
+        let address = transport.socket().peer_addr().ok();
         if let Some(now) = address {
             let moved = self.address.is_some_and(|before| before != now);
             self.dialogue.arrived(&now.to_string(), moved);
@@ -413,10 +414,10 @@ impl<'a> Conversation<'a> {
     }
 
     /// Takes note if the server has acknowledged all that was sent.
-    fn look_for_delivery(&mut self, stream: &Async<TcpStream>) {
+    fn look_for_delivery(&mut self, transport: &Transport) {
         if self.dialogue.awaits_delivery()
             && self.unsent.is_empty()
-            && Watch::acknowledged(stream.get_ref()) == Some(true)
+            && Watch::acknowledged(transport.socket()) == Some(true)
         {
             self.dialogue.delivered();
         }
@@ -425,11 +426,11 @@ impl<'a> Conversation<'a> {
     /// Whether a server that does not answer has what was said, or could be given it.
     async fn is_there(
         &self,
-        stream: &Async<TcpStream>,
+        transport: &Transport,
         interrupts: &mut Interrupts,
     ) -> Result<bool, Interrupt> {
         let question = async {
-            match (Watch::acknowledged(stream.get_ref()), self.address) {
+            match (Watch::acknowledged(transport.socket()), self.address) {
                 (Some(acknowledged), _) => Ok(acknowledged),
                 (None, Some(address)) => Ok(link::question(address).await),
                 (None, None) => Ok(true),

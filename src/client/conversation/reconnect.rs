@@ -1,17 +1,18 @@
 //! A conversation without a connection: until the server is back, or a nick is known.
 
 use std::future::{self};
-use std::io::{self};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use smol::Timer;
 use smol::future::or;
-use smol::{Async, Timer};
 
 use crate::client::burst::InputPiece;
 use crate::client::connect::{attempt, reach_in_time};
 use crate::client::conversation::{Conversation, Ending};
 use crate::client::find::{self, FoundServer};
+use crate::client::transport::Transport;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::wire::DEFAULT_PORT;
@@ -24,7 +25,7 @@ impl Conversation<'_> {
     pub(in crate::client) async fn await_nick(
         &mut self,
         interrupts: &mut Interrupts,
-    ) -> Result<Async<TcpStream>, Ending> {
+    ) -> Result<Transport, Ending> {
         (self.lost, self.stale, self.answered) = (false, false, false);
         self.unsent.clear();
         while !self.dialogue.knows_a_nick() {
@@ -58,9 +59,9 @@ impl Conversation<'_> {
         };
         let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
         match or(interrupted, async { Ok(attempt.await) }).await? {
-            (Ok(stream), server) => {
+            (Ok(transport), server) => {
                 self.server = server;
-                Ok(stream)
+                Ok(transport)
             }
             _ if self.retries() => self.come_back(&None, interrupts).await,
             (Err(err), server) => {
@@ -76,9 +77,9 @@ impl Conversation<'_> {
         &mut self,
         why: &Option<String>,
         interrupts: &mut Interrupts,
-    ) -> Result<Async<TcpStream>, Ending> {
+    ) -> Result<Transport, Ending> {
         enum Happening {
-            Attempt(Option<(Async<TcpStream>, FoundServer)>),
+            Attempt(Option<(Transport, FoundServer)>),
             Typed(io::Result<Option<InputPiece>>),
             Interrupted(Interrupt),
             Unheard,
@@ -134,9 +135,9 @@ impl Conversation<'_> {
                         self.unreadable = Some(err);
                         self.dialogue.end_of_input()
                     }
-                    Happening::Attempt(Some((stream, server))) => {
+                    Happening::Attempt(Some((transport, server))) => {
                         self.server = server;
-                        return Ok(stream);
+                        return Ok(transport);
                     }
                     Happening::Attempt(None) => break,
                 };
