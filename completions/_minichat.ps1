@@ -27,7 +27,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '-n, --name|name to announce (default: the host name)'
             '-m, --motd|greet everyone who joins with TEXT'
             '-l, --log|append the public conversation to FILE'
-            '--history|tell newcomers the last N messages (default: 0)'
+            '--history|tell newcomers the last N messages (default: 50, if asked)'
             '--max-users|people at once, 0 for no limit (default: 1000)'
             '--per-address|connections from one address, 0 for no limit (default: 64)'
             '--rate|lines a second per user, 0 for no limit (default: 50)'

@@ -54,7 +54,7 @@ complete -c minichat -n '__minichat_at server' -s b -l bind -x -d 'listen on ADD
 complete -c minichat -n '__minichat_at server' -s n -l name -x -d 'name to announce (default: the host name)'
 complete -c minichat -n '__minichat_at server' -s m -l motd -x -d 'greet everyone who joins with TEXT'
 complete -c minichat -n '__minichat_at server' -s l -l log -r -F -d 'append the public conversation to FILE'
-complete -c minichat -n '__minichat_at server' -l history -x -d 'tell newcomers the last N messages (default: 0)'
+complete -c minichat -n '__minichat_at server' -l history -x -d 'tell newcomers the last N messages (default: 50, if asked)'
 complete -c minichat -n '__minichat_at server' -l max-users -x -d 'people at once, 0 for no limit (default: 1000)'
 complete -c minichat -n '__minichat_at server' -l per-address -x -d 'connections from one address, 0 for no limit (default: 64)'
 complete -c minichat -n '__minichat_at server' -l rate -x -d 'lines a second per user, 0 for no limit (default: 50)'

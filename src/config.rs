@@ -29,8 +29,9 @@ pub struct Server {
     pub motd: Option<String>,
     /// Where to append the public conversation.
     pub log: Option<PathBuf>,
-    /// How many of the last messages a newcomer is told.
-    pub history: usize,
+    /// How many of the last messages a newcomer is told. None means 50 for clients that
+    /// ask, and none for the others.
+    pub history: Option<usize>,
     /// How many people may be here at once; 0 is no limit.
     pub max_users: usize,
     /// How many connections may come from one address; 0 is no limit.
@@ -65,7 +66,7 @@ impl Default for Server {
             interface: None,
             motd: None,
             log: None,
-            history: 0,
+            history: None,
             max_users: 1000,
             // A lab behind one terminal server fits, and no address takes all places.
             max_per_address: 64,

@@ -1,6 +1,7 @@
 //! The program `minichat server`: a server with its console, its log and its advert.
 
 mod console;
+mod history;
 mod log;
 mod operator;
 mod page;
@@ -45,6 +46,9 @@ const RESERVE_FOR_WORKER: usize = 3;
 /// lines or from half of [`STOP_TIMEOUT`]. A terminal that is held is given back in another
 /// half second, if it can be.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(450);
+/// How many of the last messages a client is told that asks for history, unless the
+/// operator says otherwise.
+const RECALL: usize = 50;
 /// How many reports wait for a console that is slow or stopped.
 const MAX_REPORTS: usize = 1024;
 
@@ -95,6 +99,9 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let hub = Arc::new(hub);
     let (shown, open) = (console.clone(), Arc::downgrade(&hub));
     let mut threads = vec![spawn(move || shown.show(reports, &open))?];
+    // It ends with the hub, and is not waited for.
+    let (lookups, open) = (hub.answer_lookups(), Arc::downgrade(&hub));
+    spawn(move || history::answer(&lookups, &open))?;
     if let Some(log) = log {
         // Before anyone enters, so that the log misses nothing.
         let (hub, id) = (hub.clone(), hub.follow());
@@ -274,7 +281,10 @@ fn rules(config: &config::Server) -> Rules {
     Rules {
         greeting: greeting.filter(|line| !line.trim().is_empty()).map(Into::into).collect(),
         max_users: config.max_users,
-        history: config.history,
+        history: config.history.unwrap_or(0),
+        recall: config.history.unwrap_or(RECALL),
+        term: format!("{:08x}", fastrand::u32(..)),
+        recorded: None,
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
 //!    [`texts`], the words for people; [`suggest`], what a misspelt word means;
-//!    [`interrupt`], requests to stop; [`stdio`], the standard streams;
+//!    [`records`], the history as text; [`interrupt`], requests to stop; [`stdio`], the
+//!    standard streams;
 //! 2. [`room`], the members and what they say, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`terminal`], the line at
@@ -30,6 +31,7 @@ pub mod host;
 pub mod interrupt;
 pub mod invitation;
 pub mod log_file;
+pub mod records;
 pub mod room;
 pub mod screen;
 pub mod server;

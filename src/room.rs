@@ -8,6 +8,7 @@ mod budget;
 mod capabilities;
 mod feed;
 mod lag;
+mod past;
 mod reader;
 mod session;
 mod transcript;
@@ -21,6 +22,7 @@ use slab::Slab;
 
 pub use budget::{ByteBucket, LineBucket, Sender, Talkers};
 pub use feed::{Followed, FollowerId, MAX_ALL_NOTES, MAX_NOTES};
+pub use past::{Lookup, MAX_LOOKUPS, MAX_PAST_BYTES, Wanted};
 pub use reader::Reading;
 
 use crate::wire::sanitize::{is_blank, strip};
@@ -29,8 +31,8 @@ use crate::wire::{
     TooLong, pieces,
 };
 use feed::Feed;
+use past::Past;
 use session::Session;
-use transcript::Transcript;
 
 /// The length of the transcript, in bytes. A session that lags further is evicted.
 pub const TRANSCRIPT: usize = 1 << 20;
@@ -58,6 +60,9 @@ pub struct Room {
     private_bytes: u64,
     /// The time of the last line that was heard.
     clock: Duration,
+    /// The time in milliseconds since 1970 when `clock` was that.
+    wall: (Duration, u64),
+    past: Past,
     effects: Effects,
     closed: bool,
 }
@@ -69,8 +74,15 @@ pub struct Rules {
     pub greeting: Vec<String>,
     /// How many members there may be at once; 0 is no limit.
     pub max_users: usize,
-    /// How many of the last messages a newcomer receives; 0 is none.
+    /// How many of the last messages a newcomer of version 1 receives; 0 is none.
     pub history: usize,
+    /// How many of them a newcomer receives that asks for history. With 0, the room tells
+    /// nothing of the past to those who ask.
+    pub recall: usize,
+    /// Names the numbers of the messages: another term, other numbers.
+    pub term: String,
+    /// What everyone is told on registering if the room is recorded.
+    pub recorded: Option<String>,
 }
 
 /// Names one session for as long as it lasts.
@@ -170,6 +182,10 @@ enum Entry<'a> {
     Said { from: &'a str, text: &'a str },
     /// The server said something to all.
     Announced(&'a str),
+    /// The server says its last word.
+    Closed(&'a str),
+    /// A message of an earlier run, and when it was said, in milliseconds since 1970.
+    Restored { millis: u64, from: &'a str, text: &'a str },
     /// A session has become a member.
     Joined(SessionId, &'a Nick),
     /// A session is a member no more.
@@ -183,8 +199,10 @@ impl<'a> Entry<'a> {
     fn events(self) -> [Option<Event<'a>>; 2] {
         let message = |from, text| Event::Message { from, scope: Scope::All, text };
         match self {
-            Entry::Said { from, text } => [Some(message(from, text)), None],
-            Entry::Announced(text) => [Some(message(SERVER, text)), None],
+            Entry::Said { from, text } | Entry::Restored { from, text, .. } => {
+                [Some(message(from, text)), None]
+            }
+            Entry::Announced(text) | Entry::Closed(text) => [Some(message(SERVER, text)), None],
             Entry::Joined(_, nick) => [Some(Event::Joined(nick.as_str())), None],
             Entry::Left(_, nick) => [Some(Event::Left(nick.as_str())), None],
             Entry::Renamed { old, new, .. } => {
@@ -193,9 +211,14 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Whether the entry belongs to the history.
-    fn is_message(self) -> bool {
-        matches!(self, Entry::Said { .. } | Entry::Announced(_))
+    /// When it was said, if it belongs to the history. It is said at the time `now`, unless
+    /// it is of an earlier run.
+    fn said(self, now: u64) -> Option<u64> {
+        match self {
+            Entry::Said { .. } | Entry::Announced(_) => Some(now),
+            Entry::Restored { millis, .. } => Some(millis),
+            _ => None,
+        }
     }
 }
 
@@ -205,9 +228,11 @@ impl Room {
         Room {
             sessions: Slab::new(),
             members: BTreeMap::new(),
-            feed: Feed::new(rules.history),
+            feed: Feed::new(past::kept(&rules)),
             private_bytes: 0,
             clock: Duration::ZERO,
+            wall: (Duration::ZERO, 0),
+            past: Past::default(),
             effects: Effects::default(),
             closed: false,
             rules,
@@ -320,7 +345,7 @@ impl Room {
     pub fn close(&mut self, last_word: &str) -> usize {
         let count = self.members.len();
         self.closed = true; // From here on nobody is evicted for lag.
-        self.apply(Entry::Announced(last_word));
+        self.apply(Entry::Closed(last_word));
         let last_word = Event::Message { from: SERVER, scope: Scope::All, text: last_word };
         let head = self.head();
         for (index, session) in &mut self.sessions {
@@ -463,9 +488,9 @@ impl Room {
                 Ok(())
             }
             Ok(Command::Understand(words)) => self.hear_capabilities(id, words),
-            Ok(Command::Since { .. } | Command::Last { .. } | Command::Find(_)) => {
-                Err(Refusal::UnknownCommand)
-            }
+            Ok(Command::Since { term, number }) => self.hear_since(id, term, number),
+            Ok(Command::Last { count, before }) => self.tell_last(id, count, before),
+            Ok(Command::Find(text)) => self.find_past(id, text, now),
             // A guest's first mistake is to be a guest.
             Err(Refusal::EmptyMessage | Refusal::MalformedDm) if !self.is_member(id) => {
                 Err(Refusal::NotRegistered)
@@ -558,15 +583,21 @@ impl Room {
     fn apply(&mut self, entry: Entry<'_>) {
         let before = self.head();
         let (history, count) = match entry {
-            Entry::Joined(..) => self.feed.transcript.history(MAX_HISTORY),
+            Entry::Joined(id, _) if !self.asks_for_history(id) => {
+                self.feed.transcript.history(MAX_HISTORY, self.rules.history)
+            }
             _ => (before, 0),
         };
+        let said = entry.said(self.unix_millis());
         for event in entry.events().into_iter().flatten() {
-            self.feed.transcript.append(event, entry.is_message());
+            self.feed.transcript.append(event, said);
         }
         let head = self.head();
         match entry {
-            Entry::Said { .. } | Entry::Announced(_) => (),
+            Entry::Said { .. }
+            | Entry::Announced(_)
+            | Entry::Closed(_)
+            | Entry::Restored { .. } => (),
             Entry::Joined(id, nick) => {
                 // The newcomer's place comes after the entry, which is for the others.
                 let place = if count > 0 { history } else { head };
@@ -576,13 +607,14 @@ impl Room {
                 let reader = &mut session.reader;
                 reader.start(place, head);
                 reader.push_note(place..place, Event::Welcome(nick.as_str()));
-                for text in &self.rules.greeting {
+                for text in self.rules.greeting.iter().chain(&self.rules.recorded) {
                     let event = Event::Message { from: SERVER, scope: Scope::Dm, text };
                     reader.push_note(place..place, event);
                 }
                 if count > 0 {
                     reader.push_note(place..place, Event::History(count));
                 }
+                self.tell_missed(id, place);
                 self.members.insert(nick.key().into(), id);
                 self.report(id, Change::Joined(nick.clone()));
             }

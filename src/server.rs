@@ -27,7 +27,8 @@ use smol::Executor;
 use smol::future::or;
 
 pub use crate::room::{
-    Change, EvictReason, Eviction, Followed, FollowerId, MemberChange, Rules, SessionId,
+    Change, EvictReason, Eviction, Followed, FollowerId, Lookup, MAX_PAST_BYTES, MemberChange,
+    Rules, SessionId, Wanted,
 };
 #[cfg(test)]
 pub(crate) use hub::tests::TestHub;

@@ -263,9 +263,9 @@ pub(super) const SERVER: &[Row<Server>] = &[
         None,
         "history",
         N,
-        "tell newcomers the last N messages (default: 0)",
-        "mostra as últimas N mensagens a quem entra (padrão: 0)",
-        |server, text| put(&mut server.history, count(text)),
+        "tell newcomers the last N messages (default: 50, if asked)",
+        "últimas N mensagens a quem entra (padrão: 50, se pedir)",
+        |server, text| put(&mut server.history, count(text).map(Some)),
     ),
     option(
         None,

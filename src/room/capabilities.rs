@@ -3,15 +3,25 @@
 //! A session that has not asked is sent nothing new. The public lines stay the bytes that
 //! all readers share, so everything here is a private line at its place among them.
 
+use crate::room::past::SearchBucket;
 use crate::room::{Room, SessionId};
 use crate::wire::{Event, Nick, Refusal};
 
-/// The word for [`Extension::renames`].
+/// The words for [`Extension::history`] and [`Extension::renames`].
+const HISTORY: &str = "history";
 const RENAMES: &str = "renames";
 
 /// What one client understands beyond version 1.
 #[derive(Debug, Default)]
 pub(super) struct Extension {
+    /// It reads what was said earlier, and asks for it.
+    pub history: bool,
+    /// The number of the last message that it has read, in the room's term.
+    pub since: Option<u64>,
+    /// How often it has searched of late.
+    pub searches: SearchBucket,
+    /// The ticket of the question that the room has yet to answer.
+    pub lookup: Option<u64>,
     /// It reads that a nick is given up for another one.
     pub renames: bool,
 }
@@ -23,10 +33,15 @@ impl Room {
             return Err(Refusal::UnknownCommand);
         }
         let asks = |word: &str| words.split_ascii_whitespace().any(|asked| asked == word);
-        let extension = Extension { renames: asks(RENAMES) };
-        let known = [(extension.renames, RENAMES)];
-        let known = known.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
-        self.sessions[id.0].extension = extension.renames.then(|| Box::new(extension));
+        let extension = Extension {
+            history: asks(HISTORY) && self.tells_history(),
+            renames: asks(RENAMES),
+            ..Extension::default()
+        };
+        let known = [(extension.history, HISTORY), (extension.renames, RENAMES)];
+        let known: Vec<&str> =
+            known.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
+        self.sessions[id.0].extension = (!known.is_empty()).then(|| Box::new(extension));
         self.tell(id, Event::Capabilities(known));
         Ok(())
     }

@@ -70,10 +70,10 @@ pub enum Followed {
 }
 
 impl Feed {
-    /// An empty transcript that knows where the last `history` messages are.
-    pub fn new(history: usize) -> Feed {
+    /// An empty transcript that knows where the last `keeps` messages are.
+    pub fn new(keeps: usize) -> Feed {
         Feed {
-            transcript: Transcript::new(TRANSCRIPT, history),
+            transcript: Transcript::new(TRANSCRIPT, keeps),
             followers: Slab::new(),
             slowest: 0,
             limit: None,

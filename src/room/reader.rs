@@ -6,8 +6,9 @@ use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::room::MAX_HISTORY;
 use crate::room::lag::{Lag, SOFT_LAG};
-use crate::room::{MAX_HISTORY, Transcript};
+use crate::room::transcript::{Excerpt, Transcript};
 
 /// The length of a batch, in bytes. A reader borrows so much of the room's memory.
 const BATCH: usize = 64 << 10;
@@ -32,6 +33,8 @@ pub(super) struct Reader {
     notes: VecDeque<Note>,
     /// The length of all notes, in bytes.
     note_bytes: usize,
+    /// How much of that is still in the transcript alone.
+    past_bytes: usize,
     in_flight: InFlight,
     pub lag: Lag,
     /// It receives no new lines.
@@ -58,7 +61,15 @@ struct Note {
     /// The place that is read next. The lines between are about the reader itself and meant
     /// for the others.
     then: u64,
-    lines: Vec<u8>,
+    content: Content,
+}
+
+/// What a note says.
+enum Content {
+    Lines(Vec<u8>),
+    /// Messages to be told again. They are copied when they are read, so that many who come
+    /// at once take no memory.
+    Past(Box<Excerpt>),
 }
 
 /// What a read has brought.
@@ -91,7 +102,7 @@ impl Reader {
 
     /// About how much memory its private lines take, in bytes.
     pub fn weight(&self) -> usize {
-        self.note_bytes + self.notes.len() * NOTE_OVERHEAD
+        self.note_bytes - self.past_bytes + self.notes.len() * NOTE_OVERHEAD
     }
 
     /// How many bytes of the transcript it has yet to read.
@@ -167,16 +178,27 @@ impl Reader {
             return;
         }
         self.note_bytes += bytes.len();
-        if let Some(last) = self.notes.back_mut()
-            && last.then == place.start
-            && last.lines.len() + bytes.len() <= BATCH
+        if let Some(Note { then, content: Content::Lines(lines), .. }) = self.notes.back_mut()
+            && *then == place.start
+            && lines.len() + bytes.len() <= BATCH
         {
-            last.lines.extend_from_slice(bytes);
-            last.then = place.end;
+            lines.extend_from_slice(bytes);
+            *then = place.end;
         } else {
-            let lines = bytes.to_vec();
-            self.notes.push_back(Note { at: place.start, then: place.end, lines });
+            let content = Content::Lines(bytes.to_vec());
+            self.notes.push_back(Note { at: place.start, then: place.end, content });
         }
+    }
+
+    /// Adds messages that are told again at a place in the transcript.
+    pub fn push_past(&mut self, place: u64, excerpt: Excerpt) {
+        if self.discards || excerpt.count == 0 {
+            return;
+        }
+        self.note_bytes += excerpt.bytes as usize;
+        self.past_bytes += excerpt.bytes as usize;
+        let content = Content::Past(Box::new(excerpt));
+        self.notes.push_back(Note { at: place, then: place, content });
     }
 
     /// Moves a batch of unread lines to the end of `out`: first notes, then public lines.
@@ -213,11 +235,11 @@ impl Reader {
                     }
                 };
             } else if only_notes && let Some(note) = self.notes.pop_front() {
-                self.note_bytes -= note.lines.len();
-                self.in_flight.note_bytes += note.lines.len();
-                self.unread.start = place.max(note.then);
+                let (then, before) = (note.then, out.len());
+                self.read_note(note, transcript, full, out);
+                self.in_flight.note_bytes += out.len() - before;
+                self.unread.start = place.max(then);
                 self.in_flight.from = self.unread.start;
-                out.extend_from_slice(&note.lines);
             } else {
                 break;
             }
@@ -232,6 +254,30 @@ impl Reader {
             }
             false if self.leaving => Reading::Over,
             false => Reading::Nothing,
+        }
+    }
+
+    /// Moves a note to the end of `out`, or as much of it as there is room for.
+    fn read_note(&mut self, note: Note, transcript: &Transcript, full: usize, out: &mut Vec<u8>) {
+        match note.content {
+            Content::Lines(lines) => {
+                self.note_bytes -= lines.len();
+                out.extend_from_slice(&lines);
+            }
+            Content::Past(mut excerpt) => {
+                let before = excerpt.bytes as usize;
+                let mut more = true;
+                while more && out.len() < full {
+                    more = transcript.copy_past(&mut excerpt, out);
+                }
+                // What the transcript has forgotten meanwhile is told to nobody.
+                let left = if more { excerpt.bytes as usize } else { 0 };
+                self.note_bytes -= before - left;
+                self.past_bytes -= before - left;
+                if more {
+                    self.notes.push_front(Note { content: Content::Past(excerpt), ..note });
+                }
+            }
         }
     }
 
@@ -312,7 +358,8 @@ impl Reader {
     fn return_note(&mut self, lines: &[u8]) {
         self.note_bytes += lines.len();
         let next = self.unread.start;
-        self.notes.push_front(Note { at: next, then: next, lines: lines.to_vec() });
+        let content = Content::Lines(lines.to_vec());
+        self.notes.push_front(Note { at: next, then: next, content });
     }
 
     /// Whether there is something to read, or nothing ever again.
@@ -324,7 +371,7 @@ impl Reader {
     pub fn discard_output(&mut self) {
         self.discards = true;
         self.unread = 0..0;
-        self.note_bytes = 0;
+        (self.note_bytes, self.past_bytes) = (0, 0);
         mem::take(&mut self.notes);
     }
 }

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use super::feed::{CACHE_LIMIT, RECOUNT_AFTER};
-use super::script::{Session, What, sessions, steps};
+use super::script::{Session, Unknown, What, sessions, steps};
 use super::*;
+use crate::records::{Record, Words};
 
 /// The evictions since this was last asked.
 fn evicted(room: &mut Room) -> Vec<Eviction> {
@@ -23,11 +24,25 @@ fn operate(room: &mut Room, order: &str) {
     }
 }
 
+/// Answers all questions from what the room remembers.
+fn search(room: &mut Room) {
+    for lookup in room.take_lookups() {
+        let Wanted::Find(text) = &lookup.wanted else { panic!("{lookup:?}") };
+        let (records, words) = (room.records(0), Words::new(text));
+        let mut found = Vec::new();
+        let lines = records.split(|&byte| byte == b'\n');
+        let hits: Vec<Record> = lines.filter_map(|line| words.find_in(line)).collect();
+        hits.iter().for_each(|record| record.write_past(&mut found));
+        room.answer(&lookup, &found, hits.len() as u64, false);
+    }
+}
+
 /// Plays a script (see `protocol.md`) in a room with these rules.
 #[track_caller]
 fn play(rules: Rules, session: &Session) {
     let mut room = Room::new(rules);
     let mut people: HashMap<&str, (SessionId, Vec<u8>)> = HashMap::new();
+    let mut unknown = Unknown::default();
     for step in &session.steps {
         let who = step.who;
         if let ("operator", What::Says(order)) = (who, step.what) {
@@ -36,13 +51,17 @@ fn play(rules: Rules, session: &Session) {
         }
         let (id, inbox) = people.entry(who).or_insert_with(|| (room.enter(), Vec::new()));
         match step.what {
-            What::Says(line) => room.hear(*id, Ok(line.as_bytes()), Duration::ZERO),
+            What::Says(line) => {
+                room.hear(*id, Ok(unknown.fill(line).as_bytes()), Duration::ZERO);
+                search(&mut room);
+            }
             What::Reads(line) => {
                 while room.read(*id, inbox) == Reading::Some {}
                 let end = inbox.iter().position(|&byte| byte == b'\n');
                 let end = end.unwrap_or_else(|| panic!("{who} is told nothing more; not {line:?}"));
                 let read: Vec<u8> = inbox.drain(..=end).collect();
-                assert_eq!(String::from_utf8_lossy(&read), format!("{line}\n"), "what {who} reads");
+                let read = unknown.hide(&String::from_utf8_lossy(&read));
+                assert_eq!(read, format!("{line}\n"), "what {who} reads");
             }
             What::IsClosed => {
                 assert_eq!((room.read(*id, inbox), inbox.len()), (Reading::Over, 0), "{who} goes");
@@ -71,11 +90,15 @@ fn room_plays_the_sessions_of_the_protocol() {
     let sessions = sessions(include_str!("../../protocol.md"));
     assert!(sessions.len() >= 14, "the sessions are found");
     for session in sessions {
-        let mut rules = Rules::default();
+        let term = "7f3a9c21".into();
+        let mut rules = Rules { recall: 50, term, ..Rules::default() };
         for option in session.options.chunks(2) {
             match *option {
                 ["--motd", line] => rules.greeting.push(line.into()),
-                ["--history", lines] => rules.history = lines.parse().unwrap(),
+                ["--history", lines] => {
+                    rules.history = lines.parse().unwrap();
+                    rules.recall = rules.history;
+                }
                 ["--max-users", users] => rules.max_users = users.parse().unwrap(),
                 _ => panic!("no rule for {option:?}"),
             }
@@ -994,4 +1017,191 @@ fn closing_room_says_goodbye_without_leave_notices() {
     let late = room.enter();
     room.hear(late, Ok(b"NICK late"), Duration::ZERO);
     assert!(!room.is_member(late));
+}
+
+/// A room that tells what was said, and a member of it.
+fn room_that_remembers() -> (Room, SessionId) {
+    let rules = Rules { recall: 3, term: "7f3a9c21".into(), ..Rules::default() };
+    let mut room = Room::new(rules);
+    room.tick(Duration::ZERO);
+    room.set_wall_clock(1_000_000);
+    let ana = room.enter();
+    said(&mut room, ana, &["NICK ana"]);
+    (room, ana)
+}
+
+/// A session says these lines, and reads what it is told.
+fn said(room: &mut Room, id: SessionId, lines: &[&str]) -> String {
+    for line in lines {
+        room.hear(id, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    let mut read = Vec::new();
+    while room.read(id, &mut read) == Reading::Some {}
+    String::from_utf8(read).unwrap()
+}
+
+/// A newcomer that asks for history says these lines, and reads this behind its welcome.
+#[track_caller]
+fn check_newcomer(room: &mut Room, lines: &[&str], expected: &str) {
+    let id = room.enter();
+    let lines = [&["CAP history"], lines, &["NICK rui"]].concat();
+    let read = said(room, id, &lines);
+    let (_, told) = read.split_once("OK welcome rui\n").unwrap_or_else(|| panic!("{read}"));
+    assert_eq!(told, expected, "{lines:?}");
+    room.leave(id);
+}
+
+#[test]
+fn newcomer_is_told_what_it_missed_and_the_number() {
+    let (mut room, ana) = room_that_remembers();
+    check_newcomer(&mut room, &[], "Now: 7f3a9c21 0\n");
+    said(&mut room, ana, &["MSG one", "MSG two", "MSG @ana psst", "MSG three", "MSG four"]);
+    let past = |numbers: std::ops::Range<usize>| -> String {
+        let words = ["one", "two", "three", "four"];
+        let line = |n: usize| format!("Past: {n} 1000 FROM ana [all]: {}\n", words[n - 1]);
+        numbers.map(line).chain(["Now: 7f3a9c21 4\n".to_string()]).collect()
+    };
+    check_newcomer(&mut room, &[], &past(2..5));
+    check_newcomer(&mut room, &["SINCE 7f3a9c21 0"], &past(1..5));
+    check_newcomer(&mut room, &["SINCE 7f3a9c21 3"], &past(4..5));
+    check_newcomer(&mut room, &["SINCE 7f3a9c21 4"], &past(5..5));
+    // A count that is ahead of the room's, and another room's.
+    check_newcomer(&mut room, &["SINCE 7f3a9c21 99"], &past(5..5));
+    check_newcomer(&mut room, &["SINCE 00000000 4"], &past(2..5));
+    check_newcomer(&mut room, &["SINCE 7f3a9c21 4", "SINCE 7f3a9c21 2"], &past(3..5));
+}
+
+#[test]
+fn newcomer_is_told_at_most_48_kib_and_500_messages() {
+    let (mut room, ana) = room_that_remembers();
+    let long = format!("MSG {}", "x".repeat(4000));
+    (0..20).for_each(|_| drop(said(&mut room, ana, &[&long])));
+    let id = room.enter();
+    let read = said(&mut room, id, &["CAP history", "SINCE 7f3a9c21 0", "NICK rui"]);
+    assert_eq!(read.matches("Past: ").count(), 12);
+    assert!(read.ends_with("Now: 7f3a9c21 20\n") && read.contains("Past: 9 1000 "));
+    (0..600).for_each(|_| drop(said(&mut room, ana, &["MSG x"])));
+    let id = room.enter();
+    let read = said(&mut room, id, &["CAP history", "SINCE 7f3a9c21 0", "NICK bia"]);
+    assert_eq!(read.matches("Past: ").count(), 500);
+}
+
+#[test]
+fn many_newcomers_that_read_nothing_take_no_memory() {
+    let (mut room, ana) = room_that_remembers();
+    let long = format!("MSG {}", "x".repeat(4000));
+    (0..20).for_each(|_| drop(said(&mut room, ana, &[&long])));
+    for n in 0..1000 {
+        let id = room.enter();
+        for line in ["CAP history", "SINCE 7f3a9c21 0", &format!("NICK rui{n}")] {
+            room.hear(id, Ok(line.as_bytes()), Duration::ZERO);
+        }
+        let reader = &room.sessions[id.0].reader;
+        assert!(reader.note_bytes() > 40 << 10 && reader.weight() < 1 << 10);
+    }
+    assert_eq!(evicted(&mut room), []);
+}
+
+#[test]
+fn messages_told_again_survive_a_slow_connection() {
+    let (mut room, ana) = room_that_remembers();
+    let long = format!("MSG {}", "x".repeat(4000));
+    (0..20).for_each(|_| drop(said(&mut room, ana, &[&long])));
+    let whole = |room: &mut Room, nick: &str| {
+        let id = room.enter();
+        said(room, id, &["CAP history", "SINCE 7f3a9c21 0", &format!("NICK {nick}")])
+    };
+    let expected = whole(&mut room, "rui").replace("rui", "bia");
+    let id = room.enter();
+    for line in ["CAP history", "SINCE 7f3a9c21 0", "NICK bia"] {
+        room.hear(id, Ok(line.as_bytes()), Duration::ZERO);
+    }
+    let (mut read, mut batch) = (Vec::new(), Vec::new());
+    while room.read(id, &mut batch) == Reading::Some {
+        let sent = batch.len().min(1000);
+        read.extend_from_slice(&batch[..sent]);
+        room.return_unsent(id, &batch, sent, Duration::ZERO);
+        batch.clear();
+    }
+    assert_eq!(String::from_utf8(read).unwrap(), expected);
+    assert_eq!(room.sessions[id.0].reader.note_bytes(), 0);
+}
+
+#[test]
+fn last_turns_the_pages() {
+    let (mut room, ana) = room_that_remembers();
+    let words = ["MSG a", "MSG b", "MSG c", "MSG d", "MSG e"];
+    said(&mut room, ana, &words);
+    let rui = room.enter();
+    said(&mut room, rui, &["CAP history", "NICK rui"]);
+    let mut check = |line: &str, expected: &str, found: &str| {
+        let letter = |number: usize| ["a", "b", "c", "d", "e"][number - 1];
+        let numbers = expected.split_whitespace().map(|number| number.parse::<usize>().unwrap());
+        let past = |number| format!("Past: {number} 1000 FROM ana [all]: {}\n", letter(number));
+        let past: String = numbers.map(past).collect();
+        assert_eq!(said(&mut room, rui, &[line]), format!("{past}Found: {found}\n"), "{line}");
+    };
+    check("LAST 2", "4 5", "2 of more");
+    check("last 2 before 4", "2 3", "2 of more");
+    check("LAST 2 BEFORE 2", "1", "1");
+    check("LAST 5", "1 2 3 4 5", "5");
+    check("LAST 5 BEFORE 1", "", "0");
+    check("LAST 5 BEFORE 99", "1 2 3 4 5", "5");
+    check("LAST 0", "", "0 of more");
+}
+
+#[test]
+fn searches_are_bounded() {
+    let (mut room, ana) = room_that_remembers();
+    said(&mut room, ana, &["MSG A chave"]);
+    let rui = room.enter();
+    said(&mut room, rui, &["CAP history"]);
+    assert_eq!(said(&mut room, rui, &["FIND chave"]), "ERR please_register_with_NICK\n");
+    said(&mut room, rui, &["NICK rui"]);
+    assert_eq!(
+        said(&mut room, rui, &["FIND", "FIND  ", "FIND x"]),
+        "ERR empty_message\n".repeat(3)
+    );
+    assert_eq!(
+        said(&mut room, rui, &[&format!("FIND {}", "x".repeat(201))]),
+        "ERR line_too_long\n"
+    );
+    let found = |room: &mut Room, seconds: u64| {
+        room.hear(rui, Ok(b"FIND CHAVE"), Duration::from_secs(seconds));
+        search(room);
+        said(room, rui, &[])
+    };
+    for _ in 0..past::SEARCH_BURST {
+        let answer = "Past: 1 1000 FROM ana [all]: A chave\nFound: 1\n";
+        assert_eq!(found(&mut room, 1), answer);
+    }
+    assert_eq!(found(&mut room, 1), "ERR too_fast\n");
+    assert!(found(&mut room, 1 + past::SEARCH_INTERVAL.as_secs()).starts_with("Past: 1 "));
+    // One question at a time, and an answer to nobody does no harm.
+    room.hear(rui, Ok(b"FIND chave"), Duration::from_secs(100));
+    let lookup = room.take_lookups().pop().unwrap();
+    room.hear(rui, Ok(b"FIND chave"), Duration::from_secs(100));
+    assert_eq!(said(&mut room, rui, &[]), "ERR too_fast\n");
+    room.leave(rui);
+    let bia = room.enter();
+    assert_eq!(bia, rui, "the place is used again");
+    room.answer(&lookup, b"Past: 1 1000 FROM ana [all]: A chave\n", 1, false);
+    assert!(!said(&mut room, bia, &[]).contains("Past"));
+}
+
+#[test]
+fn room_without_history_does_not_know_the_word() {
+    let mut room = Room::new(Rules::default());
+    let ana = room.enter();
+    let read = said(&mut room, ana, &["CAP history renames", "SINCE x 1", "NICK ana"]);
+    assert!(read.ends_with("Capabilities: renames\nERR unknown_command\nOK welcome ana\n"));
+}
+
+#[test]
+fn last_word_is_no_message() {
+    let (mut room, ana) = room_that_remembers();
+    said(&mut room, ana, &["MSG one"]);
+    room.close("the server is stopping; goodbye");
+    assert_eq!(room.last_number(), 1);
+    assert_eq!(String::from_utf8(room.records(0)).unwrap(), "1 1000000 FROM ana [all]: one\n");
 }

@@ -1,9 +1,11 @@
 //! The public lines of the room, written once for everybody.
 
 use std::collections::VecDeque;
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display, Write as _};
+use std::io::Write as _;
 use std::ops::Range;
 
+use crate::records;
 use crate::wire::MAX_EVENT;
 
 /// A ring of the last public lines, as bytes.
@@ -18,19 +20,44 @@ pub struct Transcript {
     capacity: usize,
     /// The stretches of lines that do not belong to the history, in order.
     notices: VecDeque<Range<u64>>,
-    /// The places of the last messages, at most as many as the history may want.
-    messages: VecDeque<u64>,
-    /// How many messages the history may want.
-    history: usize,
+    /// The last messages, at most as many as are remembered.
+    recent: VecDeque<Message>,
+    /// How many messages are remembered.
+    keeps: usize,
+    /// The number of the last message.
+    last: u64,
+}
+
+/// A message to all that may be told again.
+#[derive(Clone, Copy)]
+struct Message {
+    number: u64,
+    /// Where its line begins.
+    place: u64,
+    /// When it was said, in milliseconds since 1970.
+    millis: u64,
+}
+
+/// Some messages one after the other, to be told again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The number of the first.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+    /// How many they are.
+    pub count: u32,
+    /// The length of their lines as they are told again, in bytes.
+    pub bytes: u32,
 }
 
 impl Transcript {
     /// An empty transcript that keeps the last `capacity` bytes, and knows where the last
-    /// `history` messages are. It takes the memory for its bytes now.
-    pub fn new(capacity: usize, history: usize) -> Transcript {
+    /// `keeps` messages are. It takes the memory for its bytes now.
+    pub fn new(capacity: usize, keeps: usize) -> Transcript {
         let bytes = VecDeque::with_capacity(capacity + MAX_EVENT);
-        let (notices, messages) = (VecDeque::new(), VecDeque::new());
-        Transcript { bytes, start: 0, capacity, notices, messages, history }
+        let (notices, recent) = (VecDeque::new(), VecDeque::new());
+        Transcript { bytes, start: 0, capacity, notices, recent, keeps, last: 0 }
     }
 
     /// The place of the first byte kept.
@@ -43,44 +70,126 @@ impl Transcript {
         self.start + self.bytes.len() as u64
     }
 
-    /// Writes one line and its line feed at the head, and drops as much at the start. The
-    /// history shows messages alone.
-    pub fn append(&mut self, line: impl Display, is_message: bool) {
+    /// The number of the last message.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Gives the next message at least this number.
+    pub fn count_from(&mut self, number: u64) {
+        self.last = self.last.max(number.saturating_sub(1));
+    }
+
+    /// Writes one line and its line feed at the head, and drops as much at the start. A
+    /// message has the time at which it was said, in milliseconds since 1970. The history
+    /// shows messages alone.
+    pub fn append(&mut self, line: impl Display, said: Option<u64>) {
         let place = self.head();
         writeln!(Tail(&mut self.bytes), "{line}").expect("a deque takes all it is given");
         let surplus = self.bytes.len().saturating_sub(self.capacity);
         self.bytes.drain(..surplus);
         self.start += surplus as u64;
-        if self.history > 0 {
-            self.index(place, is_message);
+        self.last += u64::from(said.is_some());
+        if self.keeps > 0 {
+            self.index(place, said);
         }
     }
 
     /// Notes whether the line from `place` to the head belongs to the history.
-    fn index(&mut self, place: u64, is_message: bool) {
+    fn index(&mut self, place: u64, said: Option<u64>) {
         let (start, head) = (self.start, self.head());
-        match self.notices.back_mut() {
-            _ if is_message => self.messages.push_back(place),
-            Some(last) if last.end == place => last.end = head,
-            _ => self.notices.push_back(place..head),
+        match (said, self.notices.back_mut()) {
+            (Some(millis), _) => {
+                self.recent.push_back(Message { number: self.last, place, millis });
+            }
+            (None, Some(last)) if last.end == place => last.end = head,
+            (None, _) => self.notices.push_back(place..head),
         }
-        let forgotten = |&place: &u64| place < start;
-        while self.messages.len() > self.history || self.messages.front().is_some_and(forgotten) {
-            self.messages.pop_front();
+        let forgotten = |message: &Message| message.place < start;
+        while self.recent.len() > self.keeps || self.recent.front().is_some_and(forgotten) {
+            self.recent.pop_front();
         }
         while self.notices.front().is_some_and(|notice| notice.end <= start) {
             self.notices.pop_front();
         }
     }
 
-    /// Where the history begins that reaches back at most `length` bytes, and how many
-    /// messages follow from there.
-    pub fn history(&self, length: usize) -> (u64, usize) {
-        let head = self.head();
-        let oldest = self.start.max(head.saturating_sub(length as u64));
-        let skipped = self.messages.partition_point(|&place| place < oldest);
-        let first = self.messages.get(skipped).copied().unwrap_or(head);
-        (first, self.messages.len() - skipped)
+    /// Where the history begins that reaches back at most `length` bytes and `count`
+    /// messages, and how many messages follow from there.
+    pub fn history(&self, length: usize, count: usize) -> (u64, usize) {
+        let skipped = self.index_within(length).max(self.recent.len().saturating_sub(count));
+        let first = self.recent.get(skipped).map_or(self.head(), |message| message.place);
+        (first, self.recent.len() - skipped)
+    }
+
+    /// The index of the first message within the last `length` bytes.
+    fn index_within(&self, length: usize) -> usize {
+        let oldest = self.start.max(self.head().saturating_sub(length as u64));
+        self.recent.partition_point(|message| message.place < oldest)
+    }
+
+    /// The number of the first message within the last `length` bytes.
+    pub fn first_within(&self, length: usize) -> Option<u64> {
+        Some(self.recent.get(self.index_within(length))?.number)
+    }
+
+    /// The newest messages with these numbers within the last `length` bytes. Their lines
+    /// have at most `most` bytes, and they are at most `count`.
+    pub fn excerpt(
+        &self,
+        numbers: Range<u64>,
+        length: usize,
+        count: usize,
+        most: usize,
+    ) -> Excerpt {
+        let begin = self.recent.partition_point(|message| message.number < numbers.start);
+        let end = self.recent.partition_point(|message| message.number < numbers.end);
+        let begin = begin.max(self.index_within(length)).max(end.saturating_sub(count));
+        let mut excerpt = Excerpt::default();
+        let mut head = Vec::new();
+        for message in self.recent.range(begin.min(end)..end).rev() {
+            head.clear();
+            message.begin_past(&mut head);
+            let line = self.end_of_line(message.place) - message.place;
+            let bytes = excerpt.bytes + head.len() as u32 + line as u32;
+            if bytes as usize > most {
+                break;
+            }
+            let last = excerpt.last.max(message.number);
+            excerpt = Excerpt { first: message.number, last, count: excerpt.count + 1, bytes };
+        }
+        excerpt
+    }
+
+    /// Tells the first message of an excerpt again at the end of `out`, and takes it from
+    /// the excerpt. False if nothing of the excerpt is left, or kept.
+    pub fn copy_past(&self, excerpt: &mut Excerpt, out: &mut Vec<u8>) -> bool {
+        let at = self.recent.partition_point(|message| message.number < excerpt.first);
+        let Some(message) = self.recent.get(at).filter(|it| it.number <= excerpt.last) else {
+            return false;
+        };
+        let before = out.len();
+        message.begin_past(out);
+        self.copy(message.place..self.end_of_line(message.place), out);
+        excerpt.bytes = excerpt.bytes.saturating_sub((out.len() - before) as u32);
+        excerpt.first = message.number + 1;
+        true
+    }
+
+    /// Writes messages from this number on, as the lines of a store, until there are more
+    /// than `most` bytes. Returns the number and the place of what follows; none if
+    /// nothing is left.
+    pub fn copy_records(&self, number: u64, most: usize, out: &mut Vec<u8>) -> Option<(u64, u64)> {
+        let at = self.recent.partition_point(|message| message.number < number);
+        let full = out.len() + most;
+        for message in self.recent.range(at..) {
+            if out.len() >= full {
+                return Some((message.number, message.place));
+            }
+            records::begin(message.number, message.millis, out);
+            self.copy(message.place..self.end_of_line(message.place), out);
+        }
+        None
     }
 
     /// Copies a stretch that is still kept to the end of `out`.
@@ -125,10 +234,17 @@ impl Transcript {
     }
 }
 
+impl Message {
+    /// Writes what stands before the line when the message is told again.
+    fn begin_past(&self, out: &mut Vec<u8>) {
+        write!(out, "Past: {} {} ", self.number, self.millis / 1000).expect("memory takes it");
+    }
+}
+
 /// Writes text at the end of some bytes.
 struct Tail<'a>(&'a mut VecDeque<u8>);
 
-impl Write for Tail<'_> {
+impl fmt::Write for Tail<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.extend(text.as_bytes());
         Ok(())
@@ -146,7 +262,7 @@ mod tests {
         for n in 0..2000 {
             let line = "x".repeat(n % 17);
             let before = transcript.head();
-            transcript.append(&line, true);
+            transcript.append(&line, Some(0));
             everything.extend_from_slice(line.as_bytes());
             everything.push(b'\n');
 
@@ -167,7 +283,7 @@ mod tests {
         let mut transcript = Transcript::new(1 << 16, 0);
         let capacity = transcript.bytes.capacity();
         for _ in 0..1000 {
-            transcript.append("x".repeat(MAX_EVENT - 1), true);
+            transcript.append("x".repeat(MAX_EVENT - 1), Some(0));
         }
         assert_eq!(transcript.bytes.capacity(), capacity);
     }
@@ -184,9 +300,9 @@ mod tests {
             ("FROM ana [all]: three", true),
             ("User bia joined.", false),
         ] {
-            transcript.append(line, is_message);
+            transcript.append(line, is_message.then_some(0));
         }
-        let (mut place, count) = transcript.history(1 << 10);
+        let (mut place, count) = transcript.history(1 << 10, 2);
         let (mut out, end) = (Vec::new(), transcript.head() - 5);
         while place < end {
             place = transcript.copy_message(place..end, &mut out);

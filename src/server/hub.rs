@@ -5,15 +5,15 @@ use std::collections::btree_map::Entry;
 use std::mem;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use async_channel as channel;
+use async_channel::{self as channel, TrySendError};
 
 use crate::room::{
-    ByteBucket, Change, EvictReason, Eviction, Followed, FollowerId, Heard, MemberChange, Room,
-    Rules, Sender, SessionId, Talkers,
+    ByteBucket, Change, EvictReason, Eviction, Followed, FollowerId, Heard, Lookup, MAX_LOOKUPS,
+    MemberChange, Room, Rules, Sender, SessionId, Talkers,
 };
 use crate::server::delivery::{Batch, Peer, Peers, Pending, Sends};
 use crate::server::handovers::Handovers;
@@ -45,6 +45,8 @@ pub struct Hub {
     reports: channel::Sender<Report>,
     /// Where the number of members goes when it changes; the last one counts.
     users: channel::Sender<usize>,
+    /// Where questions about the past go.
+    lookups: OnceLock<channel::Sender<Lookup>>,
 }
 
 /// The room, and what it does not know about its sessions: where they are.
@@ -153,6 +155,9 @@ impl Access<'_> {
     /// Drains the room's effects. Reports go out before the next change, because the last
     /// number of members is the one that counts.
     fn settle(&mut self) {
+        for lookup in self.state.room.take_lookups() {
+            self.hub.look_up(&mut self.state.room, lookup);
+        }
         let effects = self.state.room.take_effects();
         effects.changes.iter().for_each(|change| self.state.note(change));
         for suspect in mem::take(&mut self.state.suspects) {
@@ -212,14 +217,39 @@ impl Hub {
             capacities,
             peers: Peers::default(),
         };
-        Hub { state: Mutex::new(state), opened: Instant::now(), reports, users }
+        let (state, opened) = (Mutex::new(state), Instant::now());
+        Hub { state, opened, reports, users, lookups: OnceLock::new() }
     }
 
     /// Locks the room. A panic while the lock was held has ended one client's task. The
     /// room is as whole as that task left it, and better than none for all the others.
     pub fn lock(&self) -> Access<'_> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Access { hub: self, now: self.opened.elapsed(), state, after: AfterUnlock::default() }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.opened.elapsed();
+        if state.room.tick(now) {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            state.room.set_wall_clock(wall.as_millis() as u64);
+        }
+        Access { hub: self, now, state, after: AfterUnlock::default() }
+    }
+
+    /// Sends the questions that the room cannot answer by itself to the caller, who has
+    /// them [answered](Room::answer).
+    pub fn answer_lookups(&self) -> channel::Receiver<Lookup> {
+        let (sender, lookups) = channel::bounded(MAX_LOOKUPS);
+        self.lookups.set(sender).expect("one thread answers");
+        lookups
+    }
+
+    /// Passes a question on; if nobody answers questions, nothing is found.
+    fn look_up(&self, room: &mut Room, lookup: Lookup) {
+        let passed = match self.lookups.get() {
+            Some(lookups) => lookups.try_send(lookup).map_err(TrySendError::into_inner),
+            None => Err(lookup),
+        };
+        if let Err(lookup) = passed {
+            room.answer(&lookup, b"", 0, false);
+        }
     }
 
     /// Counts a new connection, and decides whether it may enter. It is counted until the

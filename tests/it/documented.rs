@@ -371,7 +371,7 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
 /// of, each with the module it is in.
 type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const LIMITS: [Limit; 22] = [
+const LIMITS: [Limit; 24] = [
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
@@ -431,6 +431,26 @@ const LIMITS: [Limit; 22] = [
         &[
             ("room/session", "MAX_RENAMES: usize = 5;"),
             ("room/session", "RENAME_WINDOW: Duration = Duration::from_secs(30);"),
+        ],
+    ),
+    (
+        "past",
+        "500 messages and 48 KiB in an answer, 50 messages of a search, out of the last 512 KiB",
+        &[
+            ("room/past", "MAX_PAST: usize = 500;"),
+            ("room/past", "MAX_PAST_BYTES: usize = 48 << 10;"),
+            ("host/history", "MAX_FOUND: usize = 50;"),
+            ("room", "MAX_HISTORY: usize = TRANSCRIPT / 2;"),
+        ],
+    ),
+    (
+        "searches",
+        "5, and then one in 10 s, for 2 to 200 bytes; 16 wait in all",
+        &[
+            ("room/past", "SEARCH_BURST: u32 = 5;"),
+            ("room/past", "SEARCH_INTERVAL: Duration = Duration::from_secs(10);"),
+            ("room/past", "SEARCHED: [usize; 2] = [2, 200];"),
+            ("room/past", "MAX_LOOKUPS: usize = 16;"),
         ],
     ),
     ("unread replies", "64 KiB", &[("room", "MAX_UNREAD_ANSWERS: usize = 64 << 10;")]),

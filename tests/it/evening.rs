@@ -373,6 +373,7 @@ impl Evening<'_> {
             greeting: (0..dice.below(3)).map(|n| format!("welcome {n}")).collect(),
             max_users: dice.below(6),
             history: [0, 1, 2, 3, 200][dice.below(5)],
+            ..Rules::default()
         };
         let flood = if dice.below(20) == 0 { LOUD } else { 0 };
         Evening {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 5] = [
-    &["wire", "texts", "suggest", "interrupt", "stdio"],
+    &["wire", "texts", "suggest", "records", "interrupt", "stdio"],
     &["room", "web", "discovery", "config", "error", "log_file", "screen", "target"],
     &["server", "terminal", "invitation"],
     &["host", "client", "discover", "cli"],
@@ -24,10 +24,11 @@ const NOT_FOR_SERVER: [&str; 6] =
     ["io::std", "std::env", "println", "process", "colored", "chrono"];
 
 /// Modules that never wait: what they must not mention.
-const PURE: [&str; 20] = [
+const PURE: [&str; 21] = [
     "wire",
     "texts",
     "suggest",
+    "records",
     "room",
     "web",
     "client/dialogue",

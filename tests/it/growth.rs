@@ -113,3 +113,63 @@ fn question_for_capabilities_is_no_other_protocol() {
         chat.ends();
     }
 }
+
+/// A member that asks for history, and what it reads up to `Now:`, without the times.
+fn historian(server: &Server, nick: &str, since: Option<&str>) -> (Peer, Vec<String>, String) {
+    let mut peer = server.guest();
+    peer.says("CAP history");
+    peer.reads("Capabilities: history");
+    if let Some(since) = since {
+        peer.says(format!("SINCE {since}"));
+    }
+    peer.says(format!("NICK {nick}"));
+    peer.reads(format!("OK welcome {nick}"));
+    let mut past = Vec::new();
+    loop {
+        let line = peer.line();
+        if let Some(place) = line.strip_prefix("Now: ") {
+            return (peer, past, place.to_string());
+        }
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        let ["Past:", number, seconds, message] = words[..] else { panic!("{line:?}") };
+        let now = chrono::Local::now().timestamp();
+        assert!((now - 300..=now + 1).contains(&seconds.parse().unwrap()), "{line}");
+        past.push(format!("{number} {message}"));
+    }
+}
+
+#[test]
+fn late_comer_is_told_50_messages_and_an_old_client_none() {
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    (1..=60).for_each(|n| ana.says(format!("MSG {n}")));
+    ana.skips_to("FROM ana [all]: 60");
+    let (_rui, past, place) = historian(&server, "rui", None);
+    assert!(place.ends_with(" 60"), "{place}");
+    assert_eq!(past.len(), 50);
+    assert_eq!((&*past[0], &*past[49]), ("11 FROM ana [all]: 11", "60 FROM ana [all]: 60"));
+    let mut old = server.member("old");
+    old.reads_nothing_more();
+    let (term, _) = place.split_once(' ').unwrap();
+    let (_bia, past, _) = historian(&server, "bia", Some(&format!("{term} 58")));
+    assert_eq!(past, ["59 FROM ana [all]: 59", "60 FROM ana [all]: 60"]);
+}
+
+#[test]
+fn operator_decides_how_much_newcomers_are_told() {
+    let server = Server::start(&["--history", "2"]);
+    let mut ana = server.member("ana");
+    (1..=3).for_each(|n| ana.says(format!("MSG {n}")));
+    ana.skips_to("FROM ana [all]: 3");
+    let (_, past, _) = historian(&server, "rui", None);
+    assert_eq!(past, ["2 FROM ana [all]: 2", "3 FROM ana [all]: 3"]);
+    let mut old = server.member("old");
+    for line in ["History: 2", "FROM ana [all]: 2", "FROM ana [all]: 3"] {
+        old.reads(line);
+    }
+
+    let server = Server::start(&["--history", "0"]);
+    let mut guest = server.guest();
+    guest.says("CAP history");
+    guest.reads("Capabilities:");
+}

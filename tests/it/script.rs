@@ -7,8 +7,9 @@
 //! ana<|                   the server has closed Ana's connection
 //! # a remark
 //! ```
-//! Whoever is named for the first time connects at that moment. At the end
-//! nobody may have been told more than the script says.
+//! A person that is named for the first time connects at that moment. At the end
+//! nobody may have been told more than the script says. `<term>` stands for the term of
+//! the room, and `<time>` for a time in seconds since 1970.
 
 /// One example: the options of its server, and what happens.
 #[derive(Debug)]
@@ -30,6 +31,33 @@ pub enum What<'a> {
     Reads(&'a str),
     BreaksOff,
     IsClosed,
+}
+
+/// What the server alone knows, and a script stands a word in brackets for.
+#[derive(Debug, Default)]
+pub struct Unknown {
+    term: String,
+}
+
+impl Unknown {
+    /// A line that is sent, with what was read before in its place.
+    pub fn fill(&self, line: &str) -> String {
+        line.replace("<term>", &self.term)
+    }
+
+    /// The line that is read here, with its unknown words as the script has them.
+    pub fn hide(&mut self, line: &str) -> String {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["Now:", term, _] => {
+                self.term = term.into();
+                words[1] = "<term>";
+            }
+            ["Past:", _, time, ..] if time.parse::<u64>().is_ok() => words[2] = "<time>",
+            _ => (),
+        }
+        words.join(" ")
+    }
 }
 
 /// The sessions in a Markdown text: its blocks that open with ```` ```session ````.
