@@ -4,7 +4,6 @@
 //! terminal is where the user sits. This connects them with a socket.
 
 mod burst;
-mod commands;
 mod connect;
 mod conversation;
 mod dialogue;

@@ -1,6 +1,7 @@
 //! What a client says and shows, as a pure state machine: lines typed and lines
 //! heard go in, things to do come out.
 
+pub mod commands;
 mod heard;
 mod refusal;
 mod registration;

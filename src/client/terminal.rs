@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use async_channel::Receiver;
 
 use crate::client::burst::{Burst, InputPiece};
-use crate::client::commands;
+use crate::client::dialogue::commands;
 use crate::client::plain::{self, Remarks};
 use crate::client::typeahead;
 use crate::config::{Connect, Format};

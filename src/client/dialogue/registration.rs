@@ -4,7 +4,7 @@ use std::mem;
 
 use unicode_normalization::char::is_combining_mark;
 
-use crate::client::commands::{self};
+use crate::client::dialogue::commands::{self};
 use crate::client::dialogue::heard::bounded;
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Dialogue, Mode, Phase, hint, note};

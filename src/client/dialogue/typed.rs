@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::commands::{self, Input, InputError};
+use crate::client::dialogue::commands::{self, Input, InputError};
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Addressee, Dialogue, Mode, Partner, Phase, hint, note, said};
 use crate::client::format::shown_nick;

@@ -227,12 +227,13 @@ fn table_help_completion_and_man_page_name_the_same_commands() {
         assert_eq!(known, table);
     }
     for page in [
-        include_str!("../../../man/minichat-connect.1"),
-        include_str!("../../../man/pt_BR/minichat-connect.1"),
+        include_str!("../../../../man/minichat-connect.1"),
+        include_str!("../../../../man/pt_BR/minichat-connect.1"),
     ] {
         assert_eq!(named(page, ".It Ic "), table);
     }
-    for page in [include_str!("../../../README.md"), include_str!("../../../README.pt-BR.md")] {
+    for page in [include_str!("../../../../README.md"), include_str!("../../../../README.pt-BR.md")]
+    {
         // It names the help elsewhere.
         assert_eq!(named(page, "| `"), table[1..]);
     }
