@@ -39,6 +39,8 @@ use crate::terminal::LAST_LINES;
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
+pub use crate::client::dialogue::commands::chat_commands;
+
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
 

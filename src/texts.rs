@@ -263,16 +263,10 @@ pub struct Errors {
 /// What the client shows of its own.
 #[derive(Debug)]
 pub struct Client {
-    /// A nick and a text, as arguments.
-    pub nick_text: &'static str,
-    /// A text, as an argument.
-    pub text: &'static str,
-    /// A name, as an argument.
-    pub name: &'static str,
-    /// A nick that need not be there, as an argument.
-    pub maybe_nick: &'static str,
-    /// What `/help` shows, in lines.
-    pub help: &'static str,
+    /// The language of these texts.
+    pub language: Language,
+    /// The last line of `/help`, about all that is no command.
+    pub said_to_all: &'static str,
     /// Before a server is found.
     pub looking: &'static str,
     /// A server was found: its title and address.

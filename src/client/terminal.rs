@@ -58,7 +58,7 @@ impl Terminal {
         colored::control::set_virtual_terminal(true).ok();
         let is_interactive = io::stdin().is_terminal();
         let purpose = || Purpose {
-            commands: commands::commands(&texts.client),
+            commands: commands::commands(texts.client.language),
             addresses: true,
             colour,
             notifies: config.notify,

@@ -8,24 +8,8 @@ use super::{
 /// English.
 pub static ENGLISH: Texts = Texts {
     client: Client {
-        nick_text: "NICK TEXT",
-        text: "TEXT",
-        name: "NAME",
-        maybe_nick: "[NICK]",
-        help: "\
-/help              this help
-/who               who is here
-/msg NICK TEXT     tell one person; so does @NICK TEXT
-/r TEXT            answer the last person who wrote to you alone
-/me TEXT           say what you do
-/nick NAME         take another nick
-/ignore [NICK]     hide this person, or show them again
-/quiet             hide joins and leaves, or show them again
-/bell WHEN         ring: never, me, all
-/invite            show how to join, and the code to scan
-/clear             clear the screen
-/quit              leave; so does Ctrl-D
-All else is said to all; //TEXT says /TEXT",
+        language: Language::English,
+        said_to_all: "All else is said to all; //TEXT says /TEXT",
         looking: "Looking for a server...",
         joining: |server| format!("joining {server}"),
         welcome: "Messages are not encrypted. /help shows the commands.",

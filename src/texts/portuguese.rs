@@ -8,25 +8,8 @@ use super::{
 /// Portuguese, as in Brazil.
 pub static PORTUGUESE: Texts = Texts {
     client: Client {
-        nick_text: "APELIDO TEXTO",
-        text: "TEXTO",
-        name: "NOME",
-        maybe_nick: "[APELIDO]",
-        help: "\
-/help              esta ajuda
-/who               quem está aqui
-/msg APELIDO TEXTO fala só com uma pessoa
-@APELIDO TEXTO     o mesmo
-/r TEXTO           responde a quem falou só com você
-/me TEXTO          conta uma ação sua
-/nick NOME         troca de apelido
-/ignore [APELIDO]  ignora esta pessoa, ou volta a mostrá-la
-/quiet             mostra ou esconde as entradas e saídas
-/bell QUANDO       toca: never (nunca), me (com você), all (tudo)
-/invite            mostra como entrar e o código para apontar a câmera
-/clear             limpa a tela
-/quit              sai; Ctrl-D também
-O resto é dito a todos; //TEXTO diz /TEXTO",
+        language: Language::Portuguese,
+        said_to_all: "O resto é dito a todos; //TEXTO diz /TEXTO",
         looking: "Procurando um servidor...",
         joining: |server| format!("entrando em {server}"),
         welcome: "As mensagens não são criptografadas. /help mostra os comandos.",

@@ -61,7 +61,7 @@ impl<'a> Command<'a> {
         let is = |command: &str| word.eq_ignore_ascii_case(command);
         let alone = rest.trim().is_empty();
         if is("MSG") {
-            message(rest)
+            Command::message(rest)
         } else if is("NICK") {
             Ok(Command::Nick(rest.trim()))
         } else if is("WHO") && alone {
@@ -79,6 +79,25 @@ impl<'a> Command<'a> {
         } else {
             Err(Refusal::UnknownCommand)
         }
+    }
+
+    /// Reads the text behind `MSG `: a message for everyone or for one person.
+    ///
+    /// # Errors
+    /// [`Refusal::EmptyMessage`] or [`Refusal::MalformedDm`].
+    pub fn message(text: &'a str) -> Result<Command<'a>, Refusal> {
+        let seen = text.trim_start_matches(is_blank);
+        if seen.is_empty() {
+            return Err(Refusal::EmptyMessage);
+        }
+        let Some(direct) = seen.strip_prefix('@') else {
+            return Ok(Command::Say(text));
+        };
+        let (to, text) = split_at_blank(direct);
+        if to.is_empty() || text.chars().all(is_blank) {
+            return Err(Refusal::MalformedDm);
+        }
+        Ok(Command::Whisper { to, text })
     }
 }
 
@@ -105,21 +124,6 @@ fn last(rest: &str) -> Option<Command<'_>> {
 pub(super) fn number(digits: &str) -> Option<u64> {
     let fits = (1..=19).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| fits)
-}
-
-fn message(text: &str) -> Result<Command<'_>, Refusal> {
-    let seen = text.trim_start_matches(is_blank);
-    if seen.is_empty() {
-        return Err(Refusal::EmptyMessage);
-    }
-    let Some(direct) = seen.strip_prefix('@') else {
-        return Ok(Command::Say(text));
-    };
-    let (to, text) = split_at_blank(direct);
-    if to.is_empty() || text.chars().all(is_blank) {
-        return Err(Refusal::MalformedDm);
-    }
-    Ok(Command::Whisper { to, text })
 }
 
 /// What stands before the first blank, and all that follows it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use minichat::client::chat_commands;
 use minichat::texts::{ENGLISH, Errors, PORTUGUESE, Texts};
 
 use crate::cli::COMMANDS;
@@ -215,12 +216,8 @@ fn man_pages_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
         let orders = words.into_iter().zip(texts.operator.commands).map(|(word, (what, text))| {
             (format!("{word} {what}").trim_end().to_string(), capital(text))
         });
-        // The commands are in the first columns.
-        let lines = texts.client.help.lines().filter(|line| line.starts_with('/'));
-        let said = lines.map(|line| {
-            let (command, text) = line.split_at(19);
-            (command.trim_end().to_string(), capital(text))
-        });
+        let said = chat_commands(texts.client.language);
+        let said = said.map(|(command, text)| (command, capital(text)));
         let kinds: [(&str, Told); 2] = [("server", orders.collect()), ("connect", said.collect())];
         for (command, expected) in kinds {
             let page = format!("{folder}/minichat-{command}.1");
@@ -602,10 +599,8 @@ fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
     for (file, texts) in [("README.md", &ENGLISH), ("README.pt-BR.md", &PORTUGUESE)] {
         let readme = read(file);
         // `/help` is what tells of the others.
-        let lines = texts.client.help.lines().skip(1).filter(|line| line.starts_with('/'));
-        for line in lines {
-            let (command, _) = line.split_at(19);
-            let row = format!("\n| `{}` | ", command.trim_end());
+        for (command, _) in chat_commands(texts.client.language).skip(1) {
+            let row = format!("\n| `{command}` | ");
             assert!(readme.contains(&row), "{file} has no row {row:?}");
         }
         let (_, orders) = readme.split_once("`/who`, `/say ").expect("there is a list of orders");

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use minichat::cli::flags::{COMMANDS, Command, Completes, Flag};
-use minichat::texts::{ENGLISH, Language, PORTUGUESE, Texts};
+use minichat::client::chat_commands;
+use minichat::texts::{ENGLISH, Language, PORTUGUESE};
 
 /// The width of the lines of a script.
 const WIDTH: usize = 100;
@@ -58,12 +59,12 @@ fn files() -> Vec<(String, String)> {
                 page = with_items(&page, COMMANDS_TITLE, &command_items(language));
             }
             if command.name == "connect" {
-                page = with_items(&page, COMMANDS_TITLE, &chat_items(texts));
+                page = with_items(&page, COMMANDS_TITLE, &chat_items(language));
             }
             files.push((path, page));
         }
         let text = part(&read(readme), ["<!--", " -->"], "options", &option_list(language));
-        let text = with_chat_rows(&text, texts);
+        let text = with_chat_rows(&text, language);
         files.push((readme.to_string(), text));
     }
     files
@@ -414,17 +415,9 @@ fn command_items(language: Language) -> Vec<Item> {
     commands().iter().map(item).collect()
 }
 
-/// The commands that are typed in a chat, as `/help` lists them: each with its text.
-fn chat_commands(texts: &Texts) -> Vec<(&'static str, &'static str)> {
-    let lines = texts.client.help.lines().filter(|line| line.starts_with('/'));
-    // The commands are in the first columns.
-    let rows = lines.map(|line| line.split_at(19));
-    rows.map(|(command, text)| (command.trim_end(), text)).collect()
-}
-
-fn chat_items(texts: &Texts) -> Vec<Item> {
-    let item = |(command, text): (&str, &str)| {
-        let (word, argument) = command.split_once(' ').unwrap_or((command, ""));
+fn chat_items(language: Language) -> Vec<Item> {
+    let item = |(command, text): (String, &str)| {
+        let (word, argument) = command.split_once(' ').unwrap_or((&command, ""));
         let optional = argument.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let argument = match (argument, optional) {
             ("", _) => String::new(),
@@ -433,13 +426,13 @@ fn chat_items(texts: &Texts) -> Vec<Item> {
         };
         (format!(".It Ic {word}{argument}"), sentence(text))
     };
-    chat_commands(texts).into_iter().map(item).collect()
+    chat_commands(language).map(item).collect()
 }
 
 /// A README with the rows of the commands that are typed in a chat. `/help` is what tells
 /// of the others. A row may go on by hand behind the text of the table.
 #[track_caller]
-fn with_chat_rows(readme: &str, texts: &Texts) -> String {
+fn with_chat_rows(readme: &str, language: Language) -> String {
     let head = "written by write_generated_files: commands -->\n";
     let (_, old) = readme.split_once(head).expect("the commands have a part");
     let (old, _) = old.split_once("<!-- end of commands").expect("the part ends");
@@ -447,7 +440,7 @@ fn with_chat_rows(readme: &str, texts: &Texts) -> String {
     let title = lines.next().expect("the table has a head");
     let old: Vec<&str> = lines.skip(1).collect();
     let mut table = format!("\n{title}\n|---|---|\n");
-    for (command, text) in chat_commands(texts).into_iter().skip(1) {
+    for (command, text) in chat_commands(language).skip(1) {
         let row = format!("| `{command}` | {text}");
         let plain = |row: &str| row.replace('`', "");
         let by_hand = old.iter().find(|old| plain(old).starts_with(&plain(&row)));

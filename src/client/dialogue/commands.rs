@@ -1,18 +1,25 @@
-//! The meaning of an entered line, and the commands. Pure.
+//! The meaning of an entered line, and the table of commands.
+//!
+//! A command is one row of the table: its word, its texts in both languages, what TAB offers
+//! behind it, and what it does. `/help`, TAB, the man pages and the READMEs follow the table.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::client::dialogue::Dialogue;
+use crate::client::record::Action;
 use crate::suggest::{self, Unclear};
 use crate::terminal::{Argument, Command as Known};
-use crate::texts::Client;
+use crate::texts::{Both, Language, both};
 use crate::wire::sanitize::is_blank;
 use crate::wire::{Command, Refusal, literal};
 
 /// How often the terminal rings, as a word to be typed.
-pub const BELLS: [&str; 3] = ["never", "me", "all"];
+const BELLS: [&str; 3] = ["never", "me", "all"];
+/// The words by which people leave elsewhere.
+pub const LEAVE_WORDS: [&str; 3] = ["quit", "exit", "sair"];
 /// A character that is seen, as far as the protocol knows, though it looks like a blank.
 const SEEN_BLANK: char = '\u{2800}';
 
@@ -31,20 +38,12 @@ pub enum Input<'a> {
     Who,
     /// Another nick.
     Nick(&'a str),
-    /// Ignore this nick, or stop that; without a nick, list the ignored ones.
-    Ignore(Option<&'a str>),
-    /// Hide the notices of arrivals and departures, or show them again.
-    Quiet,
-    /// When to ring, or say when.
-    Bell(Option<&'a str>),
-    /// Show how to join.
-    Invite,
-    /// Clear the screen.
-    Clear,
-    /// Show the commands.
-    Help,
     /// Leave.
     Quit,
+    /// A command that the client obeys by itself, with the first word behind it.
+    Local(&'static Row, Option<&'a str>),
+    /// A word by which people leave elsewhere, alone on its line.
+    LeaveWord(&'a str),
     /// Nothing that can be done.
     Error(InputError<'a>),
 }
@@ -64,55 +63,167 @@ pub enum InputError<'a> {
     Message,
 }
 
-/// The effect of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Help,
-    Who,
-    Tell,
-    Reply,
-    Emote,
-    Rename,
-    Ignore,
-    Quiet,
-    Bell,
-    Invite,
-    Clear,
-    Quit,
+/// A command that people type.
+#[derive(Debug)]
+pub struct Row {
+    word: &'static str,
+    /// Its arguments, as the help names them.
+    arguments: Both,
+    help: Both,
+    meaning: Meaning,
+    /// The kind of the first argument, for TAB.
+    first: Argument,
+    /// The choice, as the usage shows it.
+    choice: Option<&'static str>,
 }
 
-/// A command: what it does, its word, what comes behind it, and what TAB offers there.
-struct Row(Verb, &'static str, fn(&Client) -> &'static str, Argument);
+/// Each word is in one row.
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        self.word == other.word
+    }
+}
 
-/// The commands, in the order of `/help`. Each verb stands here once.
-const COMMANDS: [Row; 12] = [
-    Row(Verb::Help, "/help", |_| "", Argument::Text),
-    Row(Verb::Who, "/who", |_| "", Argument::Text),
-    Row(Verb::Tell, "/msg", |texts| texts.nick_text, Argument::Nick),
-    Row(Verb::Reply, "/r", |texts| texts.text, Argument::Text),
-    Row(Verb::Emote, "/me", |texts| texts.text, Argument::Text),
-    Row(Verb::Rename, "/nick", |texts| texts.name, Argument::Text),
-    Row(Verb::Ignore, "/ignore", |texts| texts.maybe_nick, Argument::Nick),
-    Row(Verb::Quiet, "/quiet", |_| "", Argument::Text),
-    Row(Verb::Bell, "/bell", |_| "[never|me|all]", Argument::Choice(&BELLS)),
-    Row(Verb::Invite, "/invite", |_| "", Argument::Text),
-    Row(Verb::Clear, "/clear", |_| "", Argument::Text),
-    Row(Verb::Quit, "/quit", |_| "", Argument::Text),
+impl Eq for Row {}
+
+/// The effect of a command.
+#[derive(Debug)]
+enum Meaning {
+    /// It is another way to type this. Returns nothing if an argument is missing.
+    Line(for<'a> fn(&'a str) -> Option<Input<'a>>),
+    /// The client obeys it by itself, also without a connection. It gets the first word
+    /// behind the command.
+    Local(fn(&mut Dialogue, Option<&str>) -> Vec<Action>),
+}
+
+const NONE: Both = both("", "");
+
+/// The commands, in the order of `/help`.
+static COMMANDS: [Row; 12] = [
+    row("/help", NONE, both("this help", "esta ajuda"), Meaning::Local(Dialogue::help)),
+    row("/who", NONE, both("who is here", "quem está aqui"), Meaning::Line(|_| Some(Input::Who))),
+    row(
+        "/msg",
+        both("NICK TEXT", "APELIDO TEXTO"),
+        both(
+            "tell one person; so does @NICK TEXT",
+            "fala só com uma pessoa; @APELIDO TEXTO também",
+        ),
+        Meaning::Line(|rest| match Input::private(without_at(rest)) {
+            Input::Error(_) => None,
+            whisper => Some(whisper),
+        }),
+    )
+    .completes_nicks(),
+    row(
+        "/r",
+        both("TEXT", "TEXTO"),
+        both("answer the last person who wrote to you alone", "responde a quem falou só com você"),
+        Meaning::Line(|rest| some(rest).map(Input::Reply)),
+    ),
+    row(
+        "/me",
+        both("TEXT", "TEXTO"),
+        both("say what you do", "conta uma ação sua"),
+        Meaning::Line(|rest| some(rest).map(|rest| Input::Say(format!("/me {rest}").into()))),
+    ),
+    row(
+        "/nick",
+        both("NAME", "NOME"),
+        both("take another nick", "troca de apelido"),
+        Meaning::Line(|rest| some(rest).map(Input::Nick)),
+    ),
+    row(
+        "/ignore",
+        both("[NICK]", "[APELIDO]"),
+        both("hide this person, or show them again", "ignora esta pessoa, ou volta a mostrá-la"),
+        Meaning::Local(Dialogue::ignore),
+    )
+    .completes_nicks(),
+    row(
+        "/quiet",
+        NONE,
+        both("hide joins and leaves, or show them again", "mostra ou esconde as entradas e saídas"),
+        Meaning::Local(Dialogue::hide_notices),
+    ),
+    row(
+        "/bell",
+        both("WHEN", "QUANDO"),
+        both("ring: never, me, all", "toca: never (nunca), me (com você), all (tudo)"),
+        Meaning::Local(Dialogue::set_bell),
+    )
+    .chooses(&BELLS, "[never|me|all]"),
+    row(
+        "/invite",
+        NONE,
+        both(
+            "show how to join, and the code to scan",
+            "mostra como entrar e o código para apontar a câmera",
+        ),
+        Meaning::Local(Dialogue::invite),
+    ),
+    row("/clear", NONE, both("clear the screen", "limpa a tela"), Meaning::Local(Dialogue::clear)),
+    row(
+        "/quit",
+        NONE,
+        both("leave; so does Ctrl-D", "sai; Ctrl-D também"),
+        Meaning::Line(|_| Some(Input::Quit)),
+    ),
 ];
 
+const fn row(word: &'static str, arguments: Both, help: Both, meaning: Meaning) -> Row {
+    Row { word, arguments, help, meaning, first: Argument::Text, choice: None }
+}
+
+impl Row {
+    /// TAB offers nicks behind it.
+    const fn completes_nicks(self) -> Row {
+        Row { first: Argument::Nick, ..self }
+    }
+
+    /// It takes one of these words or none, and the usage shows them so.
+    const fn chooses(self, words: &'static [&'static str], shown: &'static str) -> Row {
+        Row { first: Argument::Choice(words), choice: Some(shown), ..self }
+    }
+
+    /// Its arguments, for the usage and for TAB.
+    fn arguments(&self, language: Language) -> &'static str {
+        self.choice.unwrap_or(self.arguments.in_language(language))
+    }
+
+    /// Obeys a command that is local.
+    pub fn obey(&self, dialogue: &mut Dialogue, first: Option<&str>) -> Vec<Action> {
+        match self.meaning {
+            Meaning::Local(obey) => obey(dialogue, first),
+            Meaning::Line(_) => Vec::new(),
+        }
+    }
+}
+
 /// The commands, for the line editor.
-pub fn commands(texts: &Client) -> Vec<Known> {
+pub fn commands(language: Language) -> Vec<Known> {
     let known =
-        |Row(_, word, arguments, first): Row| Known { word, arguments: arguments(texts), first };
-    COMMANDS.into_iter().map(known).collect()
+        |row: &Row| Known { word: row.word, arguments: row.arguments(language), first: row.first };
+    COMMANDS.iter().map(known).collect()
+}
+
+/// The commands with their arguments, each with its text, in the order of `/help`.
+pub fn chat_commands(language: Language) -> impl Iterator<Item = (String, &'static str)> {
+    COMMANDS.iter().map(move |row| {
+        let command = format!("{} {}", row.word, row.arguments.in_language(language));
+        (command.trim_end().into(), row.help.in_language(language))
+    })
 }
 
 /// How a command is used.
-pub fn usage(word: &str, texts: &Client) -> String {
-    let row = COMMANDS.into_iter().find(|Row(_, known, ..)| *known == word);
-    row.map_or_else(String::new, |Row(_, known, arguments, _)| {
-        format!("{known} {}", arguments(texts))
-    })
+pub fn usage(word: &str, language: Language) -> String {
+    let row = COMMANDS.iter().find(|row| row.word == word);
+    row.map_or_else(String::new, |row| format!("{word} {}", row.arguments(language)))
+}
+
+/// An argument, unless it is missing.
+fn some(rest: &str) -> Option<&str> {
+    (!rest.chars().all(is_blank)).then_some(rest)
 }
 
 impl<'a> Input<'a> {
@@ -123,6 +234,9 @@ impl<'a> Input<'a> {
     pub fn of(line: &'a str) -> Input<'a> {
         if line.trim().is_empty() {
             return Input::Nothing;
+        }
+        if LEAVE_WORDS.contains(&line) {
+            return Input::LeaveWord(line);
         }
         if let Some(text) = line.strip_prefix("//") {
             return Input::Say(format!("/{text}").into());
@@ -155,7 +269,7 @@ impl<'a> Input<'a> {
             return Input::Error(InputError::Message);
         }
         // Whatever else the protocol takes for private is not said to all.
-        match Command::parse(&format!("MSG {line}")) {
+        match Command::message(line) {
             Ok(Command::Say(_)) => Input::Say(line.into()),
             Err(Refusal::EmptyMessage) => Input::Nothing,
             _ => Input::Error(InputError::Private),
@@ -191,7 +305,7 @@ impl<'a> Input<'a> {
                 false => Input::Say(line.into()),
             };
         }
-        let known = match suggest::command(&word, COMMANDS.map(|Row(_, word, ..)| word)) {
+        let known = match suggest::command(&word, COMMANDS.each_ref().map(|row| row.word)) {
             Ok(known) => known,
             Err(Unclear::Unknown(guess)) => return Input::Error(InputError::Unknown(typed, guess)),
             Err(Unclear::Ambiguous(_)) if word == "/" => {
@@ -201,34 +315,20 @@ impl<'a> Input<'a> {
                 return Input::Error(InputError::Ambiguous(typed, words));
             }
         };
-        let row = COMMANDS.into_iter().find(|Row(_, word, ..)| *word == known);
-        let Row(verb, ..) = row.expect("the guess is one of the table");
+        let row = COMMANDS.iter().find(|row| row.word == known);
+        let row = row.expect("the guess is one of the table");
         let rest = rest.trim();
-        let first = || rest.split_whitespace().next().map(without_at);
-        let needed = |input: Input<'a>| match rest.chars().all(is_blank) {
-            true => Input::Error(InputError::Arguments(known)),
-            false => input,
+        let input = match row.meaning {
+            Meaning::Line(read) => read(rest),
+            Meaning::Local(_) => {
+                let first = rest.split_whitespace().next().map(without_at);
+                match (row.first, first) {
+                    (Argument::Choice(words), Some(first)) if !words.contains(&first) => None,
+                    _ => Some(Input::Local(row, first)),
+                }
+            }
         };
-        match verb {
-            Verb::Help => Input::Help,
-            Verb::Who => Input::Who,
-            Verb::Tell => match Input::private(without_at(rest)) {
-                Input::Error(_) => Input::Error(InputError::Arguments(known)),
-                whisper => whisper,
-            },
-            Verb::Reply => needed(Input::Reply(rest)),
-            Verb::Emote => needed(Input::Say(format!("/me {rest}").into())),
-            Verb::Rename => needed(Input::Nick(rest)),
-            Verb::Ignore => Input::Ignore(first()),
-            Verb::Quiet => Input::Quiet,
-            Verb::Bell => match first() {
-                Some(when) if !BELLS.contains(&when) => Input::Error(InputError::Arguments(known)),
-                when => Input::Bell(when),
-            },
-            Verb::Invite => Input::Invite,
-            Verb::Clear => Input::Clear,
-            Verb::Quit => Input::Quit,
-        }
+        input.unwrap_or(Input::Error(InputError::Arguments(known)))
     }
 }
 
@@ -257,11 +357,6 @@ fn without_at(nick: &str) -> &str {
 /// Whether the first thing to be seen in a text is an at sign, in any width.
 fn is_addressed(text: &str) -> bool {
     first_mark(text.trim_start_matches(is_unseen)) == Some('@')
-}
-
-/// A word by which people leave elsewhere, alone on its line.
-pub fn leaves_elsewhere(line: &str) -> bool {
-    ["quit", "exit", "sair"].contains(&line)
 }
 
 /// A line in the very shape of the protocol, as the classroom types it: capitals,

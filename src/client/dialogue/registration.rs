@@ -42,7 +42,7 @@ impl Dialogue {
                 return Vec::new();
             }
             _ if !self.is_interactive() => return vec![Action::Fail(Failure::NoNick)],
-            _ if line == "/quit" || commands::leaves_elsewhere(line) => return self.quit(),
+            _ if line == "/quit" || commands::LEAVE_WORDS.contains(&line) => return self.quit(),
             _ => (),
         }
         match line.trim() {

@@ -54,7 +54,7 @@ impl Dialogue {
     pub(super) fn draft(&mut self, lines: &[&str]) -> Vec<Action> {
         let (first, rest) = lines.split_first().expect("a draft has a line");
         let first = match Input::of(first) {
-            Input::Nothing => Input::text(first),
+            Input::Nothing | Input::LeaveWord(_) => Input::text(first),
             input => input,
         };
         match first {
@@ -127,9 +127,6 @@ impl Dialogue {
     }
 
     pub(super) fn typed_line(&mut self, line: &str) -> Vec<Action> {
-        if self.is_interactive() && commands::leaves_elsewhere(line) {
-            return hint(self.texts.leave);
-        }
         let input = Input::of(line);
         let sends = matches!(
             input,
@@ -156,18 +153,13 @@ impl Dialogue {
 
     pub(super) fn perform(&mut self, input: Input<'_>) -> Vec<Action> {
         let texts = self.texts;
-        let talks = !matches!(
-            input,
-            Input::Nothing
-                | Input::Error(_)
-                | Input::Help
-                | Input::Ignore(_)
-                | Input::Quiet
-                | Input::Bell(_)
-                | Input::Invite
-                | Input::Clear
-                | Input::Quit
-        );
+        let input = match input {
+            Input::LeaveWord(_) if self.is_interactive() => return hint(texts.leave),
+            Input::LeaveWord(word) => Input::Say(word.into()),
+            input => input,
+        };
+        let talks =
+            !matches!(input, Input::Nothing | Input::Error(_) | Input::Local(..) | Input::Quit);
         if let (Input::Nick(nick), Phase::Away) = (&input, self.phase) {
             // It is asked for when the server is there again.
             self.nick = nick.to_string();
@@ -195,29 +187,53 @@ impl Dialogue {
             }
             Input::Quit if self.phase == Phase::Away => vec![Action::End],
             Input::Quit => self.quit(),
-            Input::Help => texts.help.lines().map(|line| Action::Note(line.into())).collect(),
-            Input::Invite => vec![Action::Invite],
-            Input::Clear if self.mode == Mode::Editor => vec![Action::Clear],
-            Input::Clear => hint(texts.no_screen),
-            Input::Ignore(nick) => self.ignore(nick),
-            Input::Quiet => {
-                self.quiet = !self.quiet;
-                note(&(texts.quiet)(self.quiet))
-            }
-            Input::Bell(when) => {
-                self.bell = when.and_then(|when| when.parse().ok()).unwrap_or(self.bell);
-                note(&(texts.bell)(self.bell.word()))
-            }
+            Input::Local(row, first) => row.obey(self, first),
+            Input::LeaveWord(_) => Vec::new(), // It became a text above.
             Input::Error(error) => hint(&match error {
                 InputError::Unknown(word, guess) => (texts.unknown)(&visible(word), guess),
                 InputError::Ambiguous(word, words) => (texts.ambiguous)(word, &words.join(", ")),
-                InputError::Arguments(word) => (texts.usage)(&commands::usage(word, texts)),
+                InputError::Arguments(word) => {
+                    (texts.usage)(&commands::usage(word, texts.language))
+                }
                 InputError::Private => texts.private.into(),
                 InputError::Message => texts.message.into(),
             }),
         }
     }
 
+    /// `/help`: show the commands.
+    pub(super) fn help(&mut self, _: Option<&str>) -> Vec<Action> {
+        let commands = commands::chat_commands(self.texts.language);
+        let lines = commands.map(|(command, help)| format!("{command:18} {help}"));
+        lines.chain([self.texts.said_to_all.into()]).map(Action::Note).collect()
+    }
+
+    /// `/quiet`: hide the notices of arrivals and departures, or show them again.
+    pub(super) fn hide_notices(&mut self, _: Option<&str>) -> Vec<Action> {
+        self.quiet = !self.quiet;
+        note(&(self.texts.quiet)(self.quiet))
+    }
+
+    /// `/bell`: when to ring. Without a word, say when.
+    pub(super) fn set_bell(&mut self, when: Option<&str>) -> Vec<Action> {
+        self.bell = when.and_then(|when| when.parse().ok()).unwrap_or(self.bell);
+        note(&(self.texts.bell)(self.bell.word()))
+    }
+
+    /// `/invite`: show how to join.
+    pub(super) fn invite(&mut self, _: Option<&str>) -> Vec<Action> {
+        vec![Action::Invite]
+    }
+
+    /// `/clear`: clear the screen, if there is one.
+    pub(super) fn clear(&mut self, _: Option<&str>) -> Vec<Action> {
+        match self.mode {
+            Mode::Editor => vec![Action::Clear],
+            _ => hint(self.texts.no_screen),
+        }
+    }
+
+    /// `/ignore`: ignore this nick, or stop that. Without a nick, list the ignored ones.
     pub(super) fn ignore(&mut self, nick: Option<&str>) -> Vec<Action> {
         let Some(nick) = nick else {
             let nicks: Vec<&str> = self.ignored.iter().map(|(_, nick)| nick.as_str()).collect();
@@ -261,7 +277,7 @@ impl Dialogue {
         let mut actions = Vec::new();
         for (piece, number) in pieces.iter_mut().zip(self.sent + 1..) {
             // A piece may begin with an at sign. It would not be said to all.
-            if !matches!(Command::parse(&format!("MSG {piece}")), Ok(Command::Say(_))) {
+            if !matches!(Command::message(piece), Ok(Command::Say(_))) {
                 piece.insert(0, '…');
             }
             let text = strip(piece).into_owned();

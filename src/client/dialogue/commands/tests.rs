@@ -1,5 +1,9 @@
 use super::*;
-use crate::texts::{ENGLISH, PORTUGUESE};
+
+/// What a local command becomes.
+fn local<'a>(word: &str, first: Option<&'a str>) -> Input<'a> {
+    Input::Local(COMMANDS.iter().find(|row| row.word == word).expect("it is a command"), first)
+}
 
 #[track_caller]
 fn check(line: &str, expected: Input<'_>) {
@@ -105,17 +109,17 @@ fn what_is_for_one_is_never_said_to_all() {
 fn commands_may_be_shortened_as_long_as_it_is_clear_which() {
     check("/who", Input::Who);
     check("/w", Input::Who);
-    check("/h", Input::Help);
+    check("/h", local("/help", None));
     check("/r oi", Input::Reply("oi"));
     check("/me acena", say("/me acena"));
     check("/nick bia", Input::Nick("bia"));
-    check("/ignore", Input::Ignore(None));
-    check("/ig @joao x", Input::Ignore(Some("joao")));
-    check("/bell all", Input::Bell(Some("all")));
-    check("/b", Input::Bell(None));
-    check("/inv", Input::Invite);
+    check("/ignore", local("/ignore", None));
+    check("/ig @joao x", local("/ignore", Some("joao")));
+    check("/bell all", local("/bell", Some("all")));
+    check("/b", local("/bell", None));
+    check("/inv", local("/invite", None));
     check("/i", Input::Error(InputError::Ambiguous("/i", vec!["/ignore", "/invite"])));
-    check("/c", Input::Clear);
+    check("/c", local("/clear", None));
     check("/quit", Input::Quit);
     check("/qu", Input::Error(InputError::Ambiguous("/qu", vec!["/quiet", "/quit"])));
     check("/m oi", Input::Error(InputError::Ambiguous("/m", vec!["/msg", "/me"])));
@@ -211,52 +215,40 @@ fn public_text_is_never_private_on_the_wire() {
     }
 }
 
-/// The commands that a text names at the beginning of its lines, behind this.
-fn named<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix(before));
-    let words = lines.filter_map(|line| line.split_whitespace().next());
-    words.map(|word| word.trim_matches('`')).filter(|word| word.starts_with('/')).collect()
-}
-
 #[test]
-fn table_help_completion_and_man_page_name_the_same_commands() {
-    let table = COMMANDS.map(|Row(_, word, ..)| word).to_vec();
-    for texts in [&ENGLISH.client, &PORTUGUESE.client] {
-        assert_eq!(named(texts.help, ""), table);
-        let known: Vec<&str> = commands(texts).iter().map(|command| command.word).collect();
-        assert_eq!(known, table);
-    }
-    for page in [
-        include_str!("../../../../man/minichat-connect.1"),
-        include_str!("../../../../man/pt_BR/minichat-connect.1"),
-    ] {
-        assert_eq!(named(page, ".It Ic "), table);
-    }
-    for page in [include_str!("../../../../README.md"), include_str!("../../../../README.pt-BR.md")]
-    {
-        // It names the help elsewhere.
-        assert_eq!(named(page, "| `"), table[1..]);
+fn each_row_is_understood_by_its_own_word() {
+    for row in &COMMANDS {
+        let line = format!("{} all oi", row.word);
+        match (&row.meaning, Input::of(&line)) {
+            (Meaning::Local(_), Input::Local(found, Some("all"))) => assert_eq!(found, row),
+            (Meaning::Line(_), Input::Error(_) | Input::Local(..)) => panic!("{line}"),
+            (Meaning::Line(_), _) => (),
+            (_, other) => panic!("{line} is {other:?}"),
+        }
+        for language in [Language::English, Language::Portuguese] {
+            assert!(!row.help.in_language(language).is_empty(), "{}", row.word);
+        }
+        if let Argument::Choice(words) = row.first {
+            assert_eq!(row.choice, Some(format!("[{}]", words.join("|")).as_str()));
+        }
     }
 }
 
 #[test]
-fn each_command_does_what_its_row_says() {
-    for Row(verb, word, ..) in COMMANDS {
-        let line = format!("{word} all oi");
-        let expected = match verb {
-            Verb::Help => Input::Help,
-            Verb::Who => Input::Who,
-            Verb::Tell => Input::Whisper { to: "all", text: "oi" },
-            Verb::Reply => Input::Reply("all oi"),
-            Verb::Emote => say("/me all oi"),
-            Verb::Rename => Input::Nick("all oi"),
-            Verb::Ignore => Input::Ignore(Some("all")),
-            Verb::Quiet => Input::Quiet,
-            Verb::Bell => Input::Bell(Some("all")),
-            Verb::Invite => Input::Invite,
-            Verb::Clear => Input::Clear,
-            Verb::Quit => Input::Quit,
-        };
-        check(&line, expected);
+fn help_has_a_column_for_commands() {
+    for language in [Language::English, Language::Portuguese] {
+        for (command, help) in chat_commands(language) {
+            assert!(command.chars().count() <= 18, "{command}");
+            assert!(help.chars().count() <= 80 - 19, "{help}");
+        }
+    }
+}
+
+#[test]
+fn word_for_leaving_elsewhere_stands_alone() {
+    check("quit", Input::LeaveWord("quit"));
+    check("sair", Input::LeaveWord("sair"));
+    for text in ["quit it", "MSG quit"] {
+        assert!(matches!(Input::of(text), Input::Say(_)), "{text}");
     }
 }
