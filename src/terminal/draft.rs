@@ -247,6 +247,26 @@ impl Draft {
         self.now.cursor = end;
     }
 
+    /// Exchanges the word before the cursor and the one behind it, or the last two.
+    pub fn transpose_words(&mut self) {
+        self.last = Change::None;
+        let text = &self.now.text;
+        let at = |cursor, motion| Text { cursor, ..self.now.clone() }.target(motion);
+        let second = at(at(self.now.cursor, Motion::WordRight), Motion::WordLeft);
+        let end = at(second, Motion::WordRight);
+        let first = at(second, Motion::WordLeft);
+        let first_end = at(first, Motion::WordRight);
+        let is_word = |range: Range<usize>| text[range].chars().all(char::is_alphanumeric);
+        if first_end > second || !is_word(second..end) || !is_word(first..first_end) {
+            return;
+        }
+        let (one, between) = (&text[first..first_end], &text[first_end..second]);
+        let turned = format!("{}{between}{one}", &text[second..end]);
+        self.remember();
+        self.now.text.replace_range(first..end, &turned);
+        self.now.cursor = end;
+    }
+
     /// Changes the letters of the next word, and goes behind it.
     pub fn change_case(&mut self, case: Case) {
         self.last = Change::None;
@@ -426,6 +446,20 @@ mod tests {
         draft.go(Motion::Left);
         draft.transpose();
         assert_eq!(shown(&draft), "adb|");
+        for (text, expected) in [
+            ("olá mundo, novo!", "olá novo, mundo|!"),
+            ("olá mundo", "mundo olá|"),
+            ("olá mundo.", "mundo olá|."),
+            ("olá", "olá|"),
+            ("! olá", "! olá|"),
+        ] {
+            draft.set(text, false);
+            if text.ends_with('!') {
+                draft.go(Motion::WordLeft);
+            }
+            draft.transpose_words();
+            assert_eq!(shown(&draft), expected, "{text:?}");
+        }
         draft.set("olá mundo novo", false);
         draft.go(Motion::Start);
         for case in [Case::Upper, Case::Capital, Case::Lower] {

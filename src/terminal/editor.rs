@@ -34,8 +34,12 @@ pub const LAST_LINES: Duration = Duration::from_millis(400);
 const LAST_WORD: Duration = Duration::from_millis(100);
 /// How many bytes may wait to be shown before whoever shows more has to wait.
 const MAX_PENDING: usize = 64 << 10;
-/// How many bytes are shown at a time. A key is answered in between.
-const CHUNK: usize = 16 << 10;
+/// How many bytes are shown at a time. A key is answered in between, also where a terminal
+/// is slow.
+const CHUNK: usize = 4 << 10;
+/// Lines that come within this of each other are shown together, unless a key is pressed.
+/// Nobody sees that, and a crowd that talks costs fewer paintings and leaves time for keys.
+const FRAME: Duration = Duration::from_millis(5);
 /// How long a terminal may know of a new size before we do. What was painted within this
 /// may have been cut; and a window that is being resized has its size when that stays the
 /// same for this long.
@@ -118,6 +122,8 @@ struct State {
     begun: bool,
     /// Something is being written.
     writing: bool,
+    /// A few lines wait for more of them. They wake nobody.
+    gathering: bool,
     /// The line has changed since it was painted.
     dirty: bool,
     /// Why nothing can be written any more.
@@ -168,6 +174,7 @@ impl Editor {
             raw: false,
             begun: false,
             writing: false,
+            gathering: false,
             dirty: false,
             broken: None,
             painted: Instant::now(),
@@ -231,7 +238,9 @@ impl Editor {
             return write_out(lines);
         }
         state.pending += lines;
-        shared.changed.notify_all();
+        if !state.gathering || state.pending.len() >= CHUNK {
+            shared.changed.notify_all();
+        }
         Ok(())
     }
 
@@ -380,6 +389,13 @@ impl Shared {
             if let Some(pause) = state.pause(size.columns, self.reflows) {
                 let waited = self.changed.wait_timeout(state, pause);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            if let Some(pause) = state.gathers() {
+                state.gathering = true;
+                let waited = self.changed.wait_timeout(state, pause);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state.gathering = false;
                 continue;
             }
             state.render(size, self.reflows, &mut out);
@@ -556,6 +572,13 @@ impl State {
     /// Whether there is something to paint.
     fn is_due(&self) -> bool {
         self.dirty || !self.pending.is_empty()
+    }
+
+    /// How long to wait for more lines.
+    fn gathers(&self) -> Option<Duration> {
+        let few = self.pending.len() < CHUNK && !self.dirty && self.phase == Phase::Open;
+        let left = FRAME.checked_sub(self.painted.elapsed()).filter(|left| !left.is_zero());
+        left.filter(|_| few)
     }
 
     /// How long to wait until a window that is being resized has its size. A terminal that

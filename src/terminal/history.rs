@@ -64,6 +64,26 @@ impl History {
         }
     }
 
+    /// The oldest line, if another one is in the editor.
+    pub fn oldest(&mut self, current: Line) -> Option<Line> {
+        if self.at == Some(0) || self.lines.is_empty() {
+            return None;
+        }
+        self.leave(current);
+        self.at = Some(0);
+        Some(self.line(0))
+    }
+
+    /// The line that was being typed, if one of the history is in the editor.
+    pub fn newest(&mut self, current: Line) -> Option<Line> {
+        if self.at.is_some() {
+            self.leave(current.clone());
+            self.at = Some(self.lines.len() - 1);
+            return self.newer(self.line(self.lines.len() - 1));
+        }
+        self.newer(current)
+    }
+
     /// The youngest line that contains a text, older than another one: its number.
     pub fn find(&self, text: &str, before: usize) -> Option<usize> {
         let lines = self.lines.iter().take(before).enumerate();
@@ -122,13 +142,15 @@ mod tests {
         history
     }
 
-    /// Presses arrows; `^` is up. Each finds this line in the editor and leaves the other.
+    /// Presses arrows; `^` is up, `<` the way to the oldest line. Each finds this line in the editor and leaves the other.
     #[track_caller]
     fn check(history: &mut History, draft: &str, steps: &[(char, &str)]) {
         let mut current = line(draft);
         for &(arrow, expected) in steps {
             let next = match arrow {
                 '^' => history.older(current.clone()),
+                '<' => history.oldest(current.clone()),
+                '>' => history.newest(current.clone()),
                 _ => history.newer(current.clone()),
             };
             current = next.unwrap_or(current);
@@ -141,6 +163,9 @@ mod tests {
         check(&mut history(&[]), "draft", &[('^', "draft"), ('v', "draft")]);
         let steps = [('^', "two"), ('^', "one"), ('^', "one"), ('v', "two"), ('v', "draft")];
         check(&mut history(&["one", "two", "two"]), "draft", &steps);
+        let steps = [('<', "one"), ('<', "one"), ('v', "two"), ('>', "draft"), ('>', "draft")];
+        check(&mut history(&["one", "two", "two"]), "draft", &steps);
+        check(&mut history(&[]), "draft", &[('<', "draft"), ('>', "draft")]);
     }
 
     #[test]

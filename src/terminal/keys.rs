@@ -65,6 +65,8 @@ pub enum Code {
     Down,
     Home,
     End,
+    PageUp,
+    PageDown,
 }
 
 impl Key {
@@ -267,27 +269,39 @@ impl Sequence {
         self.inputs.push(Input::Key(key));
     }
 
-    /// A key of the protocols that send each as a number.
-    fn numbered(&mut self, number: u16, modifiers: Modifiers) {
-        let code = match number {
+    /// A key of the protocols that send each as a number, and the text that it makes if
+    /// the terminal says so.
+    fn numbered(&mut self, number: u16, modifiers: Modifiers, text: Option<u16>) {
+        let Modifiers { shift, alt, ctrl, other } = modifiers;
+        let text = text.filter(|&text| text != 0 && !alt && !ctrl);
+        let code = match text.unwrap_or(number) {
             9 => Code::Tab,
             13 => Code::Enter,
             27 => Code::Escape,
             127 => Code::Backspace,
-            // kitty's keys without a character are in the private use area.
-            57344.. => return,
-            _ => match char::from_u32(number.into()) {
+            // kitty's keys without a character are in the private use area. The parser
+            // takes every larger number for the last one.
+            57344..=63743 | u16::MAX => return,
+            number => match char::from_u32(number.into()) {
                 Some(c) if !c.is_control() => Code::Char(c),
                 _ => return,
             },
         };
-        let is_text = matches!(code, Code::Char(_));
-        let Modifiers { shift, alt, ctrl, other } = modifiers;
-        // A modifier makes something else of Enter and its like, and nothing that is known.
-        if other || shift || !is_text && (alt || ctrl) {
-            return;
+        let code = match code {
+            Code::Char(_) if !shift || text.is_some() => code,
+            // With another key, Shift makes another character on each keyboard.
+            Code::Char(c @ ('a'..='z' | 'A'..='Z' | ' ')) if !ctrl => {
+                Code::Char(c.to_ascii_uppercase())
+            }
+            Code::Backspace => code,
+            Code::Tab if !alt && !ctrl => code,
+            // A modifier makes something else of the others, and nothing that is known.
+            Code::Enter | Code::Escape if !shift && !alt && !ctrl => code,
+            _ => return,
+        };
+        if !other {
+            self.push(Key { code, ctrl, alt, shift: shift && code == Code::Tab });
         }
-        self.push(Key { code, ctrl, alt, shift });
     }
 }
 
@@ -328,6 +342,11 @@ impl Perform for Sequence {
                 'F' => Code::End,
                 'H' => Code::Home,
                 'M' => Code::Enter,
+                'I' => Code::Tab,
+                // The keypad, in a mode that a dead program may have left on.
+                ' ' => Code::Char(' '),
+                'X' => Code::Char('='),
+                'j'..='y' => Code::Char(char::from(c as u8 - b'j' + b'*')),
                 _ => return,
             };
             return self.key(code);
@@ -396,16 +415,20 @@ impl Perform for Sequence {
             ('H', 0..=1) | ('~', 1 | 7) => Code::Home,
             ('F', 0..=1) | ('~', 4 | 8) => Code::End,
             ('~', 3) => Code::Delete,
+            ('~', 5) => Code::PageUp,
+            ('~', 6) => Code::PageDown,
             ('Z', 0..=1) => return self.push(Key { shift: true, ..Key::plain(Code::Tab) }),
             ('I', 0) if count == 0 => return self.inputs.push(Input::Focus(true)),
             ('O', 0) if count == 0 => return self.inputs.push(Input::Focus(false)),
             ('~', 200) => return self.pastes = true,
             // `CSI 27 ; modifiers ; character ~`, from xterm.
-            ('~', 27) => return self.numbered(third.unwrap_or(0), modifiers),
-            // `CSI character : shifted : on a Latin keyboard ; modifiers u`, from kitty.
+            ('~', 27) => return self.numbered(third.unwrap_or(0), modifiers, None),
+            // `CSI character : shifted : on a Latin keyboard ; modifiers ; text u`, from
+            // kitty. Ctrl and Alt go with the Latin letter.
             ('u', _) => {
-                let latin = first.get(2).copied().filter(|&latin| latin != 0);
-                return self.numbered(latin.unwrap_or(number), modifiers);
+                let shifted = first.get(1).copied().filter(|_| shift);
+                let latin = first.get(2).copied().filter(|&latin| latin != 0 && (ctrl || alt));
+                return self.numbered(latin.unwrap_or(number), modifiers, third.or(shifted));
             }
             // The old mouse report: three bytes follow, whatever they are.
             ('M', 0) if count == 0 => return self.skipped = 3,

@@ -61,10 +61,21 @@ pub struct Line {
     search: Option<Search>,
     /// The number that was typed with Alt, to repeat the next key.
     count: Option<usize>,
+    /// The key before asks for one more.
+    prefix: Option<Prefix>,
     top: Top,
     /// Prompts and hints may be bold or grey.
     colour: bool,
     texts: &'static Texts,
+}
+
+/// A key that goes with the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prefix {
+    /// Ctrl-X: the next one is a command.
+    Command,
+    /// Ctrl-V: the next one is text.
+    Text,
 }
 
 /// A search in the history.
@@ -87,6 +98,7 @@ impl Line {
             words,
             search: None,
             count: None,
+            prefix: None,
             top: None,
             colour,
             texts,
@@ -168,8 +180,25 @@ impl Line {
             self.count = Some((self.count.unwrap_or(0) * 10 + digit).min(MAX_COUNT));
             return None;
         }
+        match (self.prefix.take(), key.code, key.ctrl) {
+            (Some(Prefix::Command), Code::Char('u'), true) => {
+                self.draft.undo();
+                return None;
+            }
+            (Some(Prefix::Command), Code::Backspace, _) => {
+                self.draft.kill(Motion::Home);
+                return None;
+            }
+            (Some(Prefix::Text), Code::Tab, false) => {
+                self.draft.insert("\t", false);
+                return None;
+            }
+            _ => (),
+        }
         let count = self.count.take().unwrap_or(1);
         match (key.code, key.ctrl, key.alt) {
+            (Code::Char('x'), true, false) => self.prefix = Some(Prefix::Command),
+            (Code::Char('v'), true, false) => self.prefix = Some(Prefix::Text),
             (Code::Enter | Code::Newline | Code::LineFeed, false, false) => {
                 return self.enter(pasted);
             }
@@ -188,6 +217,8 @@ impl Line {
             }
             (Code::Up, false, false) | (Code::Char('p'), true, false) => self.recall(true),
             (Code::Down, false, false) | (Code::Char('n'), true, false) => self.recall(false),
+            (Code::PageUp, ..) | (Code::Char('<'), false, true) => self.recall_end(true),
+            (Code::PageDown, ..) | (Code::Char('>'), false, true) => self.recall_end(false),
             _ => (0..count).for_each(|_| self.edit(key)),
         }
         None
@@ -207,8 +238,8 @@ impl Line {
                 _ = draft.go(Motion::Home)
             }
             (Code::End, false, false) | (Code::Char('e'), true, false) => self.finish(),
-            (Code::Home, ..) | (Code::Char('<'), false, true) => _ = draft.go(Motion::Start),
-            (Code::End, ..) | (Code::Char('>'), false, true) => _ = draft.go(Motion::Finish),
+            (Code::Home, ..) => _ = draft.go(Motion::Start),
+            (Code::End, ..) => _ = draft.go(Motion::Finish),
             (Code::Backspace, false, false) | (Code::Char('h'), true, false) => {
                 draft.delete(Motion::Left)
             }
@@ -223,6 +254,7 @@ impl Line {
             (Code::Char('y'), true, false) => draft.yank(),
             (Code::Char('y'), false, true) => draft.yank_older(),
             (Code::Char('t'), true, false) => draft.transpose(),
+            (Code::Char('t'), false, true) => draft.transpose_words(),
             (Code::Char('u'), false, true) => draft.change_case(Case::Upper),
             (Code::Char('l'), false, true) => draft.change_case(Case::Lower),
             (Code::Char('c'), false, true) => draft.change_case(Case::Capital),
@@ -297,6 +329,21 @@ impl Line {
         let line = match older {
             true => self.history.older(current),
             false => self.history.newer(current),
+        };
+        if let Some((text, pasted)) = line {
+            self.draft.set(&text, pasted);
+        }
+    }
+
+    /// Goes to the oldest line, or back to the one that is being typed.
+    fn recall_end(&mut self, oldest: bool) {
+        if self.is_question() {
+            return;
+        }
+        let current = self.current();
+        let line = match oldest {
+            true => self.history.oldest(current),
+            false => self.history.newest(current),
         };
         if let Some((text, pasted)) = line {
             self.draft.set(&text, pasted);

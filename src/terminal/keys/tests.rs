@@ -51,6 +51,8 @@ fn sequences_of_all_terminals_are_keys() {
         (b"\x1b[27u", Code::Escape),
         (b"\x1b[13u", Code::Enter),
         (b"\x1bOM", Code::Enter),
+        (b"\x1b[5~", Code::PageUp),
+        (b"\x1b[6~", Code::PageDown),
     ] {
         check(bytes, &[key(Key::plain(code))]);
     }
@@ -91,6 +93,35 @@ fn numbered_keys_are_the_same_keys() {
     ] {
         check(bytes, &[]);
     }
+}
+
+#[test]
+fn numbered_keys_with_shift_are_characters() {
+    for (bytes, text) in [
+        (&b"\x1b[97u"[..], "a"),
+        (b"\x1b[97;2u", "A"),
+        (b"\x1b[97:65;2u", "A"),
+        (b"\x1b[49:33;2u", "!"),
+        (b"\x1b[49;2;33u", "!"),
+        (b"\x1b[27;2;32~", " "),
+        // The text is that of the keyboard, not of a Latin one.
+        (b"\x1b[1089::99u", "\u{441}"),
+        (b"\x1b[65313u", "\u{ff21}"),
+        // Shift and a key of an unknown keyboard, or a number that is too large.
+        (b"\x1b[49;2u", ""),
+        (b"\x1b[128077u", ""),
+        (b"\x1b[97;6u", ""),
+    ] {
+        check(bytes, &typed(text));
+    }
+    check(b"\x1b[9;2u", &[key(Key { shift: true, ..Key::plain(Code::Tab) })]);
+    check(b"\x1b[127;2u", &[key(Key::plain(Code::Backspace))]);
+    check(b"\x1b[127;5u", &[key(Key { ctrl: true, ..Key::plain(Code::Backspace) })]);
+}
+
+#[test]
+fn keypad_types_in_each_of_its_modes() {
+    check(b"\x1bOp\x1bOy\x1bOn\x1bOj\x1bOo\x1bOX\x1bOk\x1bOm", &typed("09.*/=+-"));
 }
 
 #[test]

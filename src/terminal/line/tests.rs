@@ -51,6 +51,21 @@ fn keys_of_emacs_edit_the_draft() {
     check(&mut line, "ab\x02\x02c\x06d\x05e", "ana> cadbe");
     check(&mut line, "\x1b[D\x14", "ana> cadeb");
     check(&mut line, "\x1b\x7f", "ana> ");
+    check(&mut line, "oi mundo\x1bt", "ana> mundo oi");
+    check(&mut line, "\x18\x15", "ana> oi mundo");
+    check(&mut line, "\x18\x7f", "ana> ");
+    check(&mut line, "a\x16\t!", "ana> a   !");
+    check(&mut line, "\x15\x18x\x16y", "ana> xy");
+}
+
+#[test]
+fn ends_of_the_history_are_one_key_away() {
+    let mut line = line();
+    types(&mut line, "one\rtwo\rthree\r");
+    check(&mut line, "draft\x1b<", "ana> one");
+    check(&mut line, "\x1b>", "ana> draft");
+    check(&mut line, "\x1b[5~", "ana> one");
+    check(&mut line, "\x1b[6~", "ana> draft");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Much at once.
 
 use std::io::Write;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{SIZES, holds, let_in, ready, start, wait_for_draft};
 use crate::harness::{Peer, StandIn};
@@ -102,4 +103,63 @@ fn lines_without_end_fill_no_memory_and_keep_nobody_from_leaving() {
     tty.send("\x03\x03");
     assert_eq!(tty.wait_exit(), Some(130));
     endless.join().expect("it does not panic");
+}
+
+/// Measures how long a key takes to be seen while 5,000 lines a second arrive.
+#[test]
+#[ignore = "a measurement, for a release build on an idle machine"]
+#[cfg(target_os = "linux")] // As the recording is made there.
+fn key_is_answered_within_5_ms_among_many_lines() {
+    const KEYS: u32 = 300;
+    let door = StandIn::open();
+    let (tty, server) = with_draft(&door);
+    let mut socket = server.socket().try_clone().expect("it is shared");
+    let (stop, stopped) = channel::<()>();
+    let talks = thread::spawn(move || {
+        let (begin, mut count) = (Instant::now(), 0);
+        while stopped.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+            let due = begin.elapsed().as_millis() * 5;
+            let lines = (count..due).map(|n| format!("FROM maria [all]: linha {n} de alguém\n"));
+            socket.write_all(lines.collect::<String>().as_bytes()).expect("the client reads");
+            count = due;
+        }
+        (count, begin.elapsed())
+    });
+    tty.send("\x15");
+    wait_for_draft(&tty, "");
+    let mut pressed = Vec::new();
+    for n in 0..KEYS {
+        // Each key is a character that comes nowhere else.
+        let key = char::from_u32(0x4E00 + n).expect("it is a character");
+        if n % 15 == 0 {
+            tty.send("\x15");
+            thread::sleep(Duration::from_millis(11));
+        }
+        pressed.push((key, Instant::now()));
+        tty.send(key.to_string());
+        thread::sleep(Duration::from_millis(11));
+    }
+    tty.wait("the last key", |screen| screen.contains(pressed[pressed.len() - 1].0));
+    drop(stop);
+    let (count, time) = talks.join().expect("it does not panic");
+    let mut pieces = tty.recording().into_iter();
+    let mut text = String::new();
+    let mut took = Vec::new();
+    for (key, when) in pressed {
+        text.clear();
+        let seen = pieces.by_ref().find_map(|(seen, piece)| {
+            text += &String::from_utf8_lossy(&piece);
+            text.contains(key).then_some(seen)
+        });
+        took.push(seen.expect("each key is seen") - when);
+    }
+    took.sort();
+    let share = |hundredths: usize| took[(took.len() - 1) * hundredths / 100];
+    println!(
+        "{count} lines in {time:?}: p50 {:?}, p99 {:?}, max {:?}",
+        share(50),
+        share(99),
+        share(100)
+    );
+    assert!(share(99) < Duration::from_millis(5), "{:?}", share(99));
 }
