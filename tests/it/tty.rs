@@ -18,6 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use memchr::memmem::rfind as memrmem;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -31,6 +32,9 @@ const SCROLLBACK: usize = 12_000;
 
 /// How long a person takes from one key to the next, in a hurry.
 const KEY: Duration = Duration::from_millis(15);
+
+/// How long a painting that has begun is waited for before a look at the screen.
+const PAINTING: Duration = Duration::from_secs(2);
 
 /// So many bytes are shown of what came before a test gave up.
 const LATELY: usize = 1000;
@@ -171,12 +175,12 @@ impl Tty {
 
     /// What the screen shows now. Rows that were wrapped are one line.
     pub fn screen(&self) -> String {
-        self.seen().terminal.screen().contents()
+        self.painted().terminal.screen().contents()
     }
 
     /// All lines that were ever shown and not taken back, the screen included.
     pub fn lines(&self) -> Vec<String> {
-        let mut seen = self.seen();
+        let mut seen = self.painted();
         let screen = seen.terminal.screen_mut();
         let (rows, cols) = screen.size();
         let (gone, rows) = (screen.scrollback_len(), usize::from(rows.get()));
@@ -202,7 +206,7 @@ impl Tty {
     /// All rows that were ever shown and not taken back, the screen included, each as the
     /// terminal shows it.
     pub fn rows(&self) -> Vec<String> {
-        let mut seen = self.seen();
+        let mut seen = self.painted();
         let screen = seen.terminal.screen_mut();
         let (height, cols) = screen.size();
         let (gone, height) = (screen.scrollback_len(), usize::from(height.get()));
@@ -262,7 +266,7 @@ impl Tty {
 
     /// The column that the next character goes to.
     pub fn column(&self) -> u16 {
-        self.seen().terminal.screen().cursor_position().1
+        self.painted().terminal.screen().cursor_position().1
     }
 
     /// Everything that the program has sent to the terminal, which must be text.
@@ -317,10 +321,7 @@ impl Tty {
     /// begun is waited for, which is meant for the old size.
     #[track_caller]
     pub fn resize(&self, cols: u16, rows: u16) {
-        self.wait_raw("the end of the painting", |raw| {
-            raw.rfind("\x1b[?7l") <= raw.rfind("\x1b[?7h")
-                && raw.rfind("\x1b[?2026h") <= raw.rfind("\x1b[?2026l")
-        });
+        self.until("the end of the painting", |seen| !seen.is_painting());
         self.seen().terminal.set_size(cells(rows), cells(cols));
         tcsetwinsize(&self.person, size(cols, rows)).expect("it has a size");
     }
@@ -358,9 +359,29 @@ impl Tty {
         }
     }
 
+    /// The same, when a painting is whole that has begun. It comes in several pieces. A
+    /// program that never ends one is not waited for.
+    #[track_caller]
+    fn painted(&self) -> MutexGuard<'_, Seen> {
+        let paints = |seen: &mut Seen| seen.is_painting() && !seen.ended;
+        let changed = &self.eye.changed;
+        let waited = changed.wait_timeout_while(self.seen(), PAINTING, paints);
+        waited.expect("whoever looks does not panic").0
+    }
+
     #[track_caller]
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.eye.seen.lock().expect("whoever looks does not panic")
+    }
+}
+
+impl Seen {
+    /// Whether a painting has begun whose end is still to come.
+    fn is_painting(&self) -> bool {
+        let last = |mark: &str| memrmem(&self.raw, mark.as_bytes());
+        [("\x1b[?7l", "\x1b[?7h"), ("\x1b[?2026h", "\x1b[?2026l")]
+            .iter()
+            .any(|(begin, end)| last(begin) > last(end))
     }
 }
 
