@@ -3,7 +3,7 @@
 //!     cargo bench --bench micro
 //!
 //! A few lines of timing will do. What is measured takes microseconds and is always
-//! the same, so the fastest of many rounds is the one that nobody disturbed; more
+//! the same, so the fastest of many rounds is the undisturbed one; more
 //! statistics would only tell of the neighbours. As a test, each runs once.
 
 use std::env;
@@ -94,7 +94,7 @@ fn frame(stream: &str, size: usize) -> usize {
     lines
 }
 
-/// A room with this many people in it, who have heard all so far.
+/// A room with this many members, each of which has read everything so far.
 fn crowd(people: usize) -> (Room, Vec<SessionId>) {
     let mut room = Room::new(Rules::default());
     let ids: Vec<SessionId> = (0..people).map(|_| room.enter()).collect();
@@ -109,7 +109,7 @@ fn crowd(people: usize) -> (Room, Vec<SessionId>) {
     (room, ids)
 }
 
-/// Says a line; whom the room would wake is nobody here.
+/// Says a line; the room's wakeups lead to nothing here.
 fn hear(room: &mut Room, id: SessionId, line: &str) -> bool {
     room.hear(id, Ok(black_box(line).as_bytes()), Duration::ZERO);
     room.take_effects().wake != Default::default()

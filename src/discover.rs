@@ -78,7 +78,7 @@ pub fn run(config: &config::Discover, texts: &'static Texts) -> Result<u8, Error
     }
 }
 
-/// Looks until all there are must have answered, or for the whole time if nobody
+/// Looks until all there are must have answered, or for the whole time if none
 /// does.
 async fn look(
     mut browser: Browser,

@@ -46,7 +46,7 @@ impl LogFile {
         &self.path
     }
 
-    /// Opens the file of that name, which may be another one by now: somebody has
+    /// Opens the file of that name, which may be another one by now: a rotation has
     /// renamed the old one, and waits for it to be complete.
     ///
     /// # Errors

@@ -77,7 +77,7 @@ pub struct Rules {
     /// How many of the last messages a newcomer of version 1 receives; 0 is none.
     pub history: usize,
     /// How many of them a newcomer receives that asks for history. With 0, the room tells
-    /// nothing of the past to those who ask.
+    /// nothing of the past.
     pub recall: usize,
     /// Names the numbers of the messages: another term, other numbers.
     pub term: String,

@@ -31,7 +31,7 @@ pub fn columns(stream: Stream) -> Option<usize> {
 }
 
 /// Whether standard output is a terminal that can show a drawing of so many columns and
-/// rows in black and white: one that shows Unicode and colours, for someone who wants them.
+/// rows in black and white: one that shows Unicode and colours, for a user that wants them.
 pub fn can_draw(columns: usize, rows: usize) -> bool {
     let variable = |name| env::var(name).unwrap_or_default();
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);

@@ -135,7 +135,7 @@ impl Server {
         self.hub.lock().room.population()
     }
 
-    /// Accepts nobody any more, sends everyone a last line, and waits until all have read
+    /// Accepts no more connections, sends everyone a last line, and waits until all have read
     /// it, or until the deadline. Returns how many members there were.
     pub async fn stop(&self, last_line: &str, deadline: Instant) -> usize {
         self.hub.withdraw();

@@ -48,7 +48,7 @@ const USUAL: Size = Size { columns: 80, rows: 24 };
 enum Event {
     /// These bytes, and whether more are left.
     Bytes(Vec<u8>, bool),
-    /// Somebody wants to be looked at.
+    /// The program wants the user's attention.
     Woken,
     /// As much time has passed as was given.
     TimePassed,
@@ -65,7 +65,7 @@ pub fn is_capable() -> bool {
 /// Writes to standard output now, past any editor.
 ///
 /// # Errors
-/// If nobody reads it, or it cannot be written.
+/// If the other end is closed, or it cannot be written.
 pub fn write_out(text: &str) -> io::Result<()> {
     Stdout.write_all(text.as_bytes())
 }

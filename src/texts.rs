@@ -373,7 +373,7 @@ pub struct Client {
     pub nobody: fn(&str, Option<&str>) -> String,
     /// There is no message to answer.
     pub no_reply: &'static str,
-    /// Nothing was sent: the last person who wrote is not known to be here; somebody who
+    /// Nothing was sent: the sender of the last message is not known to be here; the member that
     /// came in their place.
     pub reply_gone: fn(&str, Option<&str>) -> String,
     /// Nothing was sent: the nick may have another owner than before.
@@ -430,7 +430,7 @@ pub struct Operator {
     /// What Ctrl-D does not do.
     pub ends: &'static str,
     /// The arguments of each command and what it does, in the order in which the
-    /// server knows them: who, say, kick, mute, unmute, ban, listen, invite, help.
+    /// server knows them: `who`, say, kick, mute, unmute, ban, listen, invite, help.
     pub commands: [(&'static str, &'static str); 9],
     /// The command is not known: its word, with the slash, and perhaps the one
     /// that was meant.

@@ -1,4 +1,4 @@
-//! The page for people who have nothing but a browser, and their way into the room.
+//! The page for people with nothing but a browser, and their way into the room.
 //!
 //! Pure functions: [`http`] turns requests into answers, [`frames`] turns bytes of a
 //! WebSocket into lines and back, [`code`] draws the address of the [`page`] to scan. What

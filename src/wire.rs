@@ -30,7 +30,7 @@ pub const SERVER: &str = "server";
 /// The server says this to all when it stops.
 pub const LAST_LINE: &str = "the server is stopping; goodbye";
 
-/// The server says this to a member whom the operator removes. A reason follows `: `.
+/// The server says this to a member that the operator removes. A reason follows `: `.
 pub const REMOVED: &str = "you were removed by the operator";
 
 /// The TCP port of a server that was not told another one.

@@ -1,7 +1,7 @@
 //! A crowd of clients in one thread, which hears every line and checks it.
 //!
 //! All members hear the same, so each needs no more than a place in one log, as
-//! in the server: whoever hears something first adds it to the log, where it is
+//! in the server: the first reader of a piece adds it to the log, where it is
 //! checked line by line; what the others hear must be the same bytes. Comparing
 //! is so fast that the crowd is never what is measured.
 
@@ -105,7 +105,7 @@ impl Crowd {
         crowd
     }
 
-    /// Lets all of it come in at once, and hear who comes.
+    /// Lets all connections in at once, and reads their arrivals.
     pub fn join(&mut self, announced: bool) -> Heard {
         let start = self.begin();
         let announced = announced || self.kind.announces();
@@ -120,7 +120,7 @@ impl Crowd {
                     News::Nothing => (),
                     News::Owed if client == 0 => {
                         // The first one came alone: it hears of all the others, so that
-                        // those whom the log does not yet know can wait for it.
+                        // the members that the log does not yet know can wait for it.
                         self.people[0].place = Some(0);
                         told += usize::from(self.kind.announces()); // Nobody was there.
                         (1..self.people.len()).for_each(|client| self.enter(client, announced));
@@ -296,7 +296,7 @@ impl Crowd {
         }
     }
 
-    /// Waits until some can read, and says who; sends what others can.
+    /// Waits until some can read, and returns which; sends what others can.
     fn ready(&mut self, wait: Option<Duration>) -> Vec<usize> {
         let timeout = wait.unwrap_or(PATIENCE).try_into().expect("it is not for years");
         let count = epoll::wait(&self.epoll, &mut self.events[..], Some(&timeout))
@@ -361,7 +361,7 @@ impl Crowd {
     }
 }
 
-/// One who talks to all.
+/// A member that talks to all.
 struct Speaker {
     /// A line as it is sent, and as it is heard.
     sends: Vec<u8>,
@@ -405,7 +405,7 @@ impl Speaker {
     }
 }
 
-/// A text of at least 16 bytes that nobody else says, nor ever again.
+/// A text of at least 16 bytes that is unique in this run.
 fn text(from: usize, number: usize, size: usize) -> String {
     format!("{:.<size$}", format!("{from:05} {number:08} "))
 }

@@ -66,7 +66,7 @@ impl Kind {
     }
 
     /// What a client sends to come in, and exactly what it is told. Redis tells
-    /// nobody who comes; there, a client that wants to be `announced` says it.
+    /// it of no arrivals; there, a client that wants to be `announced` says it.
     pub fn entry(self, client: usize, announced: bool) -> (String, String) {
         let nick = nick(client);
         match self {
@@ -86,12 +86,12 @@ impl Kind {
         }
     }
 
-    /// Whether everybody is told who comes, without anybody saying it.
+    /// Whether the server itself announces each arrival to everybody.
     pub fn announces(self) -> bool {
         self == Kind::Minichat
     }
 
-    /// What is heard when somebody comes in; on Redis also by themselves.
+    /// The line that announces an arrival; on Redis the newcomer reads it, too.
     pub fn arrival(self, client: usize) -> String {
         match self {
             Kind::Minichat => arrival(client) + "\n",
@@ -162,7 +162,7 @@ impl Server {
                 .spawn()
                 .expect("the server starts");
             let mut server = Server { child, kind, address };
-            // If somebody else took the port first, it ends, and another one is free.
+            // If another program took the port first, it ends, and another one is free.
             while server.child.try_wait().is_ok_and(|ended| ended.is_none()) {
                 if TcpStream::connect(address).is_ok() {
                     return server;

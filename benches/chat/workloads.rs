@@ -25,14 +25,14 @@ enum Act {
     Talk(Talk),
     /// Two and two tell each other something, in turn.
     Whisper,
-    /// All come, and hear who comes.
+    /// All connect, and read the arrivals.
     Join,
 }
 
 /// Where the server and the crowd may run.
 #[derive(Clone, Copy, Debug)]
 enum Cores {
-    /// On one core together. Nobody is woken from sleep and nothing moves between
+    /// On one core together. No thread is woken from sleep and nothing moves between
     /// caches, so this is the steadiest measure of work.
     One,
     /// Wherever the system likes: this is how long it takes.

@@ -1,4 +1,4 @@
-//! The one-shot answer of a server, or of somebody who pretends to be one.
+//! The one-shot answer of a server, or of a host that pretends to be one.
 
 #![no_main]
 

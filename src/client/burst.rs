@@ -1,6 +1,6 @@
 //! Lines from a terminal without a line editor: typed, or pasted.
 //!
-//! Such a terminal does not mark a paste, but its lines come all at once. Nobody types a
+//! Such a terminal does not mark a paste, but its lines come all at once. No person types a
 //! line within a few milliseconds behind another.
 
 use std::cell::{Cell, RefCell};

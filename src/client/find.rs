@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// question, and this long after the last news.
 const COMPLETE: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_millis(50);
-/// A person who chooses from the list gets it this many times later, with more in it.
+/// The client waits this many times longer for a person to choose from a longer list.
 const PATIENCE: u32 = 2;
 /// How long a name server may take, once a chat server of that name is found.
 const NAME_SERVER: Duration = Duration::from_millis(500);

@@ -244,7 +244,7 @@ impl Presence {
     }
 
     /// Is there under one name, until the server stops or the name turns out to be
-    /// somebody else's.
+    /// taken by another host.
     async fn stay(
         &mut self,
         advert: &Advert,
@@ -529,7 +529,7 @@ impl Name {
         ];
         let web = advert.web.map(|port| ("web", port.to_string()));
         let txt: Vec<(&str, String)> = txt.into_iter().chain(web).collect();
-        // Never the machine's own host name: whoever else publishes that one, as
+        // Never the machine's own host name: another program that publishes that one, as
         // Avahi and Bonjour do, would rename the machine.
         let host = format!("{}.", self.host());
         let port = advert.listening[0].port();

@@ -28,7 +28,7 @@ pub const CASUAL: &[u64] = &[0, 100];
 /// The longest packet of multicast DNS, in bytes.
 const MAX_PACKET: usize = 9000;
 /// How many servers one packet can hold, and how many addresses each. One machine
-/// answers for itself; who fills packets only wants to give us work.
+/// answers for itself; a host that fills packets only wants to give us work.
 const MAX_SERVERS: usize = 16;
 const MAX_ADDRESSES: usize = 32;
 

@@ -1,4 +1,4 @@
-//! Answers to those who ask for what was said earlier, on a thread of its own.
+//! Answers questions about what was said earlier, on a thread of its own.
 
 use std::sync::Weak;
 

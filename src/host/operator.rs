@@ -57,7 +57,7 @@ pub enum OperatorCommand<'a> {
 pub enum InputError<'a> {
     /// There is nothing to be seen in it.
     Blank,
-    /// It is no command, and was said to nobody.
+    /// It is no command, and was not said.
     NotSaid,
     /// There is no such command, and perhaps one like it.
     Unknown(&'a str, Option<&'static str>),

@@ -70,7 +70,7 @@ fn linger() -> ! {
     }
 }
 
-/// What the console calls. If nobody watches, the system goes on to what it does by
+/// What the console calls. If the program does not watch, the system goes on to what it does by
 /// itself, which is to end the program.
 extern "system" fn on_event(event: u32) -> BOOL {
     let told = match event {

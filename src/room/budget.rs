@@ -49,9 +49,9 @@ impl LineBucket {
 /// network takes so much.
 const CALM: u64 = 256 << 10;
 /// The least and the greatest number of senders that divide [`CALM`]. Less than such a share
-/// floods nobody.
+/// is no flood.
 const COMPANY: [usize; 2] = [64, 256];
-/// For how long a client saves its share. A person who talks does not even notice that
+/// For how long a client saves its share. A person does not even notice that
 /// others flood the room.
 const SAVINGS: Duration = Duration::from_secs(1);
 

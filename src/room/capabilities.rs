@@ -46,7 +46,7 @@ impl Room {
         Ok(())
     }
 
-    /// Tells those who understand it that a nick was given up for another one, before the
+    /// Tells the clients that understand it that a nick was given up for another one, before the
     /// lines at this place that tell all others.
     pub(super) fn tell_rename(&mut self, id: SessionId, (old, new): (&Nick, &Nick), place: u64) {
         let event = Event::Renamed { old: old.as_str(), new: new.as_str() };

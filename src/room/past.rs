@@ -1,4 +1,4 @@
-//! What was said earlier, for those who ask: `SINCE`, `LAST` and `FIND`.
+//! What was said earlier, for clients that ask: `SINCE`, `LAST` and `FIND`.
 //!
 //! Each message to all has a number, one more than the last one. No number stands on a line
 //! that all read, so a client counts by itself.
@@ -35,7 +35,7 @@ pub(super) struct Past {
     ticket: u64,
     /// How many questions wait for an answer.
     waiting: usize,
-    /// The questions that nobody has taken yet.
+    /// The questions that wait to be taken.
     lookups: Vec<Lookup>,
 }
 
@@ -111,7 +111,7 @@ impl Room {
         millis + self.clock.saturating_sub(then).as_millis() as u64
     }
 
-    /// Whether those who ask are told of the past.
+    /// Whether clients that ask are told of the past.
     pub(super) fn tells_history(&self) -> bool {
         self.rules.recall > 0
     }

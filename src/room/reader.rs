@@ -67,7 +67,7 @@ struct Note {
 /// What a note says.
 enum Content {
     Lines(Vec<u8>),
-    /// Messages to be told again. They are copied when they are read, so that many who come
+    /// Messages to be told again. They are copied when they are read, so that many newcomers
     /// at once take no memory.
     Past(Box<Excerpt>),
 }
@@ -270,7 +270,7 @@ impl Reader {
                 while more && out.len() < full {
                     more = transcript.copy_past(&mut excerpt, out);
                 }
-                // What the transcript has forgotten meanwhile is told to nobody.
+                // What the transcript has forgotten meanwhile is not told.
                 let left = if more { excerpt.bytes as usize } else { 0 };
                 self.note_bytes -= before - left;
                 self.past_bytes -= before - left;

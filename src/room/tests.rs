@@ -1177,7 +1177,7 @@ fn searches_are_bounded() {
     }
     assert_eq!(found(&mut room, 1), "ERR too_fast\n");
     assert!(found(&mut room, 1 + past::SEARCH_INTERVAL.as_secs()).starts_with("Past: 1 "));
-    // One question at a time, and an answer to nobody does no harm.
+    // One question at a time, and an answer without a reader does no harm.
     room.hear(rui, Ok(b"FIND chave"), Duration::from_secs(100));
     let lookup = room.take_lookups().pop().unwrap();
     room.hear(rui, Ok(b"FIND chave"), Duration::from_secs(100));

@@ -107,7 +107,7 @@ async fn converse<'a>(
     loop {
         // The order is the flow control. Between two reads of its input a client is sent
         // everything that is unread, so no client talks faster than it reads. Input comes
-        // first, so that all who talk at the same time are heard by one send.
+        // first, so that one send serves all clients that talk at the same time.
         let turn = poll_fn(|cx| {
             // A client that always has something to say cannot put this off.
             if let Some(timer) = &mut deadline

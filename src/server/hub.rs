@@ -233,7 +233,7 @@ impl Hub {
         Access { hub: self, now, state, after: AfterUnlock::default() }
     }
 
-    /// Sends the questions that the room cannot answer by itself to the caller, who has
+    /// Sends the questions that the room cannot answer by itself to the caller. It has
     /// them [answered](Room::answer).
     pub fn answer_lookups(&self) -> channel::Receiver<Lookup> {
         let (sender, lookups) = channel::bounded(MAX_LOOKUPS);
@@ -241,7 +241,7 @@ impl Hub {
         lookups
     }
 
-    /// Passes a question on; if nobody answers questions, nothing is found.
+    /// Passes a question on; if the caller answers none, nothing is found.
     fn look_up(&self, room: &mut Room, lookup: Lookup) {
         let passed = match self.lookups.get() {
             Some(lookups) => lookups.try_send(lookup).map_err(TrySendError::into_inner),

@@ -231,7 +231,7 @@ impl<'a> Inbox<'a> {
     }
 }
 
-/// Reads what a client says that nobody hears any more.
+/// Reads and drops what a client says after its end.
 ///
 /// # Errors
 /// If the connection is gone.

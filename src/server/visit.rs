@@ -72,7 +72,7 @@ impl Site {
         self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The page's address for the one who asks: the one that they used, unless it only
+    /// The page's address for the client that asks: the one that it used, unless it only
     /// leads to this machine.
     fn url_for(&self, host: &str) -> String {
         let only_here = ["localhost", "127.", "[::1]"].iter().any(|start| host.starts_with(start));

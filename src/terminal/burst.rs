@@ -2,13 +2,13 @@
 //!
 //! Where a terminal does not mark a paste, its bytes come at once. Lines that are typed
 //! ahead do so, too. Therefore it takes more to be a paste than a line end with text
-//! behind it: something that nobody types ahead.
+//! behind it: something that no person types ahead.
 
 use crate::terminal::keys::{Code, Input, Key};
 
-/// Nobody types this many lines ahead.
+/// No person types this many lines ahead.
 const MANY: usize = 12;
-/// Nobody begins a line that is typed ahead with this many blanks.
+/// No person begins a line that is typed ahead with this many blanks.
 const INDENT: usize = 2;
 
 /// A read of a keyboard.

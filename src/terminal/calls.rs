@@ -46,7 +46,7 @@ impl Calls {
         }
     }
 
-    /// Somebody has called. Returns what to send.
+    /// Another member has called. Returns what to send.
     pub fn call(&mut self, from: &str, text: &str) -> String {
         if self.looked_at {
             return String::new();

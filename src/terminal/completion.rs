@@ -30,7 +30,7 @@ pub struct Words {
     commands: Vec<Command>,
     /// The nicks that are here, the last speaker first.
     pub nicks: Vec<String>,
-    /// A line may address somebody by beginning with their nick.
+    /// A line may address a member by beginning with their nick.
     addresses: bool,
     cycle: Option<Cycle>,
 }
@@ -97,7 +97,7 @@ impl Words {
             return (start, known.map(|known| known.to_string()).collect());
         }
         let (at, stem) = word.strip_prefix('@').map_or(("", word), |stem| ("@", stem));
-        // On an empty line, somebody is to be addressed.
+        // On an empty line, TAB addresses a member.
         let addressed = self.addresses && at.is_empty() && behind.is_empty();
         if at.is_empty() && stem.is_empty() && first != Some(Argument::Nick) && !addressed {
             return (start, Vec::new());

@@ -34,7 +34,7 @@ pub struct Tty(Mutex<Option<u32>>);
 /// The keys, and the end of the channel that a waker writes to.
 pub struct Keyboard {
     events: Receiver<Option<Vec<u8>>>,
-    /// Bytes that came while nobody wanted them.
+    /// Bytes that came before they were wanted.
     kept: Vec<u8>,
 }
 
@@ -160,7 +160,7 @@ pub enum News {
     Continued,
 }
 
-/// The size is looked at before each painting; nobody tells of it.
+/// The size is looked at before each painting, because no event tells of it.
 pub fn watch(_: impl Fn(News) + Send + 'static) -> io::Result<()> {
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The line editor of this process: the pure core between a keyboard and a screen.
 //!
 //! One thread reads keys, another one paints, so that a terminal that takes no output
-//! keeps nobody from leaving. They share one state. It is never locked while something
+//! never delays an exit. They share one state. It is never locked while something
 //! is read or written.
 
 use std::fmt;
@@ -32,7 +32,7 @@ use crate::texts;
 pub const LAST_LINES: Duration = Duration::from_millis(400);
 /// How long the very last line may take at least, however long those before took.
 const LAST_WORD: Duration = Duration::from_millis(100);
-/// How many bytes may wait to be shown before whoever shows more has to wait.
+/// How many bytes may wait to be shown before the caller has to wait.
 const MAX_PENDING: usize = 64 << 10;
 /// How many bytes are shown at a time. A key is answered in between, also where a terminal
 /// is slow.
@@ -55,7 +55,7 @@ const CONTINUED: Duration = Duration::from_millis(200);
 /// Then those that the editor needs: pastes and the focus are told.
 const BEGIN: &str = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[>u\
                      \x1b[?2004h\x1b[?1004h";
-/// As it was, for whoever comes next.
+/// As it was, for the next program.
 const END: &str = "\x1b[<u\r\x1b[K\x1b[?1004l\x1b[?2004l\x1b[?7h";
 
 /// The purpose of an editor.
@@ -63,11 +63,11 @@ const END: &str = "\x1b[<u\r\x1b[K\x1b[?1004l\x1b[?2004l\x1b[?7h";
 pub struct Purpose {
     /// The commands that begin with a slash, to be completed.
     pub commands: Vec<Command>,
-    /// A line may begin with a nick to address somebody.
+    /// A line may begin with a nick to address its owner.
     pub addresses: bool,
     /// Prompts and hints may be bold or grey.
     pub colour: bool,
-    /// The terminal may notify of who calls.
+    /// The terminal may notify of a call.
     pub notifies: bool,
     /// Ctrl-C pulls this where there is nothing to clear.
     pub interrupt: Trigger,
@@ -144,7 +144,7 @@ enum Phase {
     Open,
     /// The job is stopped, or in the background.
     Stopped,
-    /// Somebody is about to give the terminal back.
+    /// The editor is about to give the terminal back.
     Finishing,
     /// Nothing more is painted.
     Closing,
@@ -206,12 +206,12 @@ impl Editor {
         self.0.waker.wake();
     }
 
-    /// The nicks to complete, whoever spoke last first.
+    /// The nicks to complete, the last speaker first.
     pub fn set_nicks(&self, nicks: Vec<String>) {
         self.0.lock().line.words.nicks = nicks;
     }
 
-    /// Somebody has named the user, or written to them alone.
+    /// Another member has named the user, or written to them alone.
     pub fn call(&self, from: &str, text: &str) {
         self.0.change(|state| state.aside += &state.calls.call(from, text));
     }
@@ -537,7 +537,7 @@ impl Shared {
         self.reopen();
     }
 
-    /// The job was stopped by a signal that nobody hears of, and goes on.
+    /// A signal that is not caught stopped the job, and it goes on.
     fn go_on(&self) {
         let mut state = self.lock();
         if state.phase != Phase::Open {

@@ -1,7 +1,7 @@
 //! Bytes from a keyboard -> keys, pastes and focus reports. Pure.
 //!
 //! The crate `vte` follows the escape sequences to their end, so that a sequence that
-//! nobody knows is dropped as a whole. This module gives the few known ones their names.
+//! is unknown is dropped as a whole. This module gives the few known ones their names.
 
 use std::mem;
 use std::time::Duration;

@@ -27,7 +27,7 @@ pub struct Prompt {
     pub question: bool,
 }
 
-/// A deed that somebody asks for with a key.
+/// A deed that the user asks for with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// A line was entered.

@@ -161,7 +161,7 @@ impl Painting {
         self.forget();
     }
 
-    /// The terminal is somebody else's for a while: nothing is painted.
+    /// The terminal is another program's for a while: nothing is painted.
     pub fn forget(&mut self) {
         self.rows.clear();
         self.cursor = (0, 0);

@@ -92,7 +92,7 @@ impl Tty {
             change(&mut settings);
             settings.special_codes[SpecialCodeIndex::VMIN] = 1;
             settings.special_codes[SpecialCodeIndex::VTIME] = 0;
-            // A terminal that is gone is nobody's.
+            // A terminal that is gone has no owner.
             tcsetattr(io::stdin(), OptionalActions::Now, &settings).ok();
         }
     }
@@ -108,7 +108,7 @@ impl Tty {
         found.is_some()
     }
 
-    /// Stops the job until somebody continues it, with the settings that we found, and
+    /// Stops the job until a signal continues it, with the settings that we found, and
     /// comes back when it is in the foreground.
     pub fn suspend(&self) {
         self.set_found();
@@ -122,7 +122,7 @@ impl Tty {
 
     /// Waits until the job is in the foreground.
     pub fn await_foreground(&self) {
-        // A terminal that is gone is nobody's.
+        // A terminal that is gone has no owner.
         while tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp()) {
             thread::sleep(LOOK);
         }

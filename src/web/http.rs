@@ -68,7 +68,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The status line after the version, and a sentence for the person who sees it.
+    /// The status line after the version, and a sentence for the person that sees it.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Denied::Malformed => ("400 Bad Request", "This is not a request of HTTP/1.1."),
@@ -196,8 +196,8 @@ fn websocket_key(fields: &Fields<'_>, host: &str) -> Result<String, Denied> {
     }
 }
 
-/// Whether a `Host` can only mean this machine: an address, a name that nobody can
-/// register on the internet, or the machine's own name. With any other name a page of a
+/// Whether a `Host` can only mean this machine: an address, a name that cannot be
+/// registered on the internet, or the machine's own name. With any other name a page of a
 /// stranger could make its own name lead here and would count as ours (DNS rebinding).
 fn is_own_host(host: &str, own_name: &str) -> Result<bool, Denied> {
     let (name, port) = match host.strip_prefix('[') {

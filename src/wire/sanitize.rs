@@ -1,6 +1,6 @@
 //! What never reaches a terminal.
 //!
-//! Texts on the wire were written by strangers, and many who read them do so
+//! Texts on the wire were written by strangers, and many people read them
 //! with `nc` in a terminal that obeys escape sequences. So the server
 //! [strips](strip) what it passes on, and our own client, which may be talking
 //! to any server, makes everything it shows [visible] once more.
@@ -42,7 +42,7 @@ fn nature(c: char) -> Nature {
 }
 
 /// Whether Unicode calls `c` a default-ignorable code point: one that is not
-/// shown at all by those who do not know it (DerivedCoreProperties.txt, and the
+/// shown at all where it is not known (DerivedCoreProperties.txt, and the
 /// interlinear annotations U+FFF9..FFFB).
 pub(super) fn is_ignorable(c: char) -> bool {
     matches!(c,

@@ -76,9 +76,9 @@ pub struct Window {
     pub language: &'static str,
 }
 
-/// A telephone of someone who reads Portuguese.
+/// A telephone that is set to Portuguese.
 pub const PHONE: Window = Window { width: 360, height: 740, dark: false, language: "pt-BR" };
-/// A laptop of someone who reads English.
+/// A laptop that is set to English.
 pub const LAPTOP: Window = Window { width: 1280, height: 800, dark: false, language: "en-US" };
 
 impl Browser {

@@ -1,4 +1,4 @@
-//! The command line: help, version, and what is said to those who get it wrong.
+//! The command line: help, version, and the answers to mistakes.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

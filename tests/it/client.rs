@@ -230,7 +230,7 @@ fn who_finds_the_room_full_is_told_so() {
 
 #[test]
 fn where_no_server_runs_the_connection_is_refused_and_a_way_out_is_named() {
-    // As long as somebody has the port and does not listen, nobody else can.
+    // As long as a socket has the port and does not listen, no other one can.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
     let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
     socket.bind(&anywhere.into()).expect("there is a free port");
@@ -244,7 +244,7 @@ fn where_no_server_runs_the_connection_is_refused_and_a_way_out_is_named() {
 
 #[test]
 fn a_host_that_is_nowhere_is_an_error_with_a_way_out() {
-    // No name has a part of more than 63 letters, so nobody is even asked.
+    // No name has a part of more than 63 letters, so the client does not even ask.
     let host = "x".repeat(64);
     let output = run(minichat().args(["connect", &host, "9000", "--nick", "bot"]), "pronto\n");
     assert_eq!((output.status, &*output.stdout), (Some(1), ""));

@@ -1,7 +1,7 @@
 //! A thousand people in one room.
 //!
 //! Whatever they hear is the same stream, from the place where they came in, so
-//! it is kept once: whoever is the first to hear a piece of it appends it, and
+//! it is kept once: the first reader of a piece appends it, and
 //! what all the others hear must be the same, byte for byte.
 
 use std::io::{Read, Write};
@@ -52,7 +52,7 @@ fn converse(group: &mut [Person], talk: &Mutex<Talk>) {
     }
     let end = talk.lock().expect("nobody panicked").end;
     let mut piece = vec![0; 64 << 10];
-    // A piece for each, round after round: nobody is kept from reading for long.
+    // A piece for each, round after round: each gets to read soon.
     while group.iter().any(|person| person.place < end) {
         for person in group.iter_mut().filter(|person| person.place < end) {
             let length = person.stream.read(&mut piece).expect("there is more to hear");
@@ -104,7 +104,7 @@ impl Talk {
         Talk { bytes, end, checked, said: vec![0; people] }
     }
 
-    /// Somebody who has heard everything up to `place` hears this piece.
+    /// A reader that has heard everything up to `place` hears this piece.
     fn hear(&mut self, place: usize, piece: &[u8]) {
         let known = piece.len().min(self.bytes.len() - place);
         let (piece, news) = piece.split_at(known);

@@ -59,7 +59,7 @@ struct Room {
     doorkeeper: Option<JoinHandle<()>>,
 }
 
-/// Who is here, and how to tell them something.
+/// The members here, and how to tell them something.
 type Members = Arc<Mutex<BTreeMap<String, TcpStream>>>;
 
 impl Room {
@@ -105,7 +105,7 @@ impl Dialect {
     fn serve(&self, stream: TcpStream, members: &Members) {
         let mut me = None;
         let tell = |mut stream: &TcpStream, text: &str| {
-            // Who does not listen any more is about to be seen to leave.
+            // A client that does not listen any more is about to be seen to leave.
             stream.write_all(format!("{text}\n").as_bytes()).ok();
         };
         let others = |me: &str, text: &str| {

@@ -229,7 +229,7 @@ fn man_pages_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
 
 /// All that ends the program, in one line each, with words in the place of values.
 fn failures(texts: &Texts) -> Vec<String> {
-    // Whoever adds a message has to add it here, or it does not compile.
+    // A new message has to be added here, or it does not compile.
     let Errors {
         address_in_use,
         port_denied,
@@ -666,7 +666,7 @@ fn what_is_printed_for_a_shell_is_what_is_installed() {
     assert!(shells.is_empty(), "{shells:?}");
 }
 
-/// A program that notes that it was run. To complete options, nobody is looked for,
+/// A program that notes that it was run. To complete options, no server is looked for,
 /// least of all on a network that is not the test's own.
 #[cfg(unix)]
 struct Nobody(PathBuf);

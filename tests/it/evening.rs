@@ -27,17 +27,17 @@ const CROWD: usize = 9;
 const PAUSES: [u64; 6] = [0, 0, 7, 49, 900, 4000];
 /// How much is said in floods in one loud evening, in bytes.
 const LOUD: usize = 6 << 20;
-/// The others may get so many bytes ahead of somebody who has just read, so many
-/// of one who has not read for almost so long, and any number after that.
+/// The others may get so many bytes ahead of a reader that has just read, so many
+/// of a reader that has not read for almost so long, and any number after that.
 const AHEAD: [u64; 2] = [256 << 10, 896 << 10];
-/// Who reads nothing in this long, and has so often gone on to read, is slow.
+/// A reader that reads nothing in this long, and has so often gone on to read, is slow.
 const SLOW: Duration = Duration::from_millis(150);
 const LATE: u32 = 2;
-/// How long that is for most, and for one who has been waited for and then has read.
+/// How long that is for most, and for a reader that was waited for and then has read.
 const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
-/// One who leaves is waited for at most for so long.
+/// A leaving reader is waited for at most for so long.
 const PARTING: Duration = Duration::from_secs(30);
-/// Whoever was given something within this long has shown whether they read.
+/// A reader that was given something within this long has shown whether it reads.
 const JUST_NOW: Duration = Duration::from_millis(500);
 /// What one private line may take beside its bytes, at most.
 const NOTE: usize = 128;
@@ -79,7 +79,7 @@ impl Drop for Replay {
 enum Dice<'a> {
     /// From a seed, without end.
     Seed(Rng),
-    /// From somebody who chose these bytes, one for each throw.
+    /// From the fuzzer, which chose these bytes, one for each throw.
     Bytes(&'a [u8]),
 }
 
@@ -119,7 +119,7 @@ struct Evening<'a> {
     head: u64,
     /// Every public line, and where it begins among all bytes said in public.
     said: Vec<(u64, Rc<[u8]>)>,
-    /// Who came and went, as the operator is told.
+    /// Arrivals and departures, as the operator is told.
     deeds: Vec<String>,
     /// The same, as the room has reported it.
     changes: Vec<MemberChange>,
@@ -158,7 +158,7 @@ struct Person {
     base: [u64; 2],
     /// When they left, or a little later.
     parting: Option<Duration>,
-    /// Where the talk begins of which they were given some last: to one who leaves it may
+    /// Where the talk begins of which they were given some last: to a leaving reader it may
     /// come back.
     given: u64,
     /// When they last took nothing of what they were given, and have taken nothing since.
@@ -168,8 +168,8 @@ struct Person {
     late: [bool; 2],
     given_late: [bool; 2],
     slow: [u32; 2],
-    /// Whom they last told something in private who had much to read already, if that is
-    /// certain.
+    /// The last member to whom they told something in private, and that had much to read already,
+    /// if that is certain.
     presses: Result<Option<SessionId>, Unsure>,
     /// What they have yet to read, and how much of the first was read.
     unread: VecDeque<Told>,
@@ -250,7 +250,7 @@ impl Person {
     /// Whether they are well behind, and read: for certain, and perhaps.
     fn struggles(&mut self, head: u64, now: Duration) -> [bool; 2] {
         let (place, behind) = (self.place(head), self.behind(head));
-        // What one who leaves has yet to hear becomes no more, but may be overwritten.
+        // What a leaving reader has yet to hear becomes no more, but may be overwritten.
         let ahead = |behind, place| if behind > 0 { head - place } else { 0 };
         // History is behind by its nature.
         let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
@@ -269,7 +269,7 @@ impl Person {
         self.exceeds([AHEAD[0]; 2], [self.notes as u64; 2], now)
     }
 
-    /// Whether others who are so far ahead of one who reads, at least and at most, have to
+    /// Whether others that are so far ahead of a reader, at least and at most, have to
     /// wait: for certain, and perhaps.
     fn exceeds(&mut self, strains: [u64; 2], ahead: [u64; 2], now: Duration) -> [bool; 2] {
         if self.cut {
@@ -281,7 +281,7 @@ impl Person {
                 self.base[sure] = ahead[1 - sure].clamp(AHEAD[0], AHEAD[1]);
             }
         }
-        // They have been silent the longer, the sooner somebody may have waited.
+        // They have been silent the longer, the sooner another one may have waited.
         let [silent, silent_at_most] =
             self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
         let tried = self.in_vain; // That was tried just now.
@@ -295,7 +295,7 @@ impl Person {
         // That it is long is noted when it is found that they are well behind.
         self.late[0] |= ahead[0] > strains[0] && silent >= SLOW;
         self.late[1] |= ahead[1] > strains[1] && silent_at_most >= SLOW;
-        // Whoever is slow is waited for longer.
+        // A slow reader is waited for longer.
         [waits(0, silent_at_most), waits(1, silent)]
     }
 
@@ -406,7 +406,7 @@ impl Evening<'_> {
             }
             let who = self.dice.below(n);
             match action {
-                // Whoever was here first has fallen asleep in all the noise.
+                // The first member has fallen asleep in all the noise.
                 13..=16 | 24 if who == 0 && self.flood > 0 => (),
                 0..=2 => self.break_off(who),
                 3..=6 => self.name(who),
@@ -452,7 +452,7 @@ impl Evening<'_> {
         }
     }
 
-    /// All who listen are told this, but one.
+    /// All listeners are told this, but one.
     fn expect_all(&mut self, line: &str, but: Option<usize>) {
         let line = line_of(line);
         let place = self.head..self.head + line.len() as u64;
@@ -615,7 +615,7 @@ impl Evening<'_> {
         self.follow();
     }
 
-    /// To all or to whoever was here first, much more than anybody wants to read.
+    /// To all or to the first member, much more than anybody wants to read.
     fn talk_without_end(&mut self, who: usize) {
         let to = (self.dice.below(2) == 0).then_some(0);
         let text = "x".repeat(1 + 16 * self.dice.below(250));
@@ -666,7 +666,7 @@ impl Evening<'_> {
     }
 
     fn kick(&mut self, who: usize, turn: usize) {
-        // Nobody can be named who has no nick.
+        // A person without a nick cannot be named.
         let Some(nick) = self.people[who].nick.clone() else { return };
         let id = self.room.find(&nick.to_uppercase()).expect("a member is found");
         let (reason, told) = match self.dice.below(2) {
@@ -771,8 +771,8 @@ impl Evening<'_> {
         self.follow();
     }
 
-    /// After everything that is done to the room: it has let go of whom it must,
-    /// and of nobody else, and rings all who have something to read.
+    /// After everything that is done to the room: it has let go of the ones that it must,
+    /// and of no other, and rings all that have something to read.
     fn follow(&mut self) {
         let Effects { wake: stirred, evicted, changes } = self.room.take_effects();
         self.changes.extend(changes);
@@ -843,7 +843,7 @@ impl Evening<'_> {
             let person = &self.people[who];
             let id = person.id;
             let Ok(whom) = person.presses else { continue };
-            // Who leaves is told nothing more.
+            // A leaving member is told nothing more.
             let whom =
                 self.people.iter_mut().find(|person| Some(person.id) == whom && !person.gone);
             let [sure, may] = whom.map_or([false; 2], |whom| whom.is_burdened(now));
@@ -878,7 +878,7 @@ impl Evening<'_> {
         if let Some(talk) = self.room.last_read(id)
             && self.dice.below(2) == 0
         {
-            // Whoever is at the same place is given the same bytes.
+            // Readers at the same place are given the same bytes.
             for other in &mut self.people {
                 if self.room.skip(other.id, talk) {
                     other.is_given(self.head);

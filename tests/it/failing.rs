@@ -1,4 +1,4 @@
-//! A mistake in the server itself: whoever it happens to is the only one to suffer
+//! A mistake in the server itself: the client that meets it is the only one to suffer
 //! from it.
 
 use crate::harness::{Running, Server, minichat};
@@ -31,7 +31,7 @@ fn a_panic_ends_one_client_alone_and_the_chat_goes_on() {
         ana.reads("Connected users: ana, joao");
         joao.reads_nothing_more();
     }
-    // Whoever has no nick yet may be met by it, too.
+    // A client without a nick may meet it, too.
     let mut guest = server.guest();
     guest.says(DREADED);
     while !guest.raw_line().is_empty() {}
@@ -54,7 +54,7 @@ fn too_few_threads_are_an_error_in_words() {
         eprintln!("skipped: only root can be somebody else, who has a limit");
         return;
     }
-    // Somebody else may not be let in to where the tests are.
+    // Another user may not be let in to where the tests are.
     let folder = env::temp_dir().join(format!("minichat-threads-{}", std::process::id()));
     fs::create_dir(&folder).expect("a folder can be made");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("it is ours");

@@ -41,7 +41,7 @@ pub fn program(path: impl AsRef<OsStr>) -> Command {
 /// The binary, ready for arguments.
 pub fn minichat() -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_minichat"));
-    // Whoever runs the tests has habits; the tests have their own.
+    // The environment of a developer has settings; the tests have their own.
     for name in
         ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL", "LC_MESSAGES", "LANG"]
     {
@@ -92,7 +92,7 @@ impl Running {
         Running::start_into(command, Stdio::piped(), Stdio::piped())
     }
 
-    /// Starts it with its output, or what it complains of, for somebody else to
+    /// Starts it with its output, or what it complains of, for the caller to
     /// read. What is not piped to here has no lines.
     pub fn start_into(
         command: &mut Command,
@@ -346,7 +346,7 @@ impl Server {
         Server { process, address, page: None }
     }
 
-    /// How many descriptors it has open while nobody more comes, where that can be known.
+    /// How many descriptors it has open while no client connects, where that can be known.
     /// Until it serves the first, it opens one now and then.
     pub fn descriptors(&self) -> Option<usize> {
         let _guest = self.guest();
@@ -419,7 +419,7 @@ impl Server {
     }
 }
 
-/// A pipe that nobody reads any more.
+/// A pipe that is not read any more.
 pub fn broken_pipe() -> PipeWriter {
     let (reader, writer) = io::pipe().expect("a pipe can be made");
     drop(reader);
@@ -499,7 +499,7 @@ impl StandIn {
         Ok(StandIn { listener, address })
     }
 
-    /// The next one who comes; the server's end of that connection.
+    /// The next connection; the server's end of it.
     #[track_caller]
     pub fn caller(&self) -> Peer {
         let listener = self.listener.try_clone().expect("a listener can be shared");
@@ -523,8 +523,8 @@ impl Peer {
     }
 
     /// A connection with as little room as there may be for what comes, so that it
-    /// is soon full. It is for those who do not read: with so little, Linux sometimes
-    /// sends to those who do one small packet in 200 ms, and after a loss none for longer.
+    /// is soon full. It is for clients that do not read: with so little, Linux sometimes
+    /// sends to readers one small packet in 200 ms, and after a loss none for longer.
     #[track_caller]
     pub fn with_little_room(address: SocketAddr) -> Peer {
         Peer::with_room(address, 1)
@@ -641,8 +641,8 @@ pub fn part(peers: &[Peer]) {
     peers.iter().for_each(|peer| _ = peer.socket().shutdown(Shutdown::Both));
 }
 
-/// Does something at the end of a scope, also of one that is left by a panic: nobody is to
-/// wait for those who talk without end.
+/// Does something at the end of a scope, also of one that is left by a panic: no thread is to
+/// wait for members that talk without end.
 pub struct Finally<F: FnMut()>(pub F);
 
 impl<F: FnMut()> Drop for Finally<F> {

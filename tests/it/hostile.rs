@@ -234,7 +234,7 @@ fn a_server_may_speak_byte_by_byte_and_end_its_lines_as_on_windows() {
 #[test]
 fn wherever_the_handshake_breaks_off_there_is_a_complaint_and_no_hang() {
     let handshake = format!("{GREETING}\nOK welcome bot\n");
-    // Where there is no IPv6, nobody can be hostile by it.
+    // Where there is no IPv6, no client can be hostile by it.
     let doors: Vec<StandIn> =
         ["127.0.0.1", "::1"].into_iter().filter_map(|ip| StandIn::open_at(ip).ok()).collect();
     for cut in 0..=handshake.len() {

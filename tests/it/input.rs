@@ -1,5 +1,5 @@
 //! What clients send: in any pieces, of any kind, well meant or not. Whatever it
-//! is, it is answered as the protocol says, and nobody else notices.
+//! is, it is answered as the protocol says, and no other client notices.
 
 use crate::harness::Server;
 
@@ -75,7 +75,7 @@ fn a_text_arrives_exactly_as_it_was_typed() {
         for peer in [&mut ana, &mut joao] {
             peer.reads(format!("FROM ana [all]: {text}"));
         }
-        // Blanks before an at sign would not change to whom it goes.
+        // Blanks before an at sign would not change the recipient.
         ana.says(format!("MSG @joao {text}"));
         joao.reads(format!("FROM ana [dm]: {text}"));
     }

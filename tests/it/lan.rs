@@ -213,7 +213,7 @@ impl Host {
     /// Does something there. Sockets and processes stay where they were made.
     fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let there = || {
-            // It is the thread that moves, and nobody but us is on it.
+            // It is the thread that moves, and it is ours alone.
             move_into_link_name_space(self.namespace.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("one can move into a namespace of one's own");
             work()

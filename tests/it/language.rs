@@ -89,7 +89,7 @@ fn help_tells_of_the_same_options_in_every_language() {
     }
 }
 
-/// Whoever complains does it in each language, with the same exit status.
+/// Each complaint has each language, with the same exit status.
 #[track_caller]
 fn check_complaint(command: impl Fn() -> Command, status: i32, cause: &str, way_out: &str) {
     let english = run(&mut command(), "");
@@ -140,7 +140,7 @@ fn what_fails_is_told_in_portuguese_with_the_same_exit_status() {
         ),
     );
 
-    // As long as somebody has the port and does not listen, nobody else can.
+    // As long as a socket has the port and does not listen, no other one can.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
     let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
     socket.bind(&anywhere.into()).expect("there is a free port");

@@ -1,5 +1,5 @@
-//! How it ends: for the server, for those who never say who they are, and for
-//! those who do not read.
+//! How it ends: for the server, for clients without a nick, and for
+//! clients that do not read.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Write};
@@ -71,7 +71,7 @@ fn a_second_signal_ends_the_server_at_once_and_after_the_first_nobody_gets_in() 
     for signals in [["INT", "TERM"], ["TERM", "INT"]] {
         let server = Server::start(&[]);
         let mut ana = server.member("ana");
-        // It has 2 s to wait for one who asks and does not read.
+        // It has 2 s to wait for a client that asks and does not read.
         let mut sleepy = Peer::with_little_room(server.address);
         sleepy.says("NICK sleepy");
         let mut mouth = sleepy.socket();
@@ -180,7 +180,7 @@ fn who_has_something_to_say_all_the_time_and_not_who_they_are_has_to_go_too() {
 fn what_somebody_had_said_before_their_connection_broke_is_heard_and_then_they_are_gone() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
-    // Of private lines, nothing is told to who says them. What is said at the pace that
+    // The sender of private lines is told nothing. What is said at the pace that
     // is allowed goes on for some seconds, or for longer than the nick is kept.
     for (whom, lines, all) in [("", 300, true), ("@ana ", 300, true), ("@ana ", 2000, false)] {
         let mut bot = server.guest();
@@ -212,7 +212,7 @@ fn who_does_not_read_is_cut_and_nobody_else_misses_a_line() {
     let mut server = Server::start(&["--rate", "0"]);
     let [mut sleepy, mut ana, mut joao] = server.members(["sleepy", "ana", "joao"]);
     let text = |n: usize| format!("{n} {}", "x".repeat(1000));
-    // Hears these lines, and how often meanwhile somebody was seen to leave.
+    // Hears these lines, and how many departures meanwhile.
     let hear = |peer: &mut Peer, lines: Range<usize>| {
         let mut departures = 0;
         for n in lines {

@@ -31,7 +31,7 @@ fn comes_to_hold(path: &Path, text: &str) -> String {
     }
 }
 
-/// Renames a log, as those who rotate it do, and waits until it was opened anew.
+/// Renames a log, as a rotation does, and waits until it was opened anew.
 #[track_caller]
 fn rotate(process: &Running, path: &Path, old: &Path) {
     fs::rename(path, old).expect("a file can be renamed");
@@ -201,7 +201,7 @@ fn a_log_that_stands_still_for_a_while_has_no_gap_in_the_end() {
     let path = fresh("stands-still.log");
     let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
     assert!(made.success());
-    // A log that somebody else reads, though not at once.
+    // A log that another program reads, though not at once.
     let server = Server::start(&["--rate", "0"]);
     let mut ana = server.member("ana");
     let log = path.to_str().expect("a plain name");

@@ -1,4 +1,4 @@
-//! Who may be called what, and how names change.
+//! Which nicks there may be, and how they change.
 
 use std::sync::Barrier;
 use std::thread;

@@ -123,7 +123,7 @@ fn shows(server: &mut Server, what: &str) {
 
 #[test]
 fn a_quiet_server_prints_nothing() {
-    // Nobody says where it listens, so it has to be told. The port is free now,
+    // The server says nowhere where it listens, so it has to be told. The port is free now,
     // and the system gives others away first.
     let port = TcpListener::bind("127.0.0.1:0")
         .expect("a port is free")

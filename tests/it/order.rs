@@ -15,7 +15,7 @@ fn everyone_sees_the_public_lines_in_one_order() {
             peer.says(format!("MSG {n}"));
         }
         let heard: Vec<String> = (0..SPEAKERS.len() * LINES).map(|_| peer.line()).collect();
-        // Whoever left now would be one more line for those who still read.
+        // A departure now would be one more line for the others that still read.
         (peer, heard)
     };
     let heard = thread::scope(|scope| {

@@ -193,7 +193,7 @@ fn streams_that_do_not_block_are_waited_for() {
     let mut client = Running::start_into(command.stdin(input), output, Stdio::piped());
     drop(command);
     joao.reads("User bot joined.");
-    // More than a pipe holds, and nobody reads it yet.
+    // More than a pipe holds, and it is not read yet.
     let text = "x".repeat(4000);
     for _ in 0..40 {
         writeln!(keyboard, "{text}").expect("it reads its input");

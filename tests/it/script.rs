@@ -8,7 +8,7 @@
 //! # a remark
 //! ```
 //! A person that is named for the first time connects at that moment. At the end
-//! nobody may have been told more than the script says. `<term>` stands for the term of
+//! each may have been told no more than the script says. `<term>` stands for the term of
 //! the room, and `<time>` for a time in seconds since 1970.
 
 /// One example: the options of its server, and what happens.

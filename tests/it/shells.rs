@@ -12,7 +12,7 @@ use crate::harness::{Output, run};
 const REQUIRED: &str = "MINICHAT_REQUIRE_TOOLS";
 
 /// A tool, in the project's folder, if it is installed. Otherwise that is said, and
-/// whoever needs it can do nothing.
+/// a test that needs it can do nothing.
 #[track_caller]
 pub fn tool(name: &str) -> Option<Command> {
     if is_installed(name) {

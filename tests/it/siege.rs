@@ -56,13 +56,13 @@ const ASSAULTS: [(&str, Assault); 26] = [
     ("some never register, and one asks and does not read", waits),
 ];
 
-/// How long somebody may be a guest here, in seconds.
+/// How long a client may be a guest here, in seconds.
 const REGISTRATION: &str = "10";
 /// How much memory the server may take for all of that, in KiB.
 const GROWTH: u64 = 64 << 10;
-/// How often one of the two who talk on says something.
+/// How often one of the two that talk on says something.
 const TALK: Duration = Duration::from_millis(50);
-/// Who deserves to be cut off is called this and something more.
+/// The nicks of clients that must be evicted begin with this.
 const GUILTY: &str = "guilty-";
 
 #[test]
@@ -145,7 +145,7 @@ fn endure(server: &mut Server, late: &Lateness) {
     }
 }
 
-/// Waits until nobody holds a descriptor any more who was not there before. There may be
+/// Waits until every descriptor is one that was there before. There may be
 /// one fewer: while they were counted, the time zone may have been read.
 #[track_caller]
 fn is_left_with(server: &Server, own: Option<usize>) {
@@ -160,7 +160,7 @@ fn is_left_with(server: &Server, own: Option<usize>) {
     }
 }
 
-/// A signal ends it, though one of those who are there does not read.
+/// A signal ends it, though one of the members does not read.
 fn stop(server: &mut Server, signal: &str) {
     let mut sleepy = Peer::with_little_room(server.address);
     sleepy.says(format!("NICK {GUILTY}sleepy"));
@@ -197,7 +197,7 @@ fn a_server_has_a_thread_for_each_core_that_it_may_use() {
         let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"))?;
         threads.trim().parse::<usize>().ok()
     };
-    // Whoever has nothing to do any more may need a moment to end.
+    // A thread with nothing to do any more may need a moment to end.
     let begin = Instant::now();
     while threads(&two) != threads(&one).map(|threads| threads + 1) {
         let [one, two] = [&one, &two].map(threads);
@@ -248,7 +248,7 @@ fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
     assert_eq!(told, NEWCOMERS);
 }
 
-/// Says something every now and then for as long as somebody listens.
+/// Says something every now and then for as long as the server listens.
 fn talk(mut mouth: TcpStream, begin: Instant) {
     for n in 0.. {
         let line = format!("MSG {n} {}\n", begin.elapsed().as_micros());
@@ -300,7 +300,7 @@ fn listen(mut peer: Peer, begin: Instant, late: &Lateness) {
     }
 }
 
-/// Somebody who does not care for what the two talk about.
+/// A client that discards what the two talk about.
 struct Stranger(Peer);
 
 impl Stranger {
@@ -478,7 +478,7 @@ fn half_lines(server: &mut Server) {
         for line in ["User half joined.", "FROM half [all]: whole", "User half left the chat."] {
             witness.reads(line);
         }
-        // And once more by one who does not stay for the answer.
+        // And once more by a client that does not stay for the answer.
         let mut stranger = Stranger::member(server, "half");
         stranger.0.sends(format!("MSG whole\n{half}"));
         drop(stranger);
@@ -615,7 +615,7 @@ fn quick_connections(server: &mut Server) {
     }
 }
 
-/// Nobody can come until there are descriptors again; then everybody can who has
+/// No client can come until there are descriptors again; then all can that have
 /// waited, and meanwhile the server has not tried all the time.
 fn no_descriptors(server: &mut Server) {
     let pid = Pid::from_raw(server.process.id().try_into().expect("a process has a number"));
@@ -746,7 +746,7 @@ fn browsers(server: &mut Server) {
     part(&[sleepy]);
 }
 
-/// Waits until the operator is told that somebody guilty was cut off, and why.
+/// Waits until the operator is told that a guilty client was cut off, and why.
 /// Returns how many bytes they had yet to read.
 #[track_caller]
 fn is_cut_off(server: &mut Server, nick: &str, begin: &str, end: &str) -> u64 {
@@ -776,7 +776,7 @@ fn floods(server: &mut Server, many: usize) {
     thread::scope(|scope| {
         let talkers: Vec<_> =
             talkers.into_iter().map(|peer| scope.spawn(move || flood(peer))).collect();
-        // Whoever left before the others have heard everything would be one more line.
+        // A departure before the others have heard everything would be one more line.
         talkers.into_iter().for_each(|peer| drop(peer.join().expect("they hear everything")));
     });
 }
@@ -798,7 +798,7 @@ fn floods_unread(server: &mut Server, many: usize) {
     });
 }
 
-/// So many members, who may be cut off, with little room for what they do not read.
+/// So many members, which may be cut off, with little room for what they do not read.
 fn guilty(server: &Server, name: &str, many: usize) -> Vec<Peer> {
     let member = |n| {
         let mut peer = Peer::with_little_room(server.address);
@@ -839,7 +839,7 @@ fn quits(mut peer: Peer) {
     assert_eq!(end, b"BYE\n", "it reads all that it is owed");
 }
 
-/// How long those talk who make others wait.
+/// How long the members talk that make others wait.
 const WHILE: Duration = Duration::from_secs(4);
 
 /// As many bytes as a nick can have.
@@ -848,7 +848,7 @@ fn long_nick(first: char) -> String {
 }
 
 /// Many talk as fast as they can and hear everything; but one is on a slow network, and
-/// reads all the time. Nobody is cut off, and the two who talk on wait for nobody.
+/// reads all the time. No client is cut off, and the two that talk on do not wait.
 fn slow_reader(server: &mut Server) {
     let own = server.process.descriptors();
     // Of short lines, it is the nicks that are much to read.
@@ -888,7 +888,7 @@ fn talk_beside(slow: Peer, talkers: &[Peer], line: &str) {
 }
 
 /// Many come and go as fast as they can, which is much to read for one on a slow network.
-/// It is they who wait.
+/// It is the many that wait.
 fn comings_and_goings(server: &mut Server) {
     let address = server.address;
     let slow = on_a_slow_network(server);
@@ -913,7 +913,7 @@ fn comings_and_goings(server: &mut Server) {
 }
 
 /// Many tell one in private more than they read, in long lines and in short ones, though
-/// they read all the time. It is those many who wait.
+/// they read all the time. It is the many that wait.
 fn private_flood(server: &mut Server) {
     let own = server.process.descriptors();
     for length in [4000, 1] {
@@ -936,7 +936,7 @@ fn private_flood(server: &mut Server) {
     }
 }
 
-/// A member who has little room, but reads.
+/// A member that has little room, but reads.
 fn on_a_slow_network(server: &Server) -> Peer {
     let mut slow = Peer::with_room(server.address, 8 << 10);
     slow.says("NICK slow");
@@ -945,8 +945,8 @@ fn on_a_slow_network(server: &Server) -> Peer {
     slow
 }
 
-/// What many do not read in private is much for one server, though not for each. Who tells
-/// them has to wait, though none of them has very much to read.
+/// What many do not read in private is much for one server, though not for each. A sender
+/// of it has to wait, though none of them has very much to read.
 fn unread_in_private(server: &mut Server) {
     let sleepers = guilty(server, "sleeper", 100);
     let mut talker = guilty(server, "gossip", 1).remove(0);
@@ -955,7 +955,7 @@ fn unread_in_private(server: &mut Server) {
     sends_all_it_can(&mut talker, lines.as_bytes());
 }
 
-/// It takes the time until it is up for those who never say who they are.
+/// It takes the time until it is up for the clients that never send a nick.
 fn waits(server: &mut Server) {
     let mut curious = Peer::with_little_room(server.address);
     curious.says(format!("NICK {GUILTY}asker"));

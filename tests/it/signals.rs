@@ -17,7 +17,7 @@ pub const ALL: &[(&str, i32)] =
     &[("INT", 130), ("TERM", 143), ("HUP", 129), ("BREAK", 130), ("CLOSE", 143)];
 
 /// Makes sure that the programs which are started end when the terminal does, though the
-/// tests may not: those of whoever runs them by `nohup`.
+/// tests may not: those of a developer that runs them by `nohup`.
 #[cfg(unix)]
 pub fn end_with_the_terminal() {
     use nix::sys::signal::{SigHandler, Signal, signal};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{GREETING, PATIENCE, Peer, Server};
 
-/// Who stays from the first line to the last.
+/// A member that stays from the first line to the last.
 const PEOPLE: usize = 50;
 /// How many lines all of them say in one second.
 const LINES: u32 = 500;
@@ -66,7 +66,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
                 visits.push(scope.spawn(move || visit(address, second, begin)));
             }
             if second % minute == minute / 4 {
-                // Somebody comes and reads nothing at all.
+                // A client comes and reads nothing at all.
                 let mut peer = Peer::with_little_room(server.address);
                 peer.says(format!("NICK stalled-{}", stalled.len()));
                 stalled.push(peer);
@@ -94,7 +94,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
         assert!(seconds < MATURE || 10 * end <= 11 * early, "it grows: {memory:?}");
     }
 
-    // Whoever did not read was let go, and the operator was told why.
+    // The client that did not read was let go, and the operator was told why.
     for n in 0..stalled.len() {
         let line = server.process.stderr.find(&format!("stalled-{n}"));
         assert!(line.contains("nothing in 10 s") || line.contains("bytes behind"), "{line}");
@@ -170,7 +170,7 @@ impl Account {
     }
 }
 
-/// Somebody who comes for a second.
+/// A client that comes for a second.
 fn visit(address: SocketAddr, number: u32, begin: Instant) {
     let mut peer = Peer::connect(address);
     peer.reads(GREETING);

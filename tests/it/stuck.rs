@@ -1,4 +1,4 @@
-//! Those who do not read: terminals that are held, pipes that are full, servers
+//! Readers that do not read: terminals that are held, pipes that are full, servers
 //! that listen slowly or never stop talking.
 
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ fn a_server_whose_output_nobody_reads_stops_all_the_same() {
     command.args(["server", "--no-mdns", "--bind", "127.0.0.1", "--port", "0"]);
     let mut process = Running::start_into(&mut command, writer, Stdio::piped());
     drop(command); // It has the end of the pipe that is written to, too.
-    // It fits the pipe with its first lines, and then nobody reads any more.
+    // It fits the pipe with its first lines, and then it is not read any more.
     let mut first = [0; 4096];
     let mut length = 0;
     while !first[..length].contains(&b'\n') {
@@ -106,7 +106,7 @@ fn who_had_nothing_to_read_for_long_is_not_cut_off_by_a_burst() {
     for n in 0..5 {
         ana.reads(format!("User n{n} joined."));
     }
-    // More than a second: who has something to read and does not is given up by then.
+    // More than a second: a client with unread lines that does not read is given up by then.
     thread::sleep(Duration::from_millis(1200));
     // What is heard at a time, and more than is remembered.
     let lines = 10_900;

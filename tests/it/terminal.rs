@@ -40,7 +40,7 @@ fn start(
     Tty::start(cols, rows, &arguments, environment)
 }
 
-/// The client on a terminal, as `ana`, who may type.
+/// The client on a terminal, as `ana`, which may type.
 #[track_caller]
 fn sit_down(address: SocketAddr) -> Tty {
     sit_down_at(address, SIZES[0], &[], &[])
@@ -59,7 +59,7 @@ fn sit_down_at(
     tty
 }
 
-/// She may type, and was told who she is and who else is here.
+/// She may type, and was told her nick and the others here.
 #[track_caller]
 fn ready(tty: &Tty) {
     tty.wait("who is here, and the prompt", |screen| {
@@ -128,7 +128,7 @@ fn hears(tty: &Tty, expected: &str) {
     });
 }
 
-/// Somebody who goes on talking until told to stop: 50 lines a second, some of
+/// A member that goes on talking until told to stop: 50 lines a second, some of
 /// them longer than a screen.
 struct Chatter {
     stop: Sender<()>,

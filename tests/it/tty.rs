@@ -1,5 +1,5 @@
 //! A terminal to start the program in: a pseudo-terminal with an emulator as the
-//! eye. Keys are typed, the screen is looked at, and whoever waits for something
+//! eye. Keys are typed, the screen is looked at, and a test that waits for something
 //! on it is woken by what arrives there.
 
 // There is no other way to start a program in a terminal.
@@ -48,7 +48,7 @@ pub struct Tty {
     eye: Arc<Eye>,
 }
 
-/// What somebody who looks at the terminal sees.
+/// What a person at the terminal sees.
 struct Eye {
     seen: Mutex<Seen>,
     changed: Condvar,

@@ -21,7 +21,7 @@ pub(super) const MAX_NAMED: usize = 60;
 impl Dialogue {
     /// The user has entered something: one line, or several with line feeds between.
     /// `pasted` is whether it begins with pasted text. (What is typed in raw mode is
-    /// nobody's business.)
+    /// not looked at.)
     pub fn entered(&mut self, entered: &str, pasted: bool, now: Duration) -> Vec<Action> {
         self.now = now;
         let entered = entered.trim_end_matches(['\r', '\n']);

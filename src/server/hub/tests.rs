@@ -57,7 +57,7 @@ impl TestHub {
         self.enters_as(SocketAddr::new(ip, 50412), Origin::of(ip, &[]), &self.transport())
     }
 
-    /// A session that nobody but [`TestHub::leaves`] ends.
+    /// A session that only [`TestHub::leaves`] ends.
     pub fn enters_and_stays(&self, address: &str) -> SessionId {
         let address = SocketAddr::new(address.parse().unwrap(), 50412);
         let own = ["192.168.1.2", "fd77::2"].map(|ip| ip.parse().unwrap());
@@ -90,7 +90,7 @@ impl TestHub {
         Arc::new(Transport::Plain(mio::net::TcpStream::from_std(stream)))
     }
 
-    /// Ana and João, who have their nicks.
+    /// Ana and João, with their nicks.
     pub fn members(&self) -> [Client<'_>; 2] {
         [("10.0.0.1", "ana"), ("10.0.0.2", "joao")].map(|(address, nick)| {
             let client = self.enters(address);

@@ -125,7 +125,7 @@ fn messages_are_whole(seat: &Seat, count: usize, what: &str) {
     }
 }
 
-/// A message of somebody else's. Some are longer than a row.
+/// A message of another member. Some are longer than a row.
 fn message(n: usize) -> String {
     format!("15:10 bia  said {n} {}\n", "and more ".repeat(n % 7 * 3))
 }

@@ -1,11 +1,11 @@
-//! What changes while somebody watches, and afterwards.
+//! What changes during `discover --watch`, and afterwards.
 
 use std::time::{Duration, Instant};
 
 use super::{SOON, listed, on_a_lan};
 use crate::harness::Running;
 
-/// Who is gone without a goodbye has some time to prove the contrary.
+/// A server that is gone without a goodbye has some time to prove the contrary.
 const MISSED: Duration = Duration::from_secs(25);
 
 /// Reads on to a line that begins like this, which has to come in time.
@@ -63,7 +63,7 @@ fn who_watches_sees_servers_come_and_go() {
             tells(&mut watch, "-\tArte\t10.77.0.1:9001\t", MISSED);
         }
         assert!(begin.elapsed() < 2 * MISSED, "{:?}", begin.elapsed());
-        // Who came later has never heard of it.
+        // A later newcomer has never heard of it.
         watch_for_missed.signal("INT");
         assert_eq!(watch_for_missed.wait().code(), Some(0));
         assert!(!watch_for_missed.stdout.has_told("Arte"));
@@ -75,7 +75,7 @@ fn a_cable_is_pulled_out_and_put_back_in() {
     on_a_lan(2, |lan| {
         let _server = lan.host(1).server(&["--name", "Sala 3"]);
         lan.host(2).sees(&["Sala 3"]);
-        // Who has only just seen the server notices, too.
+        // A watcher that has only just seen the server notices, too.
         let mut watch = lan.host(2).watch();
         tells(&mut watch, "+\tSala 3\t", SOON);
         for _ in 0..2 {
@@ -116,7 +116,7 @@ fn a_server_may_be_there_before_its_network() {
         there.ip("link set eth0 down");
         let mut watch = here.watch();
         let mut server = there.server(&["--name", "Sala 3"]);
-        // It has said that nobody can see it; then somebody can.
+        // It has said that it cannot be seen; then it can.
         server.stderr.find("no network interface is up");
         there.ip(&format!("link set eth0 up\n{}", there.home()));
         tells(&mut watch, "+\tSala 3\t10.77.0.1:9000\t", SOON);

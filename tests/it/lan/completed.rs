@@ -11,7 +11,7 @@ use crate::shells::{complete, scratch, told, tool};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_minichat");
 
-/// Whoever runs what stands in one of these makes a file.
+/// A shell that runs what stands in one of these makes a file.
 const TITLES: [&str; 10] = [
     "a b",
     "$(touch made)",

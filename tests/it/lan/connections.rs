@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::{Host, on_a_lan};
 use crate::harness::{GREETING, PATIENCE, Peer, Running, run};
 
-/// Who does not acknowledge what is sent to them is gone in this long.
+/// A client that does not acknowledge what is sent to it is gone in this long.
 const WITH_TRAFFIC: Duration = Duration::from_secs(40);
-/// And in this long who is sent nothing.
+/// And in this long a client that is sent nothing.
 const WITHOUT: Duration = Duration::from_secs(130);
 
-/// Somebody on this host who has just come to the server at this address.
+/// A client on this host that has just come to the server at this address.
 #[track_caller]
 fn joins(host: &Host, address: &str, nick: &str) -> Peer {
     let mut peer = host.inside(|| Peer::connect(address.parse().expect("an address")));

@@ -9,9 +9,9 @@ use super::{Lan, on_a_lan};
 use crate::harness::{GREETING, Peer, Running, minichat, run};
 use crate::tty::{Tty, last};
 
-/// A client notices in this time that nobody acknowledges what it says.
+/// A client notices in this time that its lines are not acknowledged.
 const WITH_TRAFFIC: Duration = Duration::from_secs(40);
-/// It notices in this time that nobody is there, though nothing is said.
+/// It notices in this time that the server is gone, though nothing is said.
 const WITHOUT: Duration = Duration::from_secs(130);
 /// It is back in this time when the network is.
 const BACK: Duration = Duration::from_secs(3);

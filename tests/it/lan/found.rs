@@ -137,7 +137,7 @@ fn servers_of_one_title_are_all_listed_with_their_own_addresses() {
         // Two on one host, and one on another.
         let start = |host, port| lan.host(host).server(&["--name", "Sala 3", "--port", port]);
         let _first = start(1, "9001");
-        // Who comes later asks which names are taken.
+        // A later server asks which names are taken.
         lan.host(1).sees(&["Sala 3"]);
         let _others = [start(1, "9002"), start(2, "9001")];
         let expected: BTreeSet<String> =

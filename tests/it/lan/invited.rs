@@ -102,7 +102,7 @@ fn client_says_how_to_join_without_a_page_too() {
             let arguments = [&["connect", "--nick", "bot"], arguments].concat();
             let output = here.run(&arguments, "/invite\n");
             assert_eq!(output.status, Some(0), "{}", output.stderr);
-            // A pipe gets the conversation alone, and nobody a drawing.
+            // A pipe gets the conversation alone, without a drawing.
             assert!(!output.stdout.contains("minichat"), "{}", output.stdout);
             assert!(!output.stderr.contains(['█', '\x1b']), "{}", output.stderr);
             output.stderr

@@ -144,7 +144,7 @@ impl Proxy {
         }
     }
 
-    /// Swallows what comes over the connections that there are, and tells nobody.
+    /// Swallows what comes over the connections that there are, without a word.
     fn freeze(&self) {
         for (frozen, _) in &*self.connections.lock().unwrap() {
             frozen.store(true, Ordering::SeqCst);
@@ -572,7 +572,7 @@ fn dead_connection_is_left_and_the_name_comes_home() {
         page.says("um");
         ana.skips_to("FROM bia [all]: um");
         proxy.freeze();
-        // The phone is unlocked, so the page asks, and nobody answers.
+        // The phone is unlocked, so the page asks, and no answer comes.
         page.eval("dispatchEvent(new Event('online'))");
         page.wait("!document.getElementById('state').hidden");
         page.wait("document.getElementById('state').hidden");

@@ -1,4 +1,4 @@
-//! Somebody at a terminal, on a network.
+//! A person at a terminal, on a network.
 
 use super::{Host, on_a_lan};
 use crate::harness::minichat;
@@ -65,7 +65,7 @@ fn whoever_is_cut_off_finds_the_server_by_its_name_wherever_it_is_then() {
         ana.wait("joao", |screen| screen.contains("+ joao joined"));
         ana.send("\r");
         peer.stdout.find("\tmessage\tana\ta draft");
-        // Whoever is on this network can read it, which is said once.
+        // Everyone on this network can read it, which is said once.
         let screen = ana.screen();
         assert_eq!(screen.matches("Messages are not encrypted.").count(), 1, "{screen}");
     });

@@ -18,7 +18,7 @@ use crate::shells::tool;
 use crate::tty::{Tty, last};
 use drawing::Window;
 
-/// Who is there, and with how many columns and rows: one runs the server, one has
+/// The people, and with how many columns and rows: one runs the server, one has
 /// minichat, one nothing but nc, and one just looks.
 const SEATS: [(&str, (u16, u16)); 4] =
     [("pedro", (58, 13)), ("ana", (58, 17)), ("joao", (58, 11)), ("bia", (58, 7))];
@@ -70,11 +70,11 @@ struct Pace {
 
 /// The slowest pace that is needed: keys that come faster are a paste.
 const AT_ONCE: Pace = Pace { key: Duration::from_millis(20), thought: Duration::ZERO };
-/// Somebody wants to read along.
+/// Another person wants to read along.
 const LIKE_PEOPLE: Pace =
     Pace { key: Duration::from_millis(35), thought: Duration::from_millis(700) };
 
-/// Somebody at a terminal.
+/// A person at a terminal.
 struct Person {
     tty: Tty,
     pace: Pace,
@@ -158,7 +158,7 @@ fn play(story: &Story, pace: Pace) -> [Window; 4] {
     joao.types(&format!("MSG {}\r", story.answer));
     joao.sees(&format!("FROM joao [all]: {}", story.answer));
     ana.sees(&format!("joao  {}", story.answer));
-    // TAB knows who has spoken.
+    // TAB knows the last speakers.
     ana.types("@j\t");
     ana.sees_at_last("ana> @joao");
     ana.types(&format!("{}\r", story.private));

@@ -1,4 +1,4 @@
-//! Others on the network who speak DNS-SD: newer ones, careless ones, bad ones.
+//! Other hosts on the network that speak DNS-SD: newer ones, careless ones, bad ones.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -27,11 +27,11 @@ struct Claim {
     tells: Tells,
 }
 
-/// Whom it tells what.
+/// The hosts that it tells, and what.
 #[derive(Clone, Copy, PartialEq)]
 enum Tells {
     Everything,
-    /// Everything whoever asks for themselves, and afterwards everybody all but the
+    /// Each asker gets everything that it asks for, and afterwards everybody all but the
     /// TXT record.
     LessLater,
     /// Nothing at first, and afterwards everybody everything.
@@ -39,7 +39,7 @@ enum Tells {
 }
 
 impl Claim {
-    /// A service of host 3, which nobody provides.
+    /// A service of host 3, which no host provides.
     fn new(instance: &'static str, port: u16, txt: Option<Vec<u8>>) -> Claim {
         let ipv4 = vec![[10, 77, 0, 3].into()];
         Claim { instance, port, txt, ipv4, ipv6: Vec::new(), tells: Tells::Everything }
@@ -125,7 +125,7 @@ impl Stranger {
                     Tells::Later => has_told && to_all,
                 };
                 for claim in claims.iter().filter(is_told) {
-                    // Who asks from another port wants the answer for itself.
+                    // A question from another port wants the answer for itself.
                     let (id, to) = match to_all {
                         true => (0, (GROUP, 5353).into()),
                         false => (question.id(), sender),
@@ -159,7 +159,7 @@ fn dead_addresses_hold_nobody_up() {
         let _stranger = Stranger::on(lan.host(3), vec![claim]);
         let begin = Instant::now();
         lan.host(2).joins(&["--auto"]);
-        // Whoever waits for the network to say that nobody is there waits longer.
+        // A host that waits for the network's silence waits longer.
         assert!(begin.elapsed() < Duration::from_millis(2900), "{:?}", begin.elapsed());
     });
 }
@@ -191,7 +191,7 @@ fn hostile_records_change_nothing_for_the_others() {
             ),
             Claim::new("\x1b[2Jname\x07\n\t", 9007, None),
             Claim::new("unknown", 9008, txt(&[b"colour=blue", b"flag", b"title=", b"pv=new"])),
-            // The same name for people, from somebody else.
+            // The same name for people, from another host.
             Claim::new("Sala 3", 9009, txt(&[b"title=Sala 3", b"id=ffffffff", b"pv=2"])),
             Claim::new("no port", 0, None),
         ];
@@ -260,7 +260,7 @@ fn one_server_under_two_names_is_one_server() {
             ipv4: vec![ip.into()],
             ..Claim::new(instance, 9000, record.clone())
         };
-        // Another title with the same id is another server, so that nobody hides one.
+        // Another title with the same id is another server, so that none hides another.
         let other = txt(&[b"txtvers=1", b"pv=2", b"title=Arte", b"id=a1b2c3d4"]);
         let claims = vec![
             named("sala 3 a1b2", &record, [10, 77, 0, 1]),

@@ -66,7 +66,7 @@ fn where_multicast_is_blocked_a_scan_helps() {
     });
 }
 
-/// Takes the port of multicast DNS and lets nobody share it.
+/// Takes the port of multicast DNS and does not share it.
 fn hold_the_port(host: &Host) -> Socket {
     host.inside(|| {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket can be made");
@@ -98,7 +98,7 @@ fn a_port_that_somebody_else_holds_is_named_once() {
         assert_eq!(output.status, Some(3));
         assert!(cause.contains("another program holds UDP port 5353"), "{cause}");
 
-        // Who asks from a port of their own finds all the same.
+        // A program that asks from a port of its own finds all the same.
         let _server = elsewhere.server(&["--name", "Arte"]);
         let output = here.discover(&["--timeout", "20", "--first"]);
         assert_eq!(listed(&output), [("Arte", "10.77.0.2:9000")]);

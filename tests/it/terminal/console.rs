@@ -19,7 +19,7 @@ fn open(options: &[&str], environment: &[(&str, &str)]) -> (Tty, SocketAddr) {
     (tty, address.unwrap_or_else(|| panic!("not where it listens: {first:?}")))
 }
 
-/// Somebody in that room.
+/// A member of that room.
 #[track_caller]
 fn member(address: SocketAddr, nick: &str) -> Peer {
     let mut peer = Peer::connect(address);
@@ -28,7 +28,7 @@ fn member(address: SocketAddr, nick: &str) -> Peer {
     peer
 }
 
-/// What somebody is told until the server closes the connection.
+/// What a member is told until the server closes the connection.
 #[track_caller]
 fn last_words(mut peer: Peer) -> String {
     let mut words = String::new();

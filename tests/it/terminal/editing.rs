@@ -125,7 +125,7 @@ fn tab_goes_round_the_nicks_from_who_spoke_last_while_lines_arrive() {
             prompts(screen, PROMPT) == 1 && last(screen).starts_with(&format!("{PROMPT} {nick}"))
         });
         let draft = last(&tty.screen()).to_string();
-        // Whoever speaks now does not change the round.
+        // A speaker now does not change the round.
         maria.says(format!("MSG linha {n}"));
         joao.says(format!("MSG linha {n}"));
         tty.wait("the lines above", |screen| {

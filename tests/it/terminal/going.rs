@@ -154,7 +154,7 @@ fn a_server_that_stops_is_waited_for_unless_that_is_not_wanted() {
     let mut server = Server::start(&["--port", &port]);
     waits.wait("the way back", |screen| screen.contains("back, as ana"));
     wait_for_draft(&waits, "rascunho");
-    // Whoever is removed does not come back.
+    // A removed member does not come back.
     server.process.signal("TERM");
     server.process.wait();
     waits.wait("the notice", |screen| screen.matches("connection lost").count() == 2);
@@ -268,7 +268,7 @@ fn a_lost_server_ends_a_client_that_is_not_to_reconnect() {
     left_as_found(&tty, &settings);
 }
 
-/// A terminal that nobody has changed the settings of.
+/// A terminal whose settings are untouched.
 fn fresh((cols, rows): (u16, u16)) -> Tty {
     let tty = Tty::launch(cols, rows, &mut std::process::Command::new("cat"));
     tty.send("x\r");
@@ -276,7 +276,7 @@ fn fresh((cols, rows): (u16, u16)) -> Tty {
     tty
 }
 
-/// The terminal has its settings, pastes are not bracketed any more, and whoever
+/// The terminal has its settings, pastes are not bracketed any more, and the program that
 /// comes next begins a line with the cursor in sight.
 #[track_caller]
 fn left_as_found(tty: &Tty, settings: &str) {

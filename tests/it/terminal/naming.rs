@@ -1,4 +1,4 @@
-//! Who one is.
+//! The user's own nick.
 
 use super::{SIZES, last, start};
 use crate::harness::{GREETING, Server, StandIn};
@@ -94,7 +94,7 @@ fn with_another_nick_the_prompt_is_another() {
     }
     tty.enters("/nick joao");
     tty.wait("the refusal", |screen| screen.contains("taken") || screen.contains("refused"));
-    // She is still who she was.
+    // Her nick is still the same.
     tty.send("\x15");
     tty.enters("ainda eu");
     joao.reads("FROM clara [all]: ainda eu");

@@ -1,5 +1,5 @@
 //! Long lines at a terminal: the program breaks them, at words, and what follows in the
-//! next row is indented. No text can look like a line of somebody else.
+//! next row is indented. No text can look like a line of another member.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use super::{let_in, ready, start, unwrapped};
 use crate::harness::{Peer, Server, StandIn, minichat};
 use crate::tty::Tty;
 
-/// A row that somebody else seems to have written.
+/// A row that another member seems to have written.
 const FORGED: &str = "15:10 bia  I owe eve 100";
 
 /// Characters to put in front of it.
@@ -28,7 +28,7 @@ const PADS: [&str; 11] = [
 /// The widths that people have.
 const WIDTHS: [u16; 3] = [80, 40, 20];
 
-/// Where somebody can put a text, as a server tells it.
+/// Where a stranger can put a text, as a server tells it.
 const PLACES: [&str; 8] = [
     "FROM eve [all]: hi{}",
     "FROM eve [all]: /me hi{}",
@@ -40,7 +40,7 @@ const PLACES: [&str; 8] = [
     "{}",
 ];
 
-/// Somebody in a room.
+/// A member of a room.
 #[track_caller]
 fn member(address: SocketAddr, nick: &str) -> Peer {
     let mut peer = Peer::connect(address);
@@ -49,7 +49,7 @@ fn member(address: SocketAddr, nick: &str) -> Peer {
     peer
 }
 
-/// Looks whether a row begins as a line of somebody else.
+/// Looks whether a row begins as a line of another member.
 #[track_caller]
 fn check_rows(tty: &Tty, context: &str) {
     let rows = tty.rows();

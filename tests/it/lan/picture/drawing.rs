@@ -22,7 +22,7 @@ const BAR: u16 = 32;
 const MARGIN: u16 = 14;
 /// Between windows.
 const GAP: u16 = 16;
-/// What was there for less nobody has seen.
+/// What was there for less is not seen.
 const BLINK: Duration = Duration::from_millis(25);
 
 /// The sixteen colours of a dark terminal.
