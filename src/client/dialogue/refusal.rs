@@ -17,6 +17,9 @@ impl Dialogue {
     pub(super) fn hear_refusal(&mut self, code: &str) -> Vec<Action> {
         let refusal = Refusal::from_code(code);
         let mut why = words_for(code, self.texts);
+        if refusal == Some(Refusal::InvalidNick) && Nick::is_reserved(self.wanted_nick()) {
+            why = self.texts.nick_reserved.into();
+        }
         let in_talk =
             matches!(self.phase, Phase::Talking | Phase::Leaving) && !self.is_interactive();
         let culprit = in_talk.then(|| self.culprit(refusal)).flatten();
@@ -35,9 +38,6 @@ impl Dialogue {
             let echoes = self.echoes;
             self.confirmed(|pending| matches!(pending, Pending::Said(_)));
             self.echoes = echoes;
-        }
-        if refusal == Some(Refusal::InvalidNick) && Nick::is_reserved(self.wanted_nick()) {
-            why = self.texts.nick_reserved.into();
         }
         match (self.phase, refusal) {
             // The person still thinks.
@@ -97,7 +97,7 @@ impl Dialogue {
             })],
             (_, Some(Refusal::UserNotFound)) if self.is_interactive() => hint(&self.nobody()),
             (_, Some(Refusal::NickInUse | Refusal::InvalidNick | Refusal::TooFast))
-                if self.mode == Mode::Editor =>
+                if self.is_interactive() =>
             {
                 let hint = match self.confirmed(|pending| matches!(pending, Pending::Nick(_))) {
                     Some(Pending::Nick(nick)) => {

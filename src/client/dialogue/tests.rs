@@ -578,6 +578,25 @@ fn a_nick_that_may_be_free_is_like_the_one_that_is_not() {
 }
 
 #[test]
+fn refused_change_of_nick_is_explained_in_every_mode() {
+    for (nick, why) in
+        [("Server", ENGLISH.client.nick_reserved), ("a b", ENGLISH.client.nick_invalid)]
+    {
+        for mode in [Mode::Editor, Mode::Plain, Mode::Script] {
+            let mut dialogue = talking_as(mode);
+            dialogue.typed(&format!("/nick {nick}"));
+            let told = hear(&mut dialogue, "ERR invalid_nick");
+            let explains = |action: &Action| match action {
+                Action::Hint(text) => mode != Mode::Script && text.contains(why),
+                Action::Refused(text) => mode == Mode::Script && text.contains(why),
+                _ => false,
+            };
+            assert!(told.iter().any(explains), "{nick}, {mode:?}: {told:?}");
+        }
+    }
+}
+
+#[test]
 fn a_script_is_told_why_its_nick_was_not_taken() {
     for code in ["apelido_em_uso", "nick_in_use", "invalid_nick"] {
         let mut dialogue = Dialogue::new(Mode::Script, None, Bell::Me, &PORTUGUESE.client);
