@@ -124,6 +124,8 @@ pub(super) struct Conversation<'a> {
     pub(super) asking: bool,
     /// Why the server did not let us back in, when that was last said.
     pub(super) kept_out: Option<String>,
+    /// A connection that is dead, as far as can be known. The server may not know yet.
+    pub(super) dead: Option<Transport>,
     /// Where the server was when a connection was last made.
     pub(super) address: Option<SocketAddr>,
     /// The nick was thought about for so long that the server may have closed the
@@ -183,6 +185,7 @@ impl<'a> Conversation<'a> {
             progress: Instant::now(),
             asking: false,
             kept_out: None,
+            dead: None,
             address: None,
             stale: false,
             answered: false,
@@ -269,7 +272,7 @@ impl<'a> Conversation<'a> {
                         Verdict::Alive => Vec::new(),
                         Verdict::Gone => match self.gone() {
                             Ok(actions) => actions,
-                            Err(ending) => return ending,
+                            Err(ending) => return self.keep(transport, ending),
                         },
                         Verdict::Doubtful => {
                             if let (None, Some(address)) = (&question, self.address) {
@@ -291,7 +294,7 @@ impl<'a> Conversation<'a> {
                         }
                         false => match self.gone() {
                             Ok(actions) => actions,
-                            Err(ending) => return ending,
+                            Err(ending) => return self.keep(transport, ending),
                         },
                     }
                 }
@@ -312,8 +315,12 @@ impl<'a> Conversation<'a> {
                     }
                     vec![Action::End]
                 }
-                Happening::Late if self.answers_unheard() => return Ending::Unhurried,
-                Happening::Late if self.comes_back() => return Ending::Away(None),
+                Happening::Late if self.answers_unheard() => {
+                    return self.keep(transport, Ending::Unhurried);
+                }
+                Happening::Late if self.comes_back() => {
+                    return self.keep(transport, Ending::Away(None));
+                }
                 Happening::Late if self.dialogue.awaits_the_server() => {
                     let (server, patience) = (self.server.name.clone(), self.patience());
                     return Ending::Failed(Error::Silent(server, patience.unwrap_or_default()));
@@ -437,6 +444,12 @@ impl<'a> Conversation<'a> {
             }
         };
         or(async { Err(interrupts.next().await) }, question).await
+    }
+
+    /// Keeps a dead connection until another one is made: see [`link::abort`].
+    fn keep(&mut self, transport: Transport, ending: Ending) -> Ending {
+        self.dead.replace(transport).inspect(|dead| link::abort(dead.socket()));
+        ending
     }
 
     /// Whether the answer to the question for a nick may be unheard. Then the connection

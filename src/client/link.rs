@@ -165,6 +165,12 @@ fn ask(stream: &TcpStream, (after, every, times): (Duration, Duration, u32)) {
     SockRef::from(stream).set_tcp_keepalive(&keepalive).ok();
 }
 
+/// Has the kernel reset a connection when it is closed, and forget what waits to be sent. A
+/// connection that is closed without that is told later, when its bytes are sent again.
+pub fn abort(stream: &TcpStream) {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).ok();
+}
+
 /// Asks a server on a new connection whether it is there.
 pub fn question(address: SocketAddr) -> Question {
     let late = async {

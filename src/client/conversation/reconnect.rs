@@ -12,6 +12,7 @@ use crate::client::burst::InputPiece;
 use crate::client::connect::{attempt, reach_in_time};
 use crate::client::conversation::{Conversation, Ending};
 use crate::client::find::{self, FoundServer};
+use crate::client::link;
 use crate::client::transport::Transport;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
@@ -19,6 +20,9 @@ use crate::wire::DEFAULT_PORT;
 
 /// How long to wait before the first attempt to come back, and at most between two.
 const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+
+/// How long the server may take to learn that an old connection is aborted.
+const ABORTED: Duration = Duration::from_millis(200);
 
 impl Conversation<'_> {
     /// Waits for a nick without a connection, and then makes one.
@@ -61,6 +65,7 @@ impl Conversation<'_> {
         match or(interrupted, async { Ok(attempt.await) }).await? {
             (Ok(transport), server) => {
                 self.server = server;
+                self.abort_dead_connection().await;
                 Ok(transport)
             }
             _ if self.retries() => self.come_back(&None, interrupts).await,
@@ -137,6 +142,7 @@ impl Conversation<'_> {
                     }
                     Happening::Attempt(Some((transport, server))) => {
                         self.server = server;
+                        self.abort_dead_connection().await;
                         return Ok(transport);
                     }
                     Happening::Attempt(None) => break,
@@ -144,6 +150,16 @@ impl Conversation<'_> {
             }
             actions = Vec::new();
             pause = (2 * pause).min(longest);
+        }
+    }
+
+    /// Tells the server that our old connection is dead, now that it can be reached. Else
+    /// the nick would be in use there until the server notices.
+    async fn abort_dead_connection(&mut self) {
+        if let Some(dead) = self.dead.take() {
+            link::abort(dead.socket());
+            drop(dead);
+            Timer::after(ABORTED).await;
         }
     }
 
