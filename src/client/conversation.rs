@@ -288,7 +288,7 @@ impl<'a> Conversation<'a> {
                     match there {
                         true => {
                             if self.unsent.is_empty() {
-                                self.dialogue.delivered();
+                                self.dialogue.delivered(self.began.elapsed());
                             }
                             Vec::new()
                         }
@@ -426,7 +426,7 @@ impl<'a> Conversation<'a> {
             && self.unsent.is_empty()
             && Watch::acknowledged(transport.socket()) == Some(true)
         {
-            self.dialogue.delivered();
+            self.dialogue.delivered(self.began.elapsed());
         }
     }
 

@@ -41,14 +41,13 @@ pub struct Dialogue {
     suggested_nick: String,
     /// The lines that the server will answer, and their numbers among all.
     unconfirmed: VecDeque<(u32, Pending)>,
-    /// The recipients of the last direct messages.
-    recent_dms: VecDeque<String>,
     /// How many lines were sent, and the number of the last one that is known to
     /// have been listened to.
     sent: u32,
     arrived: u32,
-    /// The number of the last line of which the connection is known to have delivered all.
-    delivered: u32,
+    /// The number of the last line that the connection is known to have delivered, and since
+    /// when that is known.
+    delivered: (u32, Duration),
     /// Something that was said to all has come back: it always will.
     echoes: bool,
     members: Members,
@@ -162,10 +161,9 @@ impl Dialogue {
             nick: String::new(),
             suggested_nick: suggested_nick.unwrap_or_default().into(),
             unconfirmed: VecDeque::new(),
-            recent_dms: VecDeque::new(),
             sent: 0,
             arrived: 0,
-            delivered: 0,
+            delivered: (0, Duration::ZERO),
             echoes: false,
             members: Members::default(),
             listing: None,
@@ -327,7 +325,6 @@ impl Dialogue {
         self.phase = Phase::Away;
         self.members.forget();
         self.history = 0;
-        self.recent_dms.clear();
         self.waiting = None;
         self.early.clear();
         self.unsure = true;

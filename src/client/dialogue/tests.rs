@@ -696,7 +696,7 @@ fn private_line_that_may_be_lost_is_named_and_a_delivered_one_is_not() {
         hear(&mut dialogue, "Connected users: ana, bia, rui");
         for line in ["@bia one", "@rui two"] {
             dialogue.typed(line);
-            dialogue.delivered();
+            dialogue.delivered(Duration::ZERO);
         }
         assert!(!dialogue.awaits_delivery());
         for line in ["@rui three", "four", "@bia five"] {
@@ -726,6 +726,22 @@ fn refused_private_line_is_not_named_as_lost_as_well() {
     hear(&mut dialogue, "ERR user_not_found");
     dialogue.typed("@bia three");
     assert_eq!(shown(&dialogue.lost()), ["lost  ", "* perhaps nobody heard: @bia three"]);
+}
+
+#[test]
+fn refused_private_line_is_the_one_that_was_not_told() {
+    let mut dialogue = talking_with("bia, rui, eva");
+    dialogue.typed("@bia one");
+    dialogue.delivered(Duration::from_secs(4));
+    hear(&mut dialogue, "User bia left the chat.");
+    dialogue.typed("@rui two");
+    dialogue.typed("@eva three");
+    for (nick, time) in [("rui", 60), ("eva", 61)] {
+        hear(&mut dialogue, &format!("User {nick} left the chat."));
+        dialogue.delivered(Duration::from_secs(time));
+        let told = shown(&hear(&mut dialogue, "ERR user_not_found"));
+        assert!(told[0].starts_with(&format!("* {nick} is not here")), "{told:?}");
+    }
 }
 
 #[test]
