@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use socket2::SockRef;
 
-use crate::servers::{Kind, Server};
+use crate::servers::{Kind, Server, UPGRADED};
 
 /// How long anything may take before it is given up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,6 +42,8 @@ struct Person {
     owed: Vec<u8>,
     /// How far this one has heard the log; unknown until the log tells of it.
     place: Option<usize>,
+    /// What the frames hold that it hears, if it is a browser.
+    frames: Option<Frames>,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
     /// Waiting to send it.
@@ -274,14 +276,20 @@ impl Crowd {
         epoll::add(&self.epoll, &stream, EventData::new_u64(client as u64), EventFlags::IN)
             .expect("one more socket can be watched");
         let (send, owed) = self.kind.greeting();
-        let (owed, unsent) = (owed.as_bytes().to_vec(), Vec::new());
-        self.people.push(Person { stream, owed, place: None, unsent, blocked: false });
-        self.send(client, send.as_bytes());
+        let frames = (self.kind == Kind::Web).then(Frames::upgraded);
+        let head = if frames.is_some() { UPGRADED } else { "" };
+        let owed = [head, owed].concat().into_bytes();
+        let unsent = send.as_bytes().to_vec();
+        self.people.push(Person { stream, owed, place: None, frames, unsent, blocked: false });
+        self.send(client, b"");
     }
 
     /// Sends as one client; what the socket does not take follows when it does.
     fn send(&mut self, client: usize, bytes: &[u8]) {
         let person = &mut self.people[client];
+        if person.frames.is_some() && !bytes.is_empty() {
+            person.unsent.extend_from_slice(&header(bytes.len()));
+        }
         person.unsent.extend_from_slice(bytes);
         match person.stream.write(&person.unsent) {
             Ok(sent) => drop(person.unsent.drain(..sent)),
@@ -322,11 +330,15 @@ impl Crowd {
         let room = match (person.owed.len(), person.place) {
             (0, None) => return News::Nothing,
             (0, Some(_)) => self.inbox.len(),
-            (owed, _) => owed,
+            // What follows in the same frame, or in the next, is another one's turn.
+            (owed, _) => person.frames.as_ref().map_or(owed, |frames| frames.next(owed)),
         };
         let heard = match person.stream.read(&mut self.inbox[..room]) {
             Ok(0) => panic!("client {client} was cut off"),
-            Ok(count) => &self.inbox[..count],
+            Ok(count) => match &mut person.frames {
+                None => &self.inbox[..count],
+                Some(frames) => frames.unwrap(&mut self.inbox[..count]),
+            },
             Err(err) if err.kind() == ErrorKind::WouldBlock => return News::Nothing,
             Err(err) => panic!("client {client} cannot hear: {err}"),
         };
@@ -359,6 +371,71 @@ impl Crowd {
             line
         })
     }
+}
+
+/// The header of a text message from a browser, with a mask of zeros.
+fn header(length: usize) -> Vec<u8> {
+    let mut header = vec![0x81];
+    match length {
+        ..=125 => header.push(0x80 | length as u8),
+        ..=0xFFFF => {
+            header.push(0x80 | 126);
+            header.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            header.push(0x80 | 127);
+            header.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    header.extend_from_slice(&[0; 4]);
+    header
+}
+
+/// Takes the frames of a server apart.
+struct Frames {
+    /// What has come of the next header.
+    header: Vec<u8>,
+    /// How many bytes of the frame have yet to come.
+    left: usize,
+}
+
+impl Frames {
+    /// The answer to the request comes first, and counts as a frame.
+    fn upgraded() -> Frames {
+        Frames { header: Vec::new(), left: UPGRADED.len() }
+    }
+
+    /// How many bytes hold no more than `owed` bytes of lines.
+    fn next(&self, owed: usize) -> usize {
+        if self.left == 0 { 1 } else { self.left.min(owed) }
+    }
+
+    /// Moves what the frames hold to the front.
+    fn unwrap<'a>(&mut self, bytes: &'a mut [u8]) -> &'a [u8] {
+        let (mut from, mut to) = (0, 0);
+        while from < bytes.len() {
+            if self.left == 0 {
+                self.header.push(bytes[from]);
+                from += 1;
+                self.left = match &self.header[..] {
+                    [_, length @ ..=125] => usize::from(*length),
+                    [_, 126, high, low] => usize::from(u16::from_be_bytes([*high, *low])),
+                    [_, 127, length @ ..] if length.len() == 8 => digits_of(length),
+                    _ => continue,
+                };
+                assert!(matches!(self.header[0], 0x00 | 0x01 | 0x80 | 0x81), "it is no text");
+                self.header.clear();
+            }
+            let length = self.left.min(bytes.len() - from);
+            bytes.copy_within(from..from + length, to);
+            (from, to, self.left) = (from + length, to + length, self.left - length);
+        }
+        &bytes[..to]
+    }
+}
+
+fn digits_of(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |number, &byte| number << 8 | usize::from(byte))
 }
 
 /// A member that talks to all.

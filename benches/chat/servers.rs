@@ -14,11 +14,22 @@ use nix::unistd::Pid;
 
 use crate::generator::PATIENCE;
 
+/// The first line of this program.
+const GREETING: &str = "New User. Please register with: NICK <your_nick>\n";
+/// A request for a WebSocket, and the answer. The key and its proof are those of RFC 6455.
+const UPGRADE: &str = "GET /room HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+pub const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// This program.
     Minichat,
+    /// This program, whose clients are browsers: the same lines in frames of a WebSocket.
+    Web,
     /// Redis, where all subscribe to one channel and each to their own.
     Redis,
 }
@@ -35,16 +46,20 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Minichat => "minichat",
+            Kind::Web => "WebSocket",
             Kind::Redis => "Redis",
         }
     }
 
     fn command(self, port: u16) -> Command {
         match self {
-            Kind::Minichat => {
+            Kind::Minichat | Kind::Web => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_minichat"));
                 command.args(["server", "--bind", "127.0.0.1", "--no-mdns", "--quiet"]);
-                command.args(["--rate", "0", "--max-users", "0", "--port", &port.to_string()]);
+                command.args(["--rate", "0", "--max-users", "0"]);
+                let port = port.to_string();
+                let ports = if self == Kind::Web { ["0", &port] } else { [&port, "0"] };
+                command.args(["--port", ports[0], "--web-port", ports[1]]);
                 command
             }
             Kind::Redis => {
@@ -60,7 +75,8 @@ impl Kind {
     /// What a client sends as soon as it is connected, and exactly what it is told.
     pub fn greeting(self) -> (&'static str, &'static str) {
         match self {
-            Kind::Minichat => ("", "New User. Please register with: NICK <your_nick>\n"),
+            Kind::Minichat => ("", GREETING),
+            Kind::Web => (UPGRADE, GREETING),
             Kind::Redis => ("PING\r\n", "+PONG\r\n"),
         }
     }
@@ -70,7 +86,9 @@ impl Kind {
     pub fn entry(self, client: usize, announced: bool) -> (String, String) {
         let nick = nick(client);
         match self {
-            Kind::Minichat => (format!("NICK {nick}\n"), format!("OK welcome {nick}\n")),
+            Kind::Minichat | Kind::Web => {
+                (format!("NICK {nick}\n"), format!("OK welcome {nick}\n"))
+            }
             Kind::Redis => {
                 let mut send =
                     format!("CLIENT REPLY OFF\r\nHELLO 3\r\nSUBSCRIBE everyone {nick}\r\n");
@@ -88,13 +106,13 @@ impl Kind {
 
     /// Whether the server itself announces each arrival to everybody.
     pub fn announces(self) -> bool {
-        self == Kind::Minichat
+        self != Kind::Redis
     }
 
     /// The line that announces an arrival; on Redis the newcomer reads it, too.
     pub fn arrival(self, client: usize) -> String {
         match self {
-            Kind::Minichat => arrival(client) + "\n",
+            Kind::Minichat | Kind::Web => arrival(client) + "\n",
             Kind::Redis => published("everyone", &arrival(client)),
         }
     }
@@ -102,7 +120,7 @@ impl Kind {
     /// What `from` sends to say a text to everyone, and what everyone hears.
     pub fn public(self, from: usize, text: &str) -> (String, String) {
         match self {
-            Kind::Minichat => {
+            Kind::Minichat | Kind::Web => {
                 (format!("MSG {text}\n"), format!("FROM {} [all]: {text}\n", nick(from)))
             }
             Kind::Redis => (publish("everyone", text), published("everyone", text)),
@@ -113,7 +131,7 @@ impl Kind {
     pub fn private(self, from: usize, to: usize, text: &str) -> (String, String) {
         let nick = nick(to);
         match self {
-            Kind::Minichat => (
+            Kind::Minichat | Kind::Web => (
                 format!("MSG @{nick} {text}\n"),
                 format!("FROM {} [dm]: {text}\n", self::nick(from)),
             ),

@@ -54,18 +54,18 @@ struct Figures {
 
 /// How much is measured.
 struct Scale {
-    /// How often each run is repeated: where figures are compared, and where they
-    /// make a curve.
-    rounds: [usize; 2],
+    /// How often each run is repeated: where figures are compared, where they make a curve,
+    /// and where they are compared with what is nearly the same.
+    rounds: [usize; 3],
     people: usize,
     lasting: Duration,
 }
 
 /// Enough to be believed, and still no more than a few minutes.
 const FULL: Scale =
-    Scale { rounds: [5, 3], people: usize::MAX, lasting: Duration::from_millis(300) };
+    Scale { rounds: [5, 3, 15], people: usize::MAX, lasting: Duration::from_millis(300) };
 /// Enough to see that it works.
-const SMALL: Scale = Scale { rounds: [1, 1], people: 16, lasting: Duration::from_millis(5) };
+const SMALL: Scale = Scale { rounds: [1, 1, 1], people: 16, lasting: Duration::from_millis(5) };
 
 const FULL_SPEED: Talk = Talk { speakers: 4, window: 64, size: 64, every: None };
 
@@ -94,6 +94,13 @@ const fn every(millis: u64) -> Act {
 const DELAYS: [(&str, &str, usize, Act); 2] = [
     ("delay100", "100 people, 100 lines a second", 100, every(10)),
     ("delay1000", "1,000 people, 20 lines a second", 1000, every(50)),
+];
+
+/// What a line costs for a browser, beside what it costs for any other client.
+const BROWSERS: [(&str, &str, usize, Act); 3] = [
+    ("web100", "100 people, 4 talk without pause", 100, Act::Talk(FULL_SPEED)),
+    ("web1000", "1,000 people, 4 talk without pause", 1000, Act::Talk(FULL_SPEED)),
+    ("web5000", "5,000 people, 4 talk without pause", 5000, Act::Talk(FULL_SPEED)),
 ];
 
 /// What changes while the rest stays the same.
@@ -161,7 +168,10 @@ pub fn main() {
     let [rooms, summary] = bench.rooms();
     let tables = [rooms, bench.delays()].into_iter().map(|table| table.to_string());
     let (growth, picture) = bench.growth();
-    let tables = tables.chain(growth).filter(|table| !table.is_empty());
+    let tables = tables
+        .chain(growth)
+        .chain([bench.browsers().to_string()])
+        .filter(|table| !table.is_empty());
     let text = [machine()].into_iter().chain(tables).collect::<Vec<String>>().join("\n");
     if full {
         print!("{text}");
@@ -203,7 +213,7 @@ impl Bench {
         let rooms: Vec<_> = ROOMS.iter().filter(|room| self.is_asked(room.0)).collect();
         let measure = |cores| {
             let runs = rooms.iter().map(|&&(_, _, people, act)| Run { people, act, cores });
-            self.measure(self.scale.rounds[0], runs)
+            self.measure(&self.kinds, self.scale.rounds[0], runs)
         };
         let (one, all) = (measure(Cores::One), measure(Cores::All));
         let names = self.kinds.iter().map(|kind| kind.name().to_string());
@@ -227,7 +237,7 @@ impl Bench {
     fn delays(&self) -> Table {
         let rooms: Vec<_> = DELAYS.iter().filter(|room| self.is_asked(room.0)).collect();
         let runs = rooms.iter().map(|room| Run { people: room.2, act: room.3, cores: Cores::All });
-        let figures = self.measure(self.scale.rounds[0], runs);
+        let figures = self.measure(&self.kinds, self.scale.rounds[0], runs);
         let mut table =
             Table::new(self.head("in the room", &["median delay", "delay of 99 in 100"]));
         for (room, figures) in rooms.into_iter().zip(figures) {
@@ -250,21 +260,15 @@ impl Bench {
                 let (people, act) = (sweep.run)(point);
                 Run { people, act, cores: Cores::One }
             });
-            let figures = self.measure(self.scale.rounds[1], runs);
+            let figures = self.measure(&self.kinds, self.scale.rounds[1], runs);
             let crowds = sweep.name == "people";
             let columns = ["CPU time", "memory for each"];
             let columns = if crowds { &columns[..] } else { &columns[..1] };
             let mut table = Table::new(self.head(sweep.what, columns));
             for (&point, figures) in points.iter().zip(&figures) {
                 let costs = figures.iter().map(|figures| nanoseconds(figures.cost));
-                let memories = figures.iter().filter(|_| crowds).map(|figures| {
-                    // Of a few, it is what a server has at all.
-                    if point < 1000 {
-                        String::new()
-                    } else {
-                        grouped(figures.memory as usize) + " B"
-                    }
-                });
+                let memories =
+                    figures.iter().filter(|_| crowds).map(|figures| memory(point, figures));
                 table.row([grouped(point)].into_iter().chain(costs).chain(memories));
             }
             tables
@@ -295,13 +299,38 @@ impl Bench {
         [first.to_string()].into_iter().chain(measured).collect()
     }
 
+    /// What it costs that a client is a browser.
+    fn browsers(&self) -> Table {
+        let kinds = [Kind::Minichat, Kind::Web];
+        let rooms: Vec<_> = BROWSERS.iter().filter(|room| self.is_asked(room.0)).collect();
+        let runs = rooms.iter().map(|room| Run { people: room.2, act: room.3, cores: Cores::One });
+        let figures = self.measure(&kinds, self.scale.rounds[2], runs);
+        let columns = ["CPU time, TCP", "CPU time, WebSocket", "times as much"];
+        let columns =
+            columns.into_iter().chain(["memory for each, TCP", "memory for each, WebSocket"]);
+        let mut table =
+            Table::new(["in the room"].into_iter().chain(columns).map(String::from).collect());
+        for (room, figures) in rooms.into_iter().zip(figures) {
+            let costs = figures.iter().map(|figures| nanoseconds(figures.cost));
+            let times = [format!("{:.2}", figures[1].cost / figures[0].cost)];
+            let memories = figures.iter().map(|figures| memory(room.2, figures));
+            table.row([room.1.to_string()].into_iter().chain(costs).chain(times).chain(memories));
+        }
+        table
+    }
+
     /// Medians of rounds in which each server has its turn at each run.
-    fn measure(&self, rounds: usize, runs: impl Iterator<Item = Run>) -> Vec<Vec<Figures>> {
+    fn measure(
+        &self,
+        kinds: &[Kind],
+        rounds: usize,
+        runs: impl Iterator<Item = Run>,
+    ) -> Vec<Vec<Figures>> {
         let runs: Vec<Run> = runs.collect();
-        let mut all = vec![vec![Vec::new(); self.kinds.len()]; runs.len()];
+        let mut all = vec![vec![Vec::new(); kinds.len()]; runs.len()];
         for _ in 0..rounds {
             for (run, all) in runs.iter().zip(&mut all) {
-                for (&kind, all) in self.kinds.iter().zip(all) {
+                for (&kind, all) in kinds.iter().zip(all) {
                     all.push(run.measure(kind, &self.scale));
                 }
             }
@@ -321,6 +350,11 @@ impl Bench {
         };
         all.into_iter().map(|kinds| kinds.into_iter().map(median).collect()).collect()
     }
+}
+
+/// The memory for each person. Of a few, it is what a server has at all.
+fn memory(people: usize, figures: &Figures) -> String {
+    if people < 1000 { String::new() } else { grouped(figures.memory as usize) + " B" }
 }
 
 impl Run {
