@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +15,7 @@ use smol::future::{FutureExt as _, or, yield_now};
 
 use crate::room::{EvictReason, SessionId};
 use crate::server::delivery::{Batch, broken};
-use crate::server::hub::Hub;
+use crate::server::hub::{ConnectionGuard, Hub};
 use crate::server::inbox::{self, Inbox};
 use crate::server::origin::Origin;
 use crate::server::reactor::Stream;
@@ -40,39 +39,45 @@ thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
-/// Serves one client from greeting to goodbye.
-pub async fn serve(
-    hub: &Hub,
-    stream: Stream<'_>,
-    address: SocketAddr,
-    origin: Option<Origin>,
-    limits: &Limits,
-) {
-    let reactor = stream.reactor();
-    let deadline = Instant::now() + limits.registration;
-    // Counted until its socket is closed, so this is dropped after the stream.
-    let connection = hub.admit(address, origin);
-    let stream = stream;
-    let session = hub.enter(&connection, stream.transport());
-    // However it ends, it ends for this client alone. (A future in a variable of its own
-    // would take its memory twice.)
-    let ended = AssertUnwindSafe(converse(hub, session.id, &stream, origin, limits, deadline))
-        .catch_unwind()
-        .await;
-    let reason = match &ended {
-        Ok(Ok(())) => None,
-        Ok(Err(err)) => broken(err),
-        Err(_) => Some(EvictReason::Failed), // The panic itself has said why.
-    };
-    if let Some(reason) = reason {
-        hub.lock().room.evict(session.id, reason);
-    }
-    drop(session);
-    if matches!(ended, Ok(Ok(()))) {
-        // When the server stops, the server decides how long.
-        let closed = hub.lock().room.is_closed();
-        let timeout = if closed { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
-        or(close(&stream), reactor.sleep(timeout)).await;
+/// Serves one client from greeting to goodbye, and then drops `present`.
+///
+/// A block that is `async`, because a function keeps each of its arguments twice.
+#[expect(clippy::manual_async_fn)]
+pub fn serve<'a>(
+    hub: &'a Hub,
+    connection: ConnectionGuard<'a>,
+    stream: Stream<'a>,
+    limits: &'a Limits,
+    present: impl Send + 'a,
+) -> impl Future<Output = ()> + Send + 'a {
+    async move {
+        let deadline = Instant::now() + limits.registration;
+        let session = hub.enter(&connection, stream.transport());
+        let origin = connection.origin;
+        // However it ends, it ends for this client alone. (A future in a variable of its own
+        // would take its memory twice.)
+        let ended = AssertUnwindSafe(converse(hub, session.id, &stream, origin, limits, deadline))
+            .catch_unwind()
+            .await;
+        let reason = match &ended {
+            Ok(Ok(())) => None,
+            Ok(Err(err)) => broken(err),
+            Err(_) => Some(EvictReason::Failed), // The panic itself has said why.
+        };
+        if let Some(reason) = reason {
+            hub.lock().room.evict(session.id, reason);
+        }
+        drop(session);
+        if matches!(ended, Ok(Ok(()))) {
+            // When the server stops, the server decides how long.
+            let closed = hub.lock().room.is_closed();
+            let timeout = if closed { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
+            or(close(&stream), stream.reactor().sleep(timeout)).await;
+        }
+        // It is counted until its socket is closed.
+        drop(stream);
+        drop(connection);
+        drop(present);
     }
 }
 
@@ -222,8 +227,8 @@ mod tests {
         let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = reactor.watch(mio::net::TcpStream::from_std(socket)).unwrap();
         let limits = Limits::default();
-        let address = "127.0.0.1:50412".parse().unwrap();
-        let size = size_of_val(&serve(&server.hub, stream, address, None, &limits));
-        assert!(size <= 768, "it takes {size} bytes");
+        let connection = server.hub.admit("127.0.0.1:50412".parse().unwrap(), None);
+        let size = size_of_val(&serve(&server.hub, connection, stream, &limits, [0_u64; 2]));
+        assert!(size <= 672, "it takes {size} bytes");
     }
 }

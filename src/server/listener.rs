@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 use crate::server::hub::Hub;
 use crate::server::origin::OriginFinder;
 use crate::server::reactor;
-use crate::server::visit::{Site, Visit};
+use crate::server::visit::{self, Site};
 use crate::server::{Limits, Never, Worker, connection};
 
 /// How many connections may wait to be accepted. A class that starts together must not wait
@@ -146,27 +146,32 @@ pub(super) async fn accept<'a>(
             Some(Ok((socket, address))) => {
                 pause = shortest;
                 let worker = Worker::least_busy(&workers, limits.connections_per_worker);
-                let (reactor, counted) = (worker.reactor, worker.connections.clone());
-                let (origin, present) = (origins.find(address.ip()), present.clone());
-                // A task for each kind, so that none carries the state of the other.
+                // A socket that the system cannot watch is closed.
+                let Ok(stream) = worker.reactor.watch(socket) else { continue };
+                let origin = origins.find(address.ip());
+                let present = (worker.connections.clone(), present.clone());
                 match kind.clone() {
-                    Kind::Chat => worker.executor.spawn(async move {
-                        // A socket that the system cannot watch is closed.
-                        if let Ok(stream) = reactor.watch(socket) {
-                            connection::serve(hub, stream, address, origin, limits).await;
-                        }
-                        drop((counted, present));
-                    }),
+                    Kind::Chat => {
+                        let connection = hub.admit(address, origin);
+                        let session = connection::serve(hub, connection, stream, limits, present);
+                        worker.executor.spawn(session).detach();
+                    }
                     Kind::Web(site) => {
-                        let visit = Visit { site, socket, address, origin };
                         let stopped = stopped.clone();
-                        worker.executor.spawn(async move {
-                            visit.serve(hub, reactor, limits, stopped).await;
-                            drop((counted, present));
-                        })
+                        // Weak, because an executor owns its tasks.
+                        let executor = Arc::downgrade(&worker.executor);
+                        let visit = async move {
+                            let stream = visit::serve(hub, site, stream, origin, stopped).await?;
+                            let connection = hub.admit(address, origin);
+                            let session =
+                                connection::serve(hub, connection, stream, limits, present);
+                            // A task of its own, which carries nothing of the request along.
+                            executor.upgrade()?.spawn(session).detach();
+                            Some(())
+                        };
+                        worker.executor.spawn(visit).detach();
                     }
                 }
-                .detach();
                 // In a rush there is always another one. Those that are here come first.
                 yield_now().await;
             }

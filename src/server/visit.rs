@@ -1,25 +1,23 @@
 //! One request of a browser, up to its WebSocket.
 //!
 //! A visitor is no session: it asks for the page, or for something beside it, and leaves.
-//! With a WebSocket it enters the room and is served like any other client from then on.
+//! With a WebSocket it enters the room and is served like any other client from then on, by
+//! a task of its own, which carries nothing of the request along.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_channel::Receiver;
-use mio::net::TcpStream;
 use serde_json::json;
 use smol::future::or;
 
-use crate::server::connection;
+use crate::server::Never;
 use crate::server::hub::Hub;
 use crate::server::origin::Origin;
-use crate::server::reactor::{Reactor, Stream};
-use crate::server::{Limits, Never};
+use crate::server::reactor::Stream;
 use crate::web::http::{self, MAX_HEAD, Request, Resource};
 use crate::web::{code, page};
 
@@ -117,39 +115,23 @@ impl Drop for VisitorGuard {
     }
 }
 
-/// One connection of a browser.
-pub struct Visit {
-    pub site: Arc<Site>,
-    pub socket: TcpStream,
-    pub address: SocketAddr,
-    /// The origin of the address, if that is not this machine.
-    pub origin: Option<Origin>,
-}
-
-impl Visit {
-    /// Answers a request, until its time is up or the server stops; then serves the
-    /// WebSocket, if it asked for one.
-    pub async fn serve(
-        self,
-        hub: &Hub,
-        reactor: &Reactor,
-        limits: &Limits,
-        stopped: Receiver<Never>,
-    ) {
-        let Visit { site, socket, address, origin } = self;
-        let Some(visitor) = site.admit(origin) else { return };
-        let Ok(stream) = reactor.watch(socket) else { return };
-        let end = async {
-            or(reactor.sleep(REQUEST_TIMEOUT), async { _ = stopped.recv().await }).await;
-            Err(io::ErrorKind::TimedOut.into())
-        };
-        // In a box, so that a member does not carry the state of its request along.
-        let upgraded = Box::pin(or(answer(hub, &site, &stream), end)).await;
-        drop((visitor, site, stopped));
-        if upgraded.unwrap_or(false) {
-            connection::serve(hub, stream.framed(), address, origin, limits).await;
-        }
-    }
+/// Answers one request of a browser, until its time is up or the server stops. Returns the
+/// WebSocket, if the request was for one. This machine has no `origin`.
+pub async fn serve<'a>(
+    hub: &Hub,
+    site: Arc<Site>,
+    stream: Stream<'a>,
+    origin: Option<Origin>,
+    stopped: Receiver<Never>,
+) -> Option<Stream<'a>> {
+    let _visitor = site.admit(origin)?;
+    let end = async {
+        let timeout = stream.reactor().sleep(REQUEST_TIMEOUT);
+        or(timeout, async { _ = stopped.recv().await }).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    let upgraded = or(answer(hub, &site, &stream), end).await;
+    upgraded.unwrap_or(false).then(|| stream.framed())
 }
 
 /// Reads a request and answers it. Returns whether a WebSocket follows.

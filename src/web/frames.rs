@@ -53,8 +53,11 @@ impl CloseCode {
 /// room cuts its batches.
 #[derive(Debug, Default)]
 pub struct FrameWriter {
-    /// What must be sent first: the rest of a header, or a control frame.
-    pending: Vec<u8>,
+    /// The control frame that must be sent first, or the rest of it. Most clients never need
+    /// one, so it owns no memory then.
+    control: Vec<u8>,
+    /// The rest of the current frame's header, which comes next.
+    header: Header,
     /// How many bytes of payload the current frame still lacks. The socket did not take
     /// them, so the caller offers the same bytes again.
     missing: usize,
@@ -68,6 +71,20 @@ pub struct FrameWriter {
     closed: bool,
 }
 
+/// A header of 2, 4 or 10 bytes, of which the first `sent` were sent.
+#[derive(Debug, Default)]
+struct Header {
+    bytes: [u8; 10],
+    sent: u8,
+    length: u8,
+}
+
+impl Header {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[usize::from(self.sent)..usize::from(self.length)]
+    }
+}
+
 impl FrameWriter {
     /// Sends as much of `bytes` as `socket` takes and returns how many of them that is.
     ///
@@ -79,33 +96,52 @@ impl FrameWriter {
     pub fn write(&mut self, mut socket: impl Write, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         loop {
-            if self.missing == 0 && self.pending.is_empty() {
+            if self.missing == 0 && !self.is_begun() {
                 self.queue_control();
             }
             if self.missing == 0 && !self.closed && taken < bytes.len() {
                 self.begin(&bytes[taken..]);
             }
             let payload = &bytes[taken..(taken + self.missing).min(bytes.len())];
-            if self.pending.is_empty() && payload.is_empty() {
+            if !self.is_begun() && payload.is_empty() {
                 // Nothing may follow a close frame, so the rest counts as sent.
                 return Ok(if self.closed { bytes.len() } else { taken });
             }
-            let slices = [IoSlice::new(&self.pending), IoSlice::new(payload)];
-            let sent = match socket.write_vectored(&slices) {
+            let slices = [&self.control[..], self.header.rest(), payload];
+            let total: usize = slices.iter().map(|slice| slice.len()).sum();
+            let slices = slices.map(IoSlice::new);
+            let slices = if self.control.is_empty() { &slices[1..] } else { &slices[..] };
+            let sent = match socket.write_vectored(slices) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => sent,
                 Err(_) if taken > 0 => return Ok(taken), // The next call meets it again.
                 Err(err) => return Err(err),
             };
-            let whole = sent == self.pending.len() + payload.len();
-            let header = sent.min(self.pending.len());
-            self.pending.drain(..header);
-            self.missing -= sent - header;
-            taken += sent - header;
-            if !whole {
+            let payload = self.advance(sent);
+            self.missing -= payload;
+            taken += payload;
+            if sent < total {
                 return Ok(taken);
             }
         }
+    }
+
+    /// Whether something must be sent before the payload.
+    fn is_begun(&self) -> bool {
+        !self.control.is_empty() || !self.header.rest().is_empty()
+    }
+
+    /// Removes what was sent, and returns how many bytes of it were payload.
+    fn advance(&mut self, sent: usize) -> usize {
+        let control = sent.min(self.control.len());
+        if control == self.control.len() {
+            self.control = Vec::new();
+        } else {
+            self.control.drain(..control);
+        }
+        let header = (sent - control).min(self.header.rest().len());
+        self.header.sent += header as u8;
+        sent - control - header
     }
 
     /// Answers a ping after the current frame.
@@ -120,7 +156,7 @@ impl FrameWriter {
 
     /// Whether something waits to be sent that is not the room's.
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        self.is_begun()
             || self.missing == 0 && (self.pong.is_some() || self.close.is_some() && !self.closed)
     }
 
@@ -130,38 +166,45 @@ impl FrameWriter {
             return;
         }
         if let Some(payload) = self.pong.take() {
-            self.pending.extend_from_slice(&[FIN | PONG, payload.len() as u8]);
-            self.pending.extend_from_slice(&payload);
+            self.control.extend_from_slice(&[FIN | PONG, payload.len() as u8]);
+            self.control.extend_from_slice(&payload);
         }
         if let Some(code) = self.close {
             let payload = match code {
                 CloseCode::NONE => Vec::new(),
                 CloseCode(code) => code.to_be_bytes().to_vec(),
             };
-            self.pending.extend_from_slice(&[FIN | CLOSE, payload.len() as u8]);
-            self.pending.extend_from_slice(&payload);
+            self.control.extend_from_slice(&[FIN | CLOSE, payload.len() as u8]);
+            self.control.extend_from_slice(&payload);
             self.closed = true;
         }
     }
 
-    /// Queues the header of a frame with these bytes.
+    /// Begins a frame with these bytes.
     fn begin(&mut self, bytes: &[u8]) {
         let ends = bytes.ends_with(b"\n");
         let opcode = if self.continues { CONTINUATION } else { TEXT };
         self.continues = !ends;
         self.missing = bytes.len();
-        self.pending.push(if ends { FIN | opcode } else { opcode });
-        match bytes.len() {
-            length @ ..=125 => self.pending.push(length as u8),
+        let mut header = [0; 10];
+        header[0] = if ends { FIN | opcode } else { opcode };
+        let length = match bytes.len() {
+            length @ ..=125 => {
+                header[1] = length as u8;
+                2
+            }
             length @ ..=0xFFFF => {
-                self.pending.push(126);
-                self.pending.extend_from_slice(&(length as u16).to_be_bytes());
+                header[1] = 126;
+                header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+                4
             }
             length => {
-                self.pending.push(127);
-                self.pending.extend_from_slice(&(length as u64).to_be_bytes());
+                header[1] = 127;
+                header[2..].copy_from_slice(&(length as u64).to_be_bytes());
+                10
             }
-        }
+        };
+        self.header = Header { bytes: header, sent: 0, length };
     }
 }
 
