@@ -377,8 +377,8 @@ impl Crowd {
 fn header(length: usize) -> Vec<u8> {
     let mut header = vec![0x81];
     match length {
-        ..=125 => header.push(0x80 | length as u8),
-        ..=0xFFFF => {
+        0..=125 => header.push(0x80 | length as u8),
+        126..=0xFFFF => {
             header.push(0x80 | 126);
             header.extend_from_slice(&(length as u16).to_be_bytes());
         }
