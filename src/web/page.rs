@@ -44,9 +44,9 @@ pub const ICON: &str = include_str!("page/icon.svg");
 
 /// SHA-256 of the style and of the script, in base64, for the Content-Security-Policy. A
 /// test compares them with the files and says what they should be.
-pub const STYLE_SHA256: &str = "072ufl3+mIo3ED1Gtg3i0GakhBRFI9R/GzVPmfi2MkM=";
+pub const STYLE_SHA256: &str = "5eTV0YPST7L6v7bsWrjPjRsIAOPXtRcVCJtzrUtJBb0=";
 /// See [`STYLE_SHA256`].
-pub const SCRIPT_SHA256: &str = "jregX2fEs5nqPPMXR8L71uw6YTh3VLJ7UKdOoQSgHqs=";
+pub const SCRIPT_SHA256: &str = "weFeo9jx9u4GrzMI/ghqGBJUvnu/u++j28ykqkgRgFE=";
 
 #[cfg(test)]
 mod tests {

@@ -385,4 +385,4 @@ impl Page<'_> {
 
 /// The texts of all messages and notices, as an expression.
 pub const TEXTS: &str =
-    "Array.from(document.querySelectorAll('#log li')).map(li => li.textContent)";
+    "Array.from(document.querySelectorAll('#log > *')).map(row => row.textContent)";

@@ -37,6 +37,7 @@ function showCard(show) {
   if (show) { $("card").hidden = false; $("card-close").focus(); }
   // What is behind a dialog is not read out.
   $("room").setAttribute("aria-hidden", String(show));
+  $("room").inert = show;
   if (!show) { $("invite").focus(); $("card").hidden = true; }
 }
 

@@ -58,29 +58,29 @@ function settle(kind) {
     const item = unanswered.shift();
     if (item.kind === "who" && listed) { people = listed; listed = null; showPeople(); }
     if (item.kind === kind) return item;
-    if (item.li) item.li.classList.remove("waiting");
+    if (item.row) item.row.classList.remove("waiting");
   }
   return null;
 }
 
 function fail(item, why) {
-  if (!item.li || item.li.classList.contains("failed")) return;
-  item.li.classList.remove("waiting");
-  item.li.classList.add("failed");
+  if (!item.row || item.row.classList.contains("failed")) return;
+  item.row.classList.remove("waiting");
+  item.row.classList.add("failed");
   const retry = make("button", "retry", (why ? why + " " : "") + T.tryAgain);
   retry.type = "button";
   retry.onclick = () => {
     if (item.person && item.person.gone) { notice(T.hasLeft(item.person.nick)); return; }
-    item.li.remove();
+    item.row.remove();
     previous = null;
     speak(item.text, item.person);
   };
-  item.li.appendChild(retry);
+  item.row.appendChild(retry);
 }
 
 function speak(words, person) {
   const item = { kind: person ? "private" : "say", text: words, person: person };
-  item.li = message(me, words, { own: true, person: person, waiting: true });
+  item.row = message(me, words, { own: true, person: person, waiting: true });
   send("MSG " + (person ? "@" + person.nick + " " : "") + words, item);
   if (person) ask();
 }
@@ -249,13 +249,13 @@ function remember(from, words) {
 
 // An own message has its echo: its place is where everybody has it.
 function confirm(item) {
-  item.li.classList.remove("waiting");
-  if (previous && previous.li === item.li) return;
+  item.row.classList.remove("waiting");
+  if (previous && previous.row === item.row) return;
   const kind = kindOf(me, {});
-  item.li.classList.toggle("first", !previous || previous.kind !== kind);
-  previous = { kind: kind, at: Date.now(), li: item.li };
+  item.row.classList.toggle("first", !previous || previous.kind !== kind);
+  previous = { kind: kind, at: Date.now(), row: item.row };
   comings = null;
-  append(item.li);
+  append(item.row);
 }
 
 function moved(nick, came) {
@@ -312,7 +312,7 @@ function recall() {
 function refused(code) {
   const why = T[code] || code, item = unanswered.shift() || {};
   if (member) {
-    if (item.li) fail(item, why);
+    if (item.row) fail(item, why);
     else { if (item.kind === "nick") wanted = me; notice(why); }
   } else if (code === "apelido_em_uso" && lostAt) {
     outlastGhost();

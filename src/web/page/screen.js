@@ -27,10 +27,10 @@ function toEnd() {
   $("below").hidden = true;
 }
 
-function append(li) {
-  if (batch) { batch.appendChild(li); return; }
+function append(row) {
+  if (batch) { batch.appendChild(row); return; }
   const following = isAtEnd();
-  log.appendChild(li);
+  log.appendChild(row);
   if (following) toEnd();
 }
 
@@ -46,19 +46,19 @@ function flush(following) {
 }
 
 function notice(words) {
-  const li = make("li", "notice", words);
+  const row = make("div", "notice", words);
   previous = comings = null;
-  append(li);
-  return li;
+  append(row);
+  return row;
 }
 
 // Comings and goings of a minute share one line.
 function showMove(nick, came) {
   const now = Date.now();
   if (!comings || now - comings.at > 60000 || comings.came.length + comings.went.length > 200) {
-    comings = { li: make("li", "notice"), came: [], went: [] };
+    comings = { row: make("div", "notice"), came: [], went: [] };
     previous = null;
-    append(comings.li);
+    append(comings.row);
   }
   comings.at = now;
   // A nick that left and came can have a new owner, so it stands in both lists.
@@ -70,7 +70,7 @@ function showMove(nick, came) {
   const parts = [];
   if (comings.went.length) parts.push("− " + names(comings.went) + " " + T.left);
   if (comings.came.length) parts.push("+ " + names(comings.came) + " " + T.joined);
-  comings.li.textContent = parts.join(" · ");
+  comings.row.textContent = parts.join(" · ");
 }
 
 function colourOf(nick) {
@@ -111,34 +111,34 @@ function message(from, words, how) {
   const called = !how.own && !server && (how.direct || mentionsMe(words));
   const kind = kindOf(from, how);
   const first = !previous || previous.kind !== kind || now - previous.at > 180000;
-  const li = make("li", "message");
+  const row = make("div", "message");
   const marks = { own: how.own, first: first, private: how.direct || how.person, mention: called && !how.direct,
     action: action, waiting: how.waiting, big: onlyEmoji.test(words), fresh: !how.past && lines.length < CALM };
-  Object.keys(marks).forEach(mark => { if (marks[mark]) li.classList.add(mark); });
-  if (first && how.person) li.appendChild(make("span", "tag", "🔒 " + T.onlyTo(how.person.nick)));
+  Object.keys(marks).forEach(mark => { if (marks[mark]) row.classList.add(mark); });
+  if (first && how.person) row.appendChild(make("span", "tag", "🔒 " + T.onlyTo(how.person.nick)));
   if (first && !how.own) {
     const author = make(server ? "span" : "button", "author " + (server ? "dim" : colourOf(from)), from);
     if (!server) { author.type = "button"; author.dataset.to = from; author.title = T.sayTo(from); }
     if (how.direct) author.appendChild(make("span", "tag", " · 🔒 " + T.onlyToYou));
-    li.appendChild(author);
+    row.appendChild(author);
   }
   const bubble = make("div", "bubble");
   bubble.dir = "auto";
   appendLinked(bubble, action ? from + " " + action[1] : words);
   if (!how.past && (first || previous.time !== time())) bubble.appendChild(make("time", "", time()));
-  li.appendChild(bubble);
+  row.appendChild(bubble);
   if (!how.own && !how.past) count();
-  append(li);
-  previous = { kind: kind, at: now, li: li, time: time() };
+  append(row);
+  previous = { kind: kind, at: now, row: row, time: time() };
   comings = null;
   if (called && !how.past) ring();
-  return li;
+  return row;
 }
 
 function count() {
   below++;
   if (!document.hidden) return;
-  if (!unreadMark) { unreadMark = make("li", "unread", T.unread); append(unreadMark); }
+  if (!unreadMark) { unreadMark = make("div", "unread", T.unread); append(unreadMark); }
   unread++;
   showTitle();
 }
@@ -165,6 +165,7 @@ function showPeople() { if (!peopleTimer) peopleTimer = setTimeout(paintPeople, 
 function paintPeople() {
   peopleTimer = 0;
   $("count").textContent = people.size;
+  $("people-button").setAttribute("aria-label", people.size + " " + T.people);
   $("to").classList.toggle("dim", !!target && !!target.gone);
   if (!$("people").offsetParent) return; // The list is not open.
   const mine = keyOf(me), all = Array.from(people.values());
