@@ -205,7 +205,7 @@ pub fn check(only: Option<&str>) -> Result<(), Vec<String>> {
     let Some(name) = only else { return Ok(()) };
     let mut names: Vec<String> =
         interfaces(None).unwrap_or_default().into_iter().map(|interface| interface.name).collect();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     if names.iter().any(|other| other == name) { Ok(()) } else { Err(names) }
 }
@@ -239,8 +239,9 @@ pub fn interfaces(only: Option<&str>) -> io::Result<Vec<Interface>> {
     let kept: BTreeSet<u32> = named.iter().map(|i| i.index).filter(|i| whole(*i)).collect();
     named.retain(|interface| kept.contains(&interface.index));
     // Links to other machines come first.
-    named.sort_by_key(|interface| interface.inner);
-    Ok(named)
+    let (inner, mut outer): (Vec<_>, Vec<_>) = named.into_iter().partition(|named| named.inner);
+    outer.extend(inner);
+    Ok(outer)
 }
 
 /// Whether an address is valid on one link only, of which IPv6 needs the number.

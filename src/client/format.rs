@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Local, NaiveDate, SecondsFormat};
+use chrono::{DateTime, Local, NaiveDate, SecondsFormat, Timelike as _};
 use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -121,7 +121,7 @@ impl Formatter {
     }
 
     fn time(&self, now: DateTime<Local>) -> String {
-        self.dim(&now.format("%H:%M").to_string())
+        self.dim(&format!("{:02}:{:02}", now.hour(), now.minute()))
     }
 
     fn person(&self, record: &Record, now: DateTime<Local>) -> String {

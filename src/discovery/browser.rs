@@ -236,8 +236,7 @@ impl Browser {
         }
         let mut merged: Vec<Server> = merged.into_values().collect();
         for server in &mut merged {
-            server.addresses.sort_by_key(|address| by_preference(address, &self.interfaces));
-            server.addresses.dedup();
+            sort(&mut server.addresses, &self.interfaces);
         }
         merged
     }
@@ -423,12 +422,17 @@ impl Browser {
 impl Known {
     /// All its addresses, best first.
     fn list(&self, interfaces: &[Interface]) -> Vec<SocketAddr> {
-        let all: BTreeSet<SocketAddr> =
-            self.browsed.iter().chain(&self.probed).map(|(_, address)| *address).collect();
-        let mut all: Vec<SocketAddr> = all.into_iter().collect();
-        all.sort_by_key(|address| by_preference(address, interfaces));
+        let all = self.browsed.iter().chain(&self.probed);
+        let mut all: Vec<SocketAddr> = all.map(|(_, address)| *address).collect();
+        sort(&mut all, interfaces);
         all
     }
+}
+
+/// Puts the best addresses first, and each once.
+fn sort(addresses: &mut Vec<SocketAddr>, interfaces: &[Interface]) {
+    addresses.sort_unstable_by_key(|address| by_preference(address, interfaces));
+    addresses.dedup();
 }
 
 /// What tells addresses apart that take each other's place.

@@ -95,7 +95,7 @@ mod linux {
         Ok(sort(&links()?, &routed))
     }
 
-    fn sort(links: &[Link], routed: &BTreeSet<String>) -> Links {
+    fn sort(links: &[Link], routed: &[String]) -> Links {
         let mut ports: BTreeMap<u32, Vec<&Link>> = BTreeMap::new();
         for link in links.iter().filter(|link| link.master != 0) {
             ports.entry(link.master).or_default().push(link);
@@ -113,7 +113,7 @@ mod linux {
     }
 
     /// The names of the links that lead anywhere, in the kernel's table of routes.
-    fn default_routes(table: &str) -> BTreeSet<String> {
+    fn default_routes(table: &str) -> Vec<String> {
         let columns = table.lines().skip(1).map(|line| line.split_whitespace());
         let routes = columns.filter_map(|mut columns| {
             let (name, destination) = (columns.next()?, columns.next()?);

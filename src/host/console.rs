@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, TryRecvError};
-use chrono::Local;
+use chrono::{Local, Timelike as _};
 
 use crate::config::Color;
 use crate::discovery::interfaces;
@@ -179,7 +179,7 @@ impl Console {
             }
             let others = iter::from_fn(|| reports.try_recv().ok()).take(reports.len());
             for report in first.into_iter().chain(others) {
-                let time = Local::now().format("%H:%M:%S");
+                let time = clock();
                 match report {
                     Report::Change(change, address) if !self.quiet => {
                         if !crowd.holds(&change) {
@@ -442,7 +442,7 @@ impl Crowd {
     /// The members that wait, in one line for joins and one for leaves.
     fn take(&mut self, texts: &texts::Server) -> String {
         let mut lines = String::new();
-        let time = Local::now().format("%H:%M:%S");
+        let time = clock();
         for (sign, nicks) in [("+", mem::take(&mut self.joined)), ("-", mem::take(&mut self.left))]
         {
             if !nicks.is_empty() {
@@ -506,9 +506,15 @@ fn explain(eviction: &Eviction, address: SocketAddr, texts: &texts::Server) -> S
     (texts.cut)(who, &address.ip().to_string(), &what)
 }
 
+/// The time of day. Two digits are no reason to carry a formatter of dates.
+fn clock() -> String {
+    let now = Local::now();
+    format!("{:02}:{:02}:{:02}", now.hour(), now.minute(), now.second())
+}
+
 /// What was said to all, in lines for the operator: the time, the nick, and the text.
 fn talk(lines: &str) -> String {
-    let time = Local::now().format("%H:%M:%S");
+    let time = clock();
     let said = lines.lines().filter_map(|line| match Event::parse(line) {
         Event::Message { from, scope: Scope::All, text } => {
             Some(format!("{time} {}: {}\n", visible(from), visible(text)))
