@@ -56,6 +56,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--text|say every line as it is: no line is a command'
             '-s, --stay|keep listening after the end of the input'
             '-l, --log|append what is shown to FILE'
+            '--since-file|tell what was missed since the place in FILE'
             '--bell|ring for: never, me, all (default: me)'
             '--notify|notify of what is for you where the terminal can'
             '--color|colours: auto, always, never (default: auto)'
@@ -73,7 +74,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
     $takesValue = @(
         '-p', '--port', '-b', '--bind', '-n', '--name', '-m', '--motd', '-l', '--log', '--history',
         '--max-users', '--per-address', '--rate', '--web-port', '--interface', '-t', '--timeout',
-        '--nick', '--bell', '--color'
+        '--nick', '--since-file', '--bell', '--color'
     )
     $shells = @('bash', 'zsh', 'fish', 'powershell')
     # end of options

@@ -16,7 +16,7 @@ _minichat() {
                 # written by write_generated_files: values
                 -p | --port | -b | --bind | -n | --name | -m | --motd | -l | --log | --history | \
                     --max-users | --per-address | --rate | --web-port | --interface | -t | \
-                    --timeout | --nick | --bell | --color) option=$word ;;
+                    --timeout | --nick | --since-file | --bell | --color) option=$word ;;
                 # end of values
             esac
         elif [[ -z $command ]]; then
@@ -30,7 +30,7 @@ _minichat() {
     # The value of an option, or else a word, or else an option.
     case $option in
         # written by write_generated_files: offers
-        -l | --log) compopt -o default 2>/dev/null ;;
+        -l | --log | --since-file) compopt -o default 2>/dev/null ;;
         --interface) _minichat_interfaces ;;
         --bell) _minichat_offer never me all ;;
         --color) _minichat_offer auto always never ;;
@@ -60,7 +60,7 @@ _minichat() {
             ;;
         connect)
             _minichat_offer -h --help -a --auto -n --nick -t --timeout -r --raw -j --json --text \
-                -s --stay -l --log --bell --notify --color --no-reconnect --interface
+                -s --stay -l --log --since-file --bell --notify --color --no-reconnect --interface
             ;;
         completions) _minichat_offer -h --help ;;
         # end of options

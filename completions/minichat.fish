@@ -6,7 +6,8 @@
 function __minichat_at -a command count
     # written by write_generated_files: values
     set -l valued -p --port -b --bind -n --name -m --motd -l --log --history --max-users \
-        --per-address --rate --web-port --interface -t --timeout --nick --bell --color
+        --per-address --rate --web-port --interface -t --timeout --nick --since-file --bell \
+        --color
     # end of values
     set -l free
     set -l option
@@ -82,6 +83,7 @@ complete -c minichat -n '__minichat_at connect' -s j -l json -d 'print one JSON 
 complete -c minichat -n '__minichat_at connect' -l text -d 'say every line as it is: no line is a command'
 complete -c minichat -n '__minichat_at connect' -s s -l stay -d 'keep listening after the end of the input'
 complete -c minichat -n '__minichat_at connect' -s l -l log -r -F -d 'append what is shown to FILE'
+complete -c minichat -n '__minichat_at connect' -l since-file -r -F -d 'tell what was missed since the place in FILE'
 complete -c minichat -n '__minichat_at connect' -l bell -x -a 'never me all' -d 'ring for: never, me, all (default: me)'
 complete -c minichat -n '__minichat_at connect' -l notify -d 'notify of what is for you where the terminal can'
 complete -c minichat -n '__minichat_at connect' -l color -x -a 'auto always never' -d 'colours: auto, always, never (default: auto)'

@@ -14,6 +14,7 @@ mod members;
 mod notices;
 mod plain;
 mod record;
+mod since;
 mod terminal;
 mod transport;
 mod typeahead;
@@ -29,6 +30,7 @@ use smol::future::or;
 use crate::client::connect::arrive;
 use crate::client::conversation::{Conversation, Ending};
 use crate::client::plain::Printer;
+use crate::client::since::SinceFile;
 use crate::client::terminal::Terminal;
 use crate::config::{Connect, Format};
 use crate::error::{Error, plain as plain_words};
@@ -58,7 +60,8 @@ pub fn run(config: &Connect, texts: &'static Texts) -> Result<u8, Error> {
     if let Some(editor) = &terminal.editor {
         editor.restore_on_panic();
     }
-    let chat = async { chat(config, texts, &terminal, &mut interrupts, log?).await };
+    let since = config.since.as_deref().map(read_since).transpose();
+    let chat = async { chat(config, texts, &terminal, &mut interrupts, (log?, since?)).await };
     let status = smol::block_on(chat);
     // Errors are shown on a terminal as it was found.
     match &terminal.editor {
@@ -75,7 +78,7 @@ async fn chat(
     texts: &'static Texts,
     terminal: &Terminal,
     interrupts: &mut Interrupts,
-    log: Option<LogFile>,
+    (log, place): (Option<LogFile>, Option<Option<(String, u64)>>),
 ) -> Result<u8, Error> {
     let log = log.map(|file| start_log(file, terminal, interrupts, texts)).transpose()?;
     let interrupted = async { Err(interrupts.next().await) };
@@ -99,6 +102,10 @@ async fn chat(
     };
     let printer = printer.map_err(Error::Threads)?;
     let mut conversation = Conversation::new(config, texts, terminal, server, &printer, log);
+    if let Some((term, number)) = place.flatten() {
+        conversation.dialogue.resume(&term, number);
+    }
+    conversation.since = start_since(config, terminal, texts)?;
     let ending = loop {
         match conversation.run(transport, interrupts).await {
             Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
@@ -127,6 +134,9 @@ async fn chat(
             log.finish().await
         };
         or(rest, late).await.ok(); // It was said if it could not be written.
+    }
+    if let Some(since) = conversation.since.take() {
+        since.finish(LOG);
     }
     if matches!(ending, Ending::Interrupted(_)) || conversation.dialogue.is_leaving() {
         terminal.user_left(0);
@@ -161,6 +171,27 @@ async fn chat(
 
 fn open_log(path: &Path) -> Result<LogFile, Error> {
     LogFile::open(path).map_err(|err| Error::Log(path.into(), err))
+}
+
+/// The place up to which an earlier run has read; none if there was none.
+fn read_since(path: &Path) -> Result<Option<(String, u64)>, Error> {
+    since::read(path).map_err(|err| Error::Since(path.into(), err))
+}
+
+/// Begins to remember what was read.
+fn start_since(
+    config: &Connect,
+    terminal: &Terminal,
+    texts: &'static Texts,
+) -> Result<Option<SinceFile>, Error> {
+    let Some(path) = config.since.clone() else { return Ok(None) };
+    let (editor, remarks) = (terminal.editor.clone(), terminal.remarks.clone());
+    let shown = visible(&path.display().to_string()).into_owned();
+    let complain = move |err: &io::Error| {
+        let what = (texts.client.since_failed)(&shown, &plain_words(err, &texts.error));
+        terminal::remark(editor.as_ref(), &remarks, &(texts.server.warning)(&what));
+    };
+    SinceFile::start(path, complain).map(Some).map_err(Error::Threads)
 }
 
 /// Writes to the log on a thread of its own, because a disk may hang.

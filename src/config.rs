@@ -127,6 +127,8 @@ pub struct Connect {
     pub stay: bool,
     /// Where to append what is shown.
     pub log: Option<PathBuf>,
+    /// The file that remembers what was read, for the next run.
+    pub since: Option<PathBuf>,
     /// When the terminal rings.
     pub bell: Bell,
     /// Whether the terminal notifies of what is said to the user alone or names them.
@@ -243,6 +245,7 @@ impl Default for Connect {
             text: false,
             stay: false,
             log: None,
+            since: None,
             bell: Bell::default(),
             notify: false,
             color: Color::default(),

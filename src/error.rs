@@ -21,6 +21,8 @@ pub enum Error {
     ListenForPage(SocketAddr, io::Error),
     /// A log cannot be opened.
     Log(PathBuf, io::Error),
+    /// The file that remembers what was read cannot be used.
+    Since(PathBuf, io::Error),
     /// The host name leads to no address.
     Resolve(String, io::Error),
     /// There is no answer at this server, on this port.
@@ -115,6 +117,13 @@ impl Error {
             }
             Error::ListenForPage(at, err) => {
                 (texts.listen_for_page)(&at.to_string(), &plain(err, texts))
+            }
+            Error::Since(path, err) => {
+                let path = visible(&path.display().to_string()).into_owned();
+                match err.kind() {
+                    io::ErrorKind::InvalidData => (texts.no_place)(&path),
+                    _ => (texts.since)(&path, &plain(err, texts)),
+                }
             }
             Error::Log(path, err) => {
                 (texts.log)(&visible(&path.display().to_string()), &plain(err, texts))
@@ -223,6 +232,8 @@ mod tests {
             Error::Listen(at, some()),
             Error::ListenForPage(at, io::ErrorKind::AddrInUse.into()),
             Error::Log("/x".into(), some()),
+            Error::Since("/x".into(), some()),
+            Error::Since("/x".into(), io::ErrorKind::InvalidData.into()),
             Error::Log("/x".into(), io::ErrorKind::TimedOut.into()),
             Error::Resolve("x".into(), some()),
             Error::Connect("x:9001".into(), 9001, some()),

@@ -199,6 +199,10 @@ pub struct Errors {
     pub log: fn(&str, &str) -> String,
     /// Opening the log takes too long: its path.
     pub log_held: fn(&str) -> String,
+    /// The file that remembers what was read cannot be read: its path, and why.
+    pub since: fn(&str, &str) -> String,
+    /// The file that is to remember what was read holds something else: its path.
+    pub no_place: fn(&str) -> String,
     /// The host name leads nowhere: the name.
     pub resolve: fn(&str, &str) -> String,
     /// No server answers: its name, how one is started there.
@@ -301,6 +305,28 @@ pub struct Client {
     pub removed: &'static str,
     /// Behind a list of nicks: how many more.
     pub more: fn(usize) -> String,
+    /// Above what was said before we came: how many messages, since when.
+    pub remembered: fn(usize, &str) -> String,
+    /// Above what was said earlier: how many messages, since when.
+    pub past: fn(usize, &str) -> String,
+    /// Above the last messages of more: how many of how many.
+    pub past_cut: fn(usize, &str) -> String,
+    /// Below what was said earlier.
+    pub past_end: &'static str,
+    /// No message holds the words.
+    pub nothing_found: &'static str,
+    /// The server tells nothing of the past.
+    pub no_history: &'static str,
+    /// The last question about the past has no answer yet.
+    pub still_searching: &'static str,
+    /// There were too many searches.
+    pub searches_too_fast: &'static str,
+    /// The words that are looked for are too few or too many.
+    pub search_length: &'static str,
+    /// What was read cannot be remembered: the path, and why.
+    pub since_failed: fn(&str, &str) -> String,
+    /// A number of messages, in the digits of the language.
+    pub number: fn(u64) -> String,
     /// Oneself, at either end of an arrow.
     pub you: &'static str,
     /// The end of a chat.
@@ -584,6 +610,19 @@ pub struct Terminal {
     /// The prompt of a search in the history: what is looked for, and whether nothing
     /// was found.
     pub search: fn(&str, bool) -> String,
+}
+
+/// A number with something between each three digits.
+fn grouped(number: u64, separator: char) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(separator);
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// A nick as it is typed, without the quotes in which a nick like `you` is shown.

@@ -407,7 +407,7 @@ pub(super) const CONNECT: &[Row<Connect>] = &[
         |connect, text| put(&mut connect.timeout, seconds(text)),
     ),
     excluding(
-        &["json", "text", "nick"],
+        &["json", "text", "nick", "since-file"],
         switch(
             Some('r'),
             "raw",
@@ -444,6 +444,14 @@ pub(super) const CONNECT: &[Row<Connect>] = &[
         "append what is shown to FILE",
         "acrescenta a ARQUIVO o que é mostrado",
         |connect, text| put(&mut connect.log, path(text).map(Some)),
+    ),
+    option(
+        None,
+        "since-file",
+        FILE,
+        "tell what was missed since the place in FILE",
+        "conta o que se perdeu desde o lugar em ARQUIVO",
+        |connect, text| put(&mut connect.since, path(text).map(Some)),
     ),
     option(
         None,

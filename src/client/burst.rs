@@ -35,8 +35,6 @@ pub struct Burst {
     lines: Receiver<io::Result<Piece>>,
     /// The input is a terminal.
     waits: bool,
-    /// Whether another line is there that was not read yet, because the machine is busy.
-    more: fn() -> bool,
     /// A line that came. The next one tells what it is.
     held: RefCell<Option<Read>>,
     /// The held line came closely behind another.
@@ -44,11 +42,9 @@ pub struct Burst {
 }
 
 impl Burst {
-    /// The lines of `lines`. A program's are never pasted. `more` tells whether the input has
-    /// another line than those.
-    pub fn of(lines: Receiver<io::Result<Piece>>, is_terminal: bool, more: fn() -> bool) -> Burst {
-        let (held, follows) = (RefCell::default(), Cell::new(false));
-        Burst { lines, waits: is_terminal, more, held, follows }
+    /// The lines of `lines`. A program's are never pasted.
+    pub fn of(lines: Receiver<io::Result<Piece>>, is_terminal: bool) -> Burst {
+        Burst { lines, waits: is_terminal, held: RefCell::default(), follows: Cell::new(false) }
     }
 
     /// The next line; none at the end of the input. No line is lost if this is not
@@ -74,9 +70,6 @@ impl Burst {
         let another = async { self.lines.recv().await.ok() };
         let nothing = async {
             Timer::at(came + PASTE).await;
-            while (self.more)() {
-                Timer::after(PASTE).await;
-            }
             None
         };
         let next = or(another, nothing).await.map(|line| (line, Instant::now()));
@@ -89,13 +82,11 @@ impl Burst {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use super::*;
 
     fn burst(is_terminal: bool) -> (async_channel::Sender<io::Result<Piece>>, Burst) {
         let (sender, lines) = async_channel::unbounded();
-        (sender, Burst::of(lines, is_terminal, || false))
+        (sender, Burst::of(lines, is_terminal))
     }
 
     fn line(text: &str) -> io::Result<Piece> {
@@ -128,24 +119,6 @@ mod tests {
             assert_eq!(next(&burst).await, input("/r oi\n", false));
             sender.close();
             assert_eq!(next(&burst).await, None);
-        });
-    }
-
-    #[test]
-    fn line_that_is_read_late_is_pasted_all_the_same() {
-        static UNREAD: AtomicBool = AtomicBool::new(true);
-        let (sender, lines) = async_channel::unbounded();
-        let burst = Burst::of(lines, true, || UNREAD.load(Ordering::SeqCst));
-        smol::block_on(async {
-            sender.try_send(line("a\n")).unwrap();
-            let late = async {
-                Timer::after(3 * PASTE).await;
-                sender.try_send(line("/quit\n")).unwrap();
-                UNREAD.store(false, Ordering::SeqCst);
-            };
-            let (first, ()) = smol::future::zip(next(&burst), late).await;
-            assert_eq!(first, input("a\n", true));
-            assert_eq!(next(&burst).await, input("/quit\n", true));
         });
     }
 

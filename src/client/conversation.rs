@@ -20,6 +20,7 @@ use crate::client::format::{Formatter, Style};
 use crate::client::link::{self, Question, Verdict, Watch};
 use crate::client::plain::Printer;
 use crate::client::record::{Action, Failure};
+use crate::client::since::SinceFile;
 use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
@@ -113,6 +114,10 @@ pub(super) struct Conversation<'a> {
     pub(super) unsent: Vec<u8>,
     /// Something could not be sent.
     pub(super) lost: bool,
+    /// Where the place is remembered up to which was printed.
+    pub(super) since: Option<SinceFile>,
+    /// That place, as it was last remembered.
+    pub(super) remembered: Option<(String, u64)>,
     /// Bytes to print.
     pub(super) unprinted: Vec<u8>,
     /// Bytes to log.
@@ -179,6 +184,8 @@ impl<'a> Conversation<'a> {
             refused: false,
             unsent: Vec::new(),
             lost: false,
+            since: None,
+            remembered: None,
             unprinted: Vec::new(),
             unlogged: Vec::new(),
             began: Instant::now(),
@@ -288,7 +295,7 @@ impl<'a> Conversation<'a> {
                     match there {
                         true => {
                             if self.unsent.is_empty() {
-                                self.dialogue.delivered(self.began.elapsed());
+                                self.dialogue.delivered();
                             }
                             Vec::new()
                         }
@@ -426,7 +433,7 @@ impl<'a> Conversation<'a> {
             && self.unsent.is_empty()
             && Watch::acknowledged(transport.socket()) == Some(true)
         {
-            self.dialogue.delivered(self.began.elapsed());
+            self.dialogue.delivered();
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod commands;
 mod heard;
+mod past;
 mod refusal;
 mod registration;
 mod typed;
@@ -19,6 +20,7 @@ use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::{Command, Nick};
 
+use past::PastState;
 pub use refusal::words_for;
 pub use registration::suggest_nick;
 use unconfirmed::{ON_ITS_WAY, Pending};
@@ -41,16 +43,18 @@ pub struct Dialogue {
     suggested_nick: String,
     /// The lines that the server will answer, and their numbers among all.
     unconfirmed: VecDeque<(u32, Pending)>,
+    /// The recipients of the last direct messages.
+    recent_dms: VecDeque<String>,
     /// How many lines were sent, and the number of the last one that is known to
     /// have been listened to.
     sent: u32,
     arrived: u32,
-    /// The number of the last line that the connection is known to have delivered, and since
-    /// when that is known.
-    delivered: (u32, Duration),
+    /// The number of the last line of which the connection is known to have delivered all.
+    delivered: u32,
     /// Something that was said to all has come back: it always will.
     echoes: bool,
     members: Members,
+    past: PastState,
     /// The last line was a list of nicks, which may go on in the next one.
     listing: Option<Listing>,
     notices: Notices,
@@ -161,11 +165,13 @@ impl Dialogue {
             nick: String::new(),
             suggested_nick: suggested_nick.unwrap_or_default().into(),
             unconfirmed: VecDeque::new(),
+            recent_dms: VecDeque::new(),
             sent: 0,
             arrived: 0,
-            delivered: (0, Duration::ZERO),
+            delivered: 0,
             echoes: false,
             members: Members::default(),
+            past: PastState::default(),
             listing: None,
             notices: Notices::default(),
             ignored: Vec::new(),
@@ -325,6 +331,7 @@ impl Dialogue {
         self.phase = Phase::Away;
         self.members.forget();
         self.history = 0;
+        self.recent_dms.clear();
         self.waiting = None;
         self.early.clear();
         self.unsure = true;

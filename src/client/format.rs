@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Local, NaiveDate, SecondsFormat, Timelike as _};
+use chrono::{DateTime, Local, NaiveDate, SecondsFormat, TimeZone as _, Timelike as _};
 use colored::{Color, Colorize};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::client::dialogue::words_for;
 use crate::client::notices::Presence;
-use crate::client::record::{Kind, Record};
+use crate::client::record::{Heading, Kind, Past, PastLine, Record};
+use crate::records::Words;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
@@ -79,6 +80,62 @@ impl Formatter {
         format!("{}{} {}\n", self.day(now), self.time(now), self.dim(&text))
     }
 
+    /// What was said earlier, under a heading for people. `now` is when it was told.
+    pub fn format_past(&mut self, past: &Past, now: DateTime<Local>) -> String {
+        let Style::Person { .. } = self.style else {
+            return past
+                .lines
+                .iter()
+                .map(|line| self.format(&line.record(), line.time()))
+                .collect();
+        };
+        let texts = self.texts;
+        let since = past.lines.first().map_or(now, PastLine::time);
+        let (count, since) = (past.lines.len(), earlier(since, now));
+        let heading = match past.heading {
+            Heading::Remembered => (texts.remembered)(count, &since),
+            Heading::Missed => (texts.past)(count, &since),
+            Heading::Cut(all) => (texts.past_cut)(count, &(texts.number)(all)),
+        };
+        let words = past.words.as_deref().map(Words::new);
+        let mut rows = self.day(now) + &self.dim(&heading) + "\n";
+        for line in &past.lines {
+            rows += &self.past_line(line, words.as_ref(), now);
+            rows.push('\n');
+        }
+        rows + &self.dim(texts.past_end) + "\n"
+    }
+
+    /// One message that was said earlier, with its own time, and the words found in it.
+    fn past_line(&self, line: &PastLine, words: Option<&Words>, now: DateTime<Local>) -> String {
+        let time = earlier(line.time(), now);
+        let text = match line.from == SERVER {
+            true => fixed_line(&line.text, self.texts).unwrap_or_else(|| line.text.clone()),
+            false => line.text.clone(),
+        };
+        let mark = |text: &str| match words {
+            Some(words) => self.marked(text, words),
+            None => self.dim(text),
+        };
+        let from = mark(&shown_nick(&line.from));
+        match text.strip_prefix("/me ") {
+            Some(deed) => {
+                let begin = self.dim(&format!("{time} * "));
+                format!("{begin}{from}{}{}", self.dim(" "), mark(&visible(deed)))
+            }
+            None => {
+                let begin = self.dim(&format!("{time} "));
+                format!("{begin}{from}{}{}", self.dim("  "), mark(&visible(&text)))
+            }
+        }
+    }
+
+    /// A text in which the words that were looked for stand out.
+    fn marked(&self, text: &str, words: &Words) -> String {
+        let pieces = words.mark(text).into_iter();
+        pieces.map(|(text, found)| if found { self.bold(text) } else { self.dim(text) }).collect()
+    }
+
     /// Something that did not work, as a line. The text has the colour of all text, which can be read
     /// on every background; of the others, none can be read on black, white and beige.
     pub fn format_hint(&self, text: &str) -> String {
@@ -121,7 +178,7 @@ impl Formatter {
     }
 
     fn time(&self, now: DateTime<Local>) -> String {
-        self.dim(&format!("{:02}:{:02}", now.hour(), now.minute()))
+        self.dim(&clock(now))
     }
 
     fn person(&self, record: &Record, now: DateTime<Local>) -> String {
@@ -132,6 +189,8 @@ impl Formatter {
         let to = record.to.as_deref().unwrap_or_default();
         let text = record.text.as_deref().unwrap_or_default();
         match record.kind {
+            // Both have rows of their own.
+            Kind::Past | Kind::Found => String::new(),
             Kind::Message => {
                 let fixed = (from == SERVER).then(|| fixed_line(text, texts)).flatten();
                 let text = fixed.as_deref().unwrap_or(text);
@@ -189,6 +248,39 @@ impl Formatter {
                 self.note(&(texts.back)(&visible(to), at.as_deref()))
             }
         }
+    }
+}
+
+impl PastLine {
+    /// When it was said. A time that no calendar has is its beginning.
+    pub fn time(&self) -> DateTime<Local> {
+        let seconds = i64::try_from(self.seconds).unwrap_or(0);
+        Local.timestamp_opt(seconds, 0).single().unwrap_or(DateTime::UNIX_EPOCH.into())
+    }
+
+    /// What it is for programs and for the log.
+    pub fn record(&self) -> Record {
+        Record {
+            kind: Kind::Past,
+            from: Some(self.from.clone()),
+            text: Some(self.text.clone()),
+            own: self.own,
+            number: Some(self.number),
+            ..Record::default()
+        }
+    }
+}
+
+/// The hour and the minute.
+fn clock(time: DateTime<Local>) -> String {
+    format!("{:02}:{:02}", time.hour(), time.minute())
+}
+
+/// A time in the past, with the date if that is another day.
+fn earlier(then: DateTime<Local>, now: DateTime<Local>) -> String {
+    match then.date_naive() == now.date_naive() {
+        true => clock(then),
+        false => format!("{} {}", then.date_naive(), clock(then)),
     }
 }
 
@@ -279,6 +371,10 @@ impl Serialize for Object<'_> {
             if let Some(value) = value {
                 map.serialize_entry(key, value)?;
             }
+        }
+        if let Some(number) = record.number {
+            map.serialize_entry("past", &true)?;
+            map.serialize_entry("number", &number)?;
         }
         if record.kind == Kind::Users {
             let text = record.text.as_deref().unwrap_or_default();

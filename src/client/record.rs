@@ -11,6 +11,8 @@ pub enum Action {
     Show(Record),
     /// Show a line of the protocol as it came.
     ShowRaw(String),
+    /// Show what was said earlier.
+    ShowPast(Past),
     /// Show arrivals or departures in one line.
     Presence(Presence, Vec<String>),
     /// Tell the user that something did not work, or is not as it should be.
@@ -70,12 +72,51 @@ pub struct Record {
     pub own: bool,
     /// It names us; or of a way back: the server is elsewhere now.
     pub loud: bool,
+    /// The number of a message that was said earlier.
+    pub number: Option<u64>,
+}
+
+/// Messages that were said earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// What stands above them.
+    pub heading: Heading,
+    pub lines: Vec<PastLine>,
+    /// The words that were looked for.
+    pub words: Option<String>,
+    /// They are shown for the first time, and belong into the log.
+    pub is_new: bool,
+}
+
+/// What stands above messages that were said earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heading {
+    /// The room remembers them from before we came.
+    Remembered,
+    /// How many there are, and since when.
+    Missed,
+    /// They are the last of so many.
+    Cut(u64),
+}
+
+/// A message that was said earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastLine {
+    pub number: u64,
+    /// When it was said, in seconds since 1970.
+    pub seconds: u64,
+    pub from: String,
+    pub text: String,
+    /// The sender has our nick.
+    pub own: bool,
 }
 
 /// The kind of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     Message,
+    /// A message that was said earlier.
+    Past,
     Private,
     Joined,
     Left,
@@ -89,6 +130,8 @@ pub enum Kind {
     Lost,
     /// It is there again.
     Back,
+    /// The answer to a question about the past is complete.
+    Found,
 }
 
 impl Kind {
@@ -96,6 +139,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Message => "message",
+            Kind::Past => "past",
             Kind::Private => "private",
             Kind::Joined => "joined",
             Kind::Left => "left",
@@ -106,6 +150,7 @@ impl Kind {
             Kind::Bye => "bye",
             Kind::Lost => "lost",
             Kind::Back => "back",
+            Kind::Found => "found",
         }
     }
 }

@@ -74,7 +74,7 @@ impl Terminal {
             Some((editor, typed)) => (Some(editor), Keys::Editor(typed)),
             None => {
                 let lines = plain::keyboard().map_err(Error::Threads)?;
-                (None, Keys::Plain(Burst::of(lines, is_interactive, typeahead::is_there)))
+                (None, Keys::Plain(Burst::of(lines, is_interactive)))
             }
         };
         Ok(Terminal {

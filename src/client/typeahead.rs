@@ -1,4 +1,4 @@
-//! What was typed and is not read yet. When the program has ended meanwhile, a shell would
+//! What was typed for a program that has ended meanwhile. A shell that reads it would
 //! take it for commands.
 
 /// Forgets what is typed and not read, up to the first pause.
@@ -40,23 +40,6 @@ pub fn forget() {
         }
     }
     tcsetattr(&stdin, OptionalActions::Now, &found).ok(); // It may be gone.
-}
-
-/// Whether something is typed and not read.
-#[cfg(unix)]
-pub fn is_there() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    let stdin = std::io::stdin();
-    let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
-    poll(&mut waiting, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
-        && waiting[0].revents() == PollFlags::IN
-}
-
-/// The console of Windows does not tell lines from keys.
-#[cfg(not(unix))]
-pub fn is_there() -> bool {
-    false
 }
 
 /// The console of Windows is left as it is.

@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 
 use super::{
     Client, CommandLine, Discover, Discovery, Errors, Language, Operator, Server, Terminal, Texts,
-    bare,
+    bare, grouped,
 };
 
 /// English.
@@ -36,6 +36,25 @@ pub static ENGLISH: Texts = Texts {
         stopping: "the server is stopping; goodbye",
         removed: "you were removed by the operator",
         more: |count| format!("and {count} more"),
+        remembered: |count, since| match count {
+            1 => format!("--- the room remembers 1 line since {since} ---"),
+            _ => format!("--- the room remembers {count} lines since {since} ---"),
+        },
+        past: |count, since| match count {
+            1 => format!("--- 1 line since {since} ---"),
+            _ => format!("--- {count} lines since {since} ---"),
+        },
+        past_cut: |count, all| format!("--- the last {count} of {all}; /last shows others ---"),
+        past_end: "--- now ---",
+        nothing_found: "nothing found",
+        no_history: "this server keeps no history",
+        still_searching: "the server still looks for the last one; wait for its answer",
+        searches_too_fast: "too many searches; wait 10 seconds",
+        search_length: "search for 2 to 200 letters",
+        since_failed: |path, why| {
+            format!("{path} cannot be written: {why}; what was read is not remembered")
+        },
+        number: |number| grouped(number, ','),
         you: "you",
         bye: "Bye.",
         refused: |why| format!("the server refused that: {why}"),
@@ -264,6 +283,15 @@ pub static ENGLISH: Texts = Texts {
         log: |path, why| {
             format!(
                 "cannot write the log {path}: {why}\nChoose a file that you may write: --log FILE"
+            )
+        },
+        since: |path, why| {
+            format!("cannot read {path}: {why}\nChoose a file that you may read: --since-file FILE")
+        },
+        no_place: |path| {
+            format!(
+                "cannot go on from {path}: it holds something else than a place\n\
+                 Choose another file, which need not be there yet: --since-file FILE"
             )
         },
         log_held: |path| {

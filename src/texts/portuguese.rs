@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 
 use super::{
     Client, CommandLine, Discover, Discovery, Errors, Language, Operator, Server, Terminal, Texts,
-    bare,
+    bare, grouped,
 };
 
 /// Portuguese, as in Brazil.
@@ -38,6 +38,25 @@ pub static PORTUGUESE: Texts = Texts {
         stopping: "o servidor está parando; até logo",
         removed: "o operador tirou você da sala",
         more: |count| format!("e mais {count}"),
+        remembered: |count, since| match count {
+            1 => format!("--- a sala lembra 1 linha desde {since} ---"),
+            _ => format!("--- a sala lembra {count} linhas desde {since} ---"),
+        },
+        past: |count, since| match count {
+            1 => format!("--- 1 linha desde {since} ---"),
+            _ => format!("--- {count} linhas desde {since} ---"),
+        },
+        past_cut: |count, all| format!("--- as últimas {count} de {all}; /last mostra outras ---"),
+        past_end: "--- agora ---",
+        nothing_found: "nada encontrado",
+        no_history: "este servidor não guarda histórico",
+        still_searching: "o servidor ainda procura o anterior; espere a resposta",
+        searches_too_fast: "buscas demais; espere 10 segundos",
+        search_length: "procure de 2 a 200 letras",
+        since_failed: |path, why| {
+            format!("não foi possível gravar {path}: {why}; o que foi lido não fica marcado")
+        },
+        number: |number| grouped(number, '.'),
         you: "você",
         bye: "Até logo.",
         refused: |why| format!("o servidor recusou: {why}"),
@@ -270,6 +289,18 @@ pub static PORTUGUESE: Texts = Texts {
             format!(
                 "não foi possível gravar o log {path}: {why}\n\
                  Escolha um arquivo em que você possa escrever: --log ARQUIVO"
+            )
+        },
+        since: |path, why| {
+            format!(
+                "não foi possível ler {path}: {why}\n\
+                 Escolha um arquivo que você possa ler: --since-file ARQUIVO"
+            )
+        },
+        no_place: |path| {
+            format!(
+                "não dá para continuar de {path}: ele contém outra coisa, não um lugar\n\
+                 Escolha outro arquivo, que pode ainda não existir: --since-file ARQUIVO"
             )
         },
         log_held: |path| {

@@ -57,21 +57,25 @@ pub fn is_of_type(value: &Value, name: &str) -> bool {
     }
 }
 
+const INPUT: &str = "oi\n@ana psst\nWHO\n@x y\nNICK robo\n/last 1\n";
+
 #[test]
 fn every_json_line_is_as_the_page_describes_it() {
     let stand_in = StandIn::open();
     let mut command = connect(stand_in.address, &["-n", "bot", "--json"]);
-    let script = thread::spawn(move || run(&mut command, "oi\n@ana psst\nWHO\n@x y\nNICK robo\n"));
+    let script = thread::spawn(move || run(&mut command, INPUT));
     let mut peer = stand_in.caller();
     peer.says(GREETING);
     peer.reads("NICK bot");
-    peer.sends("OK welcome bot\nFROM server [dm]: olá\nHistory: 1\nFROM ana [all]: a\x1b[2J\n");
+    peer.sends("Capabilities: history\nOK welcome bot\nFROM server [dm]: olá\nHistory: 1\n");
+    peer.sends("FROM ana [all]: a\x1b[2J\n");
     peer.sends("User ana joined.\nUser rui left the chat.\nFROM ana [dm]: psst\nwhat?\n");
-    for line in ["MSG oi", "WHO", "MSG @ana psst", "WHO", "MSG @x y", "NICK robo"] {
+    for line in ["MSG oi", "WHO", "MSG @ana psst", "WHO", "MSG @x y", "NICK robo", "LAST 1"] {
         peer.reads(line);
     }
     peer.sends("FROM bot [all]: oi\nConnected users: ana, bot\nConnected users: ana, bot\n");
     peer.sends("ERR user_not_found\nERR no such thing\nOK welcome robo\nConnected users:\n");
+    peer.sends("Past: 7 1764340012 FROM ana [all]: cedo\nFound: 1 of more\n");
     peer.reads("QUIT");
     peer.says("BYE");
     let output = script.join().expect("it runs to its end");
@@ -98,6 +102,8 @@ fn every_json_line_is_as_the_page_describes_it() {
                     let time = value.as_str().expect("a string");
                     chrono::DateTime::parse_from_rfc3339(time).expect("a time");
                 }
+                "past" => assert_eq!(value, true, "{line}"),
+                "number" => assert_eq!(value, 7, "{line}"),
                 _ => assert!(value.is_string(), "{line}"),
             }
         }

@@ -19,7 +19,7 @@ use crate::signals;
 
 #[test]
 fn a_script_says_its_line_and_leaves_whichever_way_it_names_itself() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--history", "0"]);
     let mut joao = server.member("joao");
     for (options, habit, input) in [
         (&[][..], "", "NICK bot\nMSG pronto\n"),
@@ -255,7 +255,7 @@ fn a_host_that_is_nowhere_is_an_error_with_a_way_out() {
 
 #[test]
 fn everything_typed_is_delivered_in_order_before_the_client_leaves() {
-    let server = Server::start(&["--rate", "0"]);
+    let server = Server::start(&["--rate", "0", "--history", "0"]);
     let mut joao = server.member("joao");
     for count in [150, 5000] {
         let input: String = (0..count).map(|n| format!("linha {n}\n")).collect();

@@ -34,6 +34,7 @@ mod logs;
 mod nicks;
 mod operator;
 mod order;
+mod past;
 mod pipes;
 mod platforms;
 mod promises;

@@ -42,8 +42,7 @@ fn in_columns_every_line_is_a_time_a_kind_a_person_and_a_text() {
     assert_eq!((output.status, &*output.stderr), (Some(1), REFUSED));
     let expected = [
         "welcome\t\tbot",
-        "notice\t\tHistory: 1",
-        "message\tana\tcedo",
+        "past\tana\tcedo",
         "message\tana\ttwo  blanks, a tab and \"日本語 🎉\"",
         "private\tana\tpsst",
         "joined\tjoao\t",
@@ -64,8 +63,7 @@ fn in_json_every_line_is_one_object() {
     let text = "two  blanks, a\ttab and \"日本語 🎉\"";
     let expected = [
         json!({"type": "welcome", "to": "bot"}),
-        json!({"type": "notice", "text": "History: 1"}),
-        json!({"type": "message", "from": "ana", "text": "cedo"}),
+        json!({"type": "past", "from": "ana", "text": "cedo", "past": true, "number": 1}),
         json!({"type": "message", "from": "ana", "text": text}),
         json!({"type": "private", "from": "ana", "to": "bot", "text": "psst"}),
         json!({"type": "joined", "from": "joao"}),

@@ -11,7 +11,7 @@ use smol::future::or;
 use crate::client::conversation::{Conversation, Ending};
 use crate::client::format::{Formatter, columns, format_raw};
 use crate::client::notices::Presence;
-use crate::client::record::{Action, Failure, Kind, Record};
+use crate::client::record::{Action, Failure, Kind, Past, Record};
 use crate::config::Target;
 use crate::discovery;
 use crate::error::Error;
@@ -45,6 +45,7 @@ impl Conversation<'_> {
                 }
                 // Elsewhere, what came was printed as it came.
                 Action::ShowRaw(_) => (),
+                Action::ShowPast(past) => self.show_past(&past),
                 Action::Presence(presence, nicks) => self.show_presence(presence, &nicks),
                 Action::Hint(text) => self.tell(Formatter::format_hint, &text),
                 Action::Note(text) => self.tell(Formatter::format_note, &text),
@@ -156,6 +157,19 @@ impl Conversation<'_> {
         }
     }
 
+    /// Shows what was said earlier. The log gets what it has missed.
+    fn show_past(&mut self, past: &Past) {
+        self.progress = Instant::now();
+        let formatter = self.formatter.as_mut().expect("a raw dialogue shows raw lines");
+        self.unprinted.extend_from_slice(formatter.format_past(past, Local::now()).as_bytes());
+        if self.log.is_some() && past.is_new {
+            for line in &past.lines {
+                let row = columns(&line.record(), line.time(), false);
+                self.unlogged.extend_from_slice(row.as_bytes());
+            }
+        }
+    }
+
     pub(super) fn show_presence(&mut self, presence: Presence, nicks: &[String]) {
         let now = Local::now();
         let formatter = self.formatter.as_mut().expect("a raw dialogue shows raw lines");
@@ -199,6 +213,7 @@ impl Conversation<'_> {
             }
         }
         if self.unprinted.is_empty() {
+            self.remember_place();
             return Ok(());
         }
         let text = std::mem::take(&mut self.unprinted);
@@ -207,7 +222,19 @@ impl Conversation<'_> {
             self.printer.print(text).await;
             Ok(())
         };
-        or(interrupted, print).await
+        or(interrupted, print).await?;
+        self.remember_place();
+        Ok(())
+    }
+
+    /// Remembers the place up to which all was printed.
+    fn remember_place(&mut self) {
+        let Some(since) = &self.since else { return };
+        let known = self.remembered.as_ref().map(|(term, number)| (term.as_str(), *number));
+        if let Some((term, number)) = self.dialogue.place().filter(|place| Some(*place) != known) {
+            since.remember((term, number));
+            self.remembered = Some((term.into(), number));
+        }
     }
 
     /// Ends, and names what may be lost.

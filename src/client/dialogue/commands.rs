@@ -38,6 +38,10 @@ pub enum Input<'a> {
     Who,
     /// Another nick.
     Nick(&'a str),
+    /// Show the last messages, so many of them, and then those before.
+    Last(Option<u64>),
+    /// Show the messages that hold these words.
+    Search(&'a str),
     /// Leave.
     Quit,
     /// A command that the client obeys by itself, with the first word behind it.
@@ -99,9 +103,27 @@ enum Meaning {
 const NONE: Both = both("", "");
 
 /// The commands, in the order of `/help`.
-static COMMANDS: [Row; 12] = [
+static COMMANDS: [Row; 14] = [
     row("/help", NONE, both("this help", "esta ajuda"), Meaning::Local(Dialogue::help)),
     row("/who", NONE, both("who is here", "quem está aqui"), Meaning::Line(|_| Some(Input::Who))),
+    row(
+        "/last",
+        both("[N]", "[N]"),
+        both(
+            "what was said before; again, what was before that",
+            "o que foi dito antes; de novo, o que veio antes disso",
+        ),
+        Meaning::Line(|rest| match rest.split_whitespace().next().map(str::parse) {
+            Some(Err(_)) => None,
+            count => Some(Input::Last(count.and_then(Result::ok))),
+        }),
+    ),
+    row(
+        "/search",
+        both("TEXT", "TEXTO"),
+        both("what was said with this in it", "o que foi dito com este texto"),
+        Meaning::Line(|rest| some(rest).map(Input::Search)),
+    ),
     row(
         "/msg",
         both("NICK TEXT", "APELIDO TEXTO"),

@@ -13,7 +13,7 @@ use crate::client::dialogue::{
 use crate::client::format::shown_nick;
 use crate::client::members::MAX_NICK;
 use crate::client::notices::Presence;
-use crate::client::record::{Action, Failure, Kind, Record};
+use crate::client::record::{Action, Failure, Kind, PastLine, Record};
 use crate::config::Bell;
 use crate::wire::sanitize::visible;
 use crate::wire::{Event, Nick, SERVER, Scope};
@@ -53,6 +53,7 @@ impl Dialogue {
         let listing = self.listing.take();
         let last_word = self.last_word.take();
         self.now = now;
+        self.count_last_word(event == Event::Bye);
         match event {
             // We know what we have to do.
             Event::Greeting => Vec::new(),
@@ -134,9 +135,16 @@ impl Dialogue {
                 self.history = count;
                 vec![Action::Show(notice(line))]
             }
+            Event::Capabilities(words) => self.hear_capabilities(&words),
             // The leaving and the joining tell the same.
-            Event::Capabilities(_) | Event::Renamed { .. } => Vec::new(),
-            Event::Past { .. } | Event::Now { .. } | Event::Found { .. } | Event::Other(_) => {
+            Event::Renamed { .. } => Vec::new(),
+            Event::Past { number, seconds, from, text } => {
+                let (from, text) = (from.to_string(), text.to_string());
+                self.hear_past(PastLine { number, seconds, own: from == self.nick, from, text })
+            }
+            Event::Now { term, number } => self.hear_now(term, number),
+            Event::Found { count, more } => self.hear_found(count, more),
+            Event::Other(_) => {
                 vec![Action::Show(notice(line))]
             }
         }
@@ -146,6 +154,9 @@ impl Dialogue {
         self.announced = from == SERVER;
         let own = from == self.nick;
         let old = self.history > 0;
+        if !old {
+            self.count_message(from, text);
+        }
         self.history = self.history.saturating_sub(1);
         // What was said before is no answer, though one of the same name said it.
         let echo =

@@ -16,6 +16,12 @@ use crate::wire::{Nick, Refusal};
 impl Dialogue {
     pub(super) fn hear_refusal(&mut self, code: &str) -> Vec<Action> {
         let refusal = Refusal::from_code(code);
+        if self.does_not_understand(refusal) {
+            return Vec::new();
+        }
+        if let Some(why) = self.refuses_question(refusal) {
+            return hint(why);
+        }
         let mut why = words_for(code, self.texts);
         if refusal == Some(Refusal::InvalidNick) && Nick::is_reserved(self.wanted_nick()) {
             why = self.texts.nick_reserved.into();
@@ -171,27 +177,28 @@ impl Dialogue {
             Pending::Said(text) => Some(text),
             Pending::Told { to, text } => Some(format!("@{to} {text}")),
             Pending::Nick(nick) => Some(format!("NICK {nick}")),
-            Pending::Who | Pending::OwnWho => None,
+            Pending::Who | Pending::OwnWho | Pending::Understand | Pending::Past => None,
         }
     }
 
-    /// One of the last private lines had no recipient: most likely the one for a nick that is
-    /// not in the list.
+    /// One of the last direct messages had no recipient: most likely the one for
+    /// a nick that is not in the list.
     pub(super) fn nobody(&mut self) -> String {
-        let told = |(_, pending): &(u32, Pending)| match pending {
-            Pending::Told { to, .. } => Some(to.clone()),
-            _ => None,
-        };
         let unknown = |to: &String| self.members.look_up(to) != Lookup::Nick(to.clone());
-        let is_it = |line| told(line).is_some_and(|to| unknown(&to));
-        let at = self.unconfirmed.iter().position(is_it);
-        let at = at.or_else(|| self.unconfirmed.iter().rposition(|line| told(line).is_some()));
-        match at.and_then(|at| Some((at, told(self.unconfirmed.get(at)?)?))) {
-            Some((at, to)) => {
+        let at = self.recent_dms.iter().position(unknown);
+        let to =
+            at.and_then(|at| self.recent_dms.remove(at)).or_else(|| self.recent_dms.pop_back());
+        match to {
+            Some(to) => {
                 // The private lines before it were told.
-                let refused = self.unconfirmed[at].0;
-                self.unconfirmed
-                    .retain(|line| line.0 > refused || !matches!(line.1, Pending::Told { .. }));
+                let mut found = false;
+                self.unconfirmed.retain(|(_, pending)| match pending {
+                    Pending::Told { to: told, .. } if !found => {
+                        found = *told == to;
+                        false
+                    }
+                    _ => true,
+                });
                 let guess = self.members.close_to(&to);
                 let guess = guess.as_deref().map(shown_nick);
                 (self.texts.nobody)(&shown_nick(&to), guess.as_deref())

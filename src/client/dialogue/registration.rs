@@ -16,6 +16,7 @@ impl Dialogue {
     /// There is a connection: the first things to do. The nick is what the command
     /// line says.
     pub fn connected(&mut self, nick: Option<&str>) -> Vec<Action> {
+        self.forget_questions();
         if self.returning || self.phase == Phase::Registering {
             self.unconfirmed.clear();
             let nick = self.nick.clone();
@@ -81,7 +82,9 @@ impl Dialogue {
     pub(super) fn register(&mut self, nick: &str) -> Vec<Action> {
         self.phase = Phase::Registering;
         self.nick = nick.to_string();
-        vec![self.question(Pending::Nick(nick.into()), Command::Nick(nick))]
+        let mut actions = self.ask_for_past();
+        actions.push(self.question(Pending::Nick(nick.into()), Command::Nick(nick)));
+        actions
     }
 
     pub(super) fn hear_welcome(&mut self, nick: &str) -> Vec<Action> {

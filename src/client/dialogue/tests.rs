@@ -2,6 +2,7 @@ use super::heard::{BELL_PAUSE, mentions};
 use super::registration::variant;
 use super::*;
 use crate::client::notices::Presence;
+use crate::client::record::Heading;
 use crate::texts::{ENGLISH, PORTUGUESE};
 use crate::wire::MAX_COMMAND;
 
@@ -41,6 +42,8 @@ fn hear(dialogue: &mut Dialogue, line: &str) -> Vec<Action> {
 
 fn sent(actions: &[Action]) -> Vec<&str> {
     let lines = actions.iter().filter_map(|action| match action {
+        // Each connection begins with that.
+        Action::Send(line) if line == "CAP history" => None,
         Action::Send(line) => Some(line.as_str()),
         _ => None,
     });
@@ -539,7 +542,7 @@ fn no_piece_of_a_public_line_becomes_private() {
 #[test]
 fn a_pipe_names_itself_in_its_first_line_or_not_at_all() {
     let script = || nameless(Mode::Script);
-    assert_eq!(script().typed("NICK bot"), [Action::Send("NICK bot".into())]);
+    assert_eq!(sent(&script().typed("NICK bot")), ["NICK bot"]);
     assert_eq!(script().typed(""), []);
     assert_eq!(script().typed("pronto"), [Action::Fail(Failure::NoNick)]);
     assert_eq!(script().end_of_input(), [Action::Fail(Failure::NoNick)]);
@@ -554,7 +557,7 @@ fn a_person_is_asked_until_the_server_agrees_and_offered_what_may_be_free() {
     for (mode, again) in [(Mode::Plain, ask("ana2", "")), (Mode::Editor, ask("", "ana2"))] {
         let mut dialogue = Dialogue::new(mode, Some("ana"), Bell::Me, &ENGLISH.client);
         assert_eq!(dialogue.connected(None).pop(), Some(ask("ana", "")));
-        assert_eq!(dialogue.typed(""), [Action::Send("NICK ana".into())]);
+        assert_eq!(sent(&dialogue.typed("")), ["NICK ana"]);
         assert!(!dialogue.listens_to_the_user());
         let taken = "\"ana\" is taken. Try ana2:".to_string();
         assert_eq!(hear(&mut dialogue, "ERR apelido_em_uso"), [Action::Hint(taken), again]);
@@ -696,7 +699,7 @@ fn private_line_that_may_be_lost_is_named_and_a_delivered_one_is_not() {
         hear(&mut dialogue, "Connected users: ana, bia, rui");
         for line in ["@bia one", "@rui two"] {
             dialogue.typed(line);
-            dialogue.delivered(Duration::ZERO);
+            dialogue.delivered();
         }
         assert!(!dialogue.awaits_delivery());
         for line in ["@rui three", "four", "@bia five"] {
@@ -729,22 +732,6 @@ fn refused_private_line_is_not_named_as_lost_as_well() {
 }
 
 #[test]
-fn refused_private_line_is_the_one_that_was_not_told() {
-    let mut dialogue = talking_with("bia, rui, eva");
-    dialogue.typed("@bia one");
-    dialogue.delivered(Duration::from_secs(4));
-    hear(&mut dialogue, "User bia left the chat.");
-    dialogue.typed("@rui two");
-    dialogue.typed("@eva three");
-    for (nick, time) in [("rui", 60), ("eva", 61)] {
-        hear(&mut dialogue, &format!("User {nick} left the chat."));
-        dialogue.delivered(Duration::from_secs(time));
-        let told = shown(&hear(&mut dialogue, "ERR user_not_found"));
-        assert!(told[0].starts_with(&format!("* {nick} is not here")), "{told:?}");
-    }
-}
-
-#[test]
 fn lines_that_are_too_many_to_be_named_are_counted() {
     let mut dialogue = talking_with("bia");
     (0..7).for_each(|line| _ = dialogue.typed(&line.to_string()));
@@ -763,7 +750,7 @@ fn whoever_was_cut_off_comes_back_as_the_same_and_knows_what_may_be_lost() {
     check(&mut dialogue, "oi", &[]);
     check(&mut dialogue, "/who", &[]);
     check(&mut dialogue, "/help", &[]);
-    assert_eq!(dialogue.connected(Some("other")), [Action::Send("NICK ana".into())]);
+    assert_eq!(sent(&dialogue.connected(Some("other"))), ["NICK ana"]);
     let actions = hear(&mut dialogue, "OK welcome ana");
     let back = |text: &str, loud| {
         let (to, text) = (Some("ana".into()), Some(text.into()));
@@ -854,12 +841,14 @@ fn refused_nick_is_followed_by_one_that_may_do() {
 fn unknown_refusal_is_not_blamed_on_the_nick() {
     let mut dialogue = nameless(Mode::Editor);
     dialogue.typed("bia");
+    hear(&mut dialogue, "ERR unknown_command");
     let actions = hear(&mut dialogue, "ERR closed_today");
     assert_eq!(shown(&actions)[0], "* the server refused that: closed_today");
     assert!(matches!(&actions[1], Action::AskNick { .. }), "{actions:?}");
     for code in ["closed_today", "not_registered", "unknown_command"] {
         let mut script = Dialogue::new(Mode::Script, None, Bell::Me, &ENGLISH.client);
         script.connected(Some("ana"));
+        hear(&mut script, "ERR unknown_command");
         let actions = hear(&mut script, &format!("ERR {code}"));
         assert!(matches!(&actions[..], [Action::Fail(Failure::Refused(_))]), "{code} {actions:?}");
     }
@@ -908,4 +897,127 @@ fn raw_lines_are_not_looked_at() {
     let line = "FROM a [all]: x";
     assert_eq!(hear(&mut raw, line), [Action::ShowRaw(line.into())]);
     assert_eq!(hear(&mut raw, "BYE"), [Action::ShowRaw("BYE".into()), Action::End]);
+}
+
+/// A client of a room that tells what was said, and what it shows of that.
+fn remembering(mode: Mode) -> Dialogue {
+    let mut dialogue = Dialogue::new(mode, None, Bell::All, &ENGLISH.client);
+    dialogue.connected(Some("ana"));
+    for line in ["Capabilities: history", "OK welcome ana"] {
+        hear(&mut dialogue, line);
+    }
+    dialogue
+}
+
+/// The heading and the texts of what is shown of the past.
+fn past(actions: &[Action]) -> Option<(Heading, Vec<&str>)> {
+    let [Action::ShowPast(past)] = actions else { return None };
+    Some((past.heading, past.lines.iter().map(|line| line.text.as_str()).collect()))
+}
+
+#[test]
+fn past_lines_ring_for_nobody_and_offer_no_nick() {
+    let mut ana = remembering(Mode::Editor);
+    ana.changed_nicks();
+    assert_eq!(hear(&mut ana, "Past: 1 1764340012 FROM rui [all]: ana?"), []);
+    assert_eq!(hear(&mut ana, "Past: 2 1764340013 FROM bia [all]: oi"), []);
+    let actions = hear(&mut ana, "Now: 7f3a9c21 2");
+    assert_eq!(past(&actions), Some((Heading::Remembered, vec!["ana?", "oi"])));
+    assert_eq!(ana.changed_nicks(), None);
+    check(&mut ana, "/r oi", &[]);
+    assert_eq!(ana.place(), Some(("7f3a9c21", 2)));
+}
+
+#[test]
+fn returning_client_is_told_what_it_missed() {
+    let mut ana = remembering(Mode::Editor);
+    hear(&mut ana, "Now: 7f3a9c21 5");
+    for line in ["FROM rui [all]: one", "FROM ana [all]: two", "FROM rui [dm]: psst"] {
+        hear(&mut ana, line);
+    }
+    assert_eq!(ana.place(), Some(("7f3a9c21", 7)));
+    ana.lost();
+    let actions = ana.connected(None);
+    assert_eq!(sent(&actions), ["SINCE 7f3a9c21 7", "NICK ana"]);
+    hear(&mut ana, "Capabilities: history");
+    hear(&mut ana, "OK welcome ana");
+    hear(&mut ana, "Past: 8 1764340012 FROM rui [all]: three");
+    let actions = hear(&mut ana, "Now: 7f3a9c21 8");
+    assert_eq!(past(&actions), Some((Heading::Missed, vec!["three"])));
+    ana.lost();
+    ana.connected(None);
+    hear(&mut ana, "OK welcome ana");
+    hear(&mut ana, "Past: 1208 1764340012 FROM rui [all]: four");
+    let actions = hear(&mut ana, "Now: 7f3a9c21 1208");
+    assert_eq!(past(&actions), Some((Heading::Cut(1200), vec!["four"])));
+    ana.lost();
+    ana.connected(None);
+    hear(&mut ana, "OK welcome ana");
+    assert_eq!(hear(&mut ana, "Now: 7f3a9c21 1208"), [], "nothing was missed");
+}
+
+#[test]
+fn last_word_of_a_server_is_not_counted() {
+    let mut ana = remembering(Mode::Script);
+    hear(&mut ana, "Now: 7f3a9c21 5");
+    hear(&mut ana, "FROM server [all]: the server is stopping; goodbye");
+    assert_eq!(ana.place(), Some(("7f3a9c21", 5)));
+    hear(&mut ana, "BYE");
+    assert_eq!(ana.place(), Some(("7f3a9c21", 5)));
+    // The operator may say the same.
+    let mut ana = remembering(Mode::Script);
+    hear(&mut ana, "Now: 7f3a9c21 5");
+    hear(&mut ana, "FROM server [all]: the server is stopping; goodbye");
+    hear(&mut ana, "FROM rui [all]: no");
+    assert_eq!(ana.place(), Some(("7f3a9c21", 7)));
+}
+
+#[test]
+fn server_of_version_1_answers_the_question_by_one_refusal() {
+    for answer in ["ERR unknown_command", "ERR please_register_with_NICK", "ERR what?"] {
+        for mode in [Mode::Script, Mode::Editor] {
+            let mut ana = Dialogue::new(mode, None, Bell::Me, &ENGLISH.client);
+            ana.connected(Some("ana"));
+            assert_eq!(hear(&mut ana, answer), []);
+            assert!(matches!(&hear(&mut ana, "OK welcome ana")[..], [Action::Show(_), ..]));
+            check(&mut ana, "/last", &[]);
+            check(&mut ana, "/search oi", &[]);
+        }
+    }
+    // It may also pass over the question, and refuse the nick.
+    let mut ana = Dialogue::new(Mode::Script, None, Bell::Me, &ENGLISH.client);
+    ana.connected(Some("ana"));
+    let actions = hear(&mut ana, "ERR nick_in_use");
+    assert!(matches!(&actions[..], [Action::Fail(Failure::Nick(..))]), "{actions:?}");
+}
+
+#[test]
+fn last_turns_pages_until_something_else_is_said() {
+    let mut ana = remembering(Mode::Editor);
+    hear(&mut ana, "Now: 7f3a9c21 50");
+    check(&mut ana, "/last", &["LAST 20"]);
+    check(&mut ana, "/last", &[]); // It has no answer yet.
+    hear(&mut ana, "Past: 31 1764340012 FROM rui [all]: a");
+    let actions = hear(&mut ana, "Found: 1 of more");
+    assert_eq!(past(&actions), Some((Heading::Missed, vec!["a"])));
+    check(&mut ana, "/last 5", &["LAST 5 BEFORE 31"]);
+    assert_eq!(shown(&hear(&mut ana, "Found: 0")), ["* nothing found"]);
+    check(&mut ana, "oi", &["MSG oi"]);
+    check(&mut ana, "/last 900", &["LAST 500"]);
+    check(&mut ana, "/last x", &[]);
+    assert_eq!(ana.place(), Some(("7f3a9c21", 50)));
+}
+
+#[test]
+fn refused_search_is_told_as_one() {
+    let mut ana = remembering(Mode::Editor);
+    hear(&mut ana, "Now: 7f3a9c21 50");
+    check(&mut ana, "/search chave", &["FIND chave"]);
+    let told = shown(&hear(&mut ana, "ERR too_fast"));
+    assert_eq!(told, ["* too many searches; wait 10 seconds"]);
+    check(&mut ana, "/nick bia", &["NICK bia"]);
+    check(&mut ana, "/search chave", &["FIND chave"]);
+    let told = shown(&hear(&mut ana, "ERR too_fast"));
+    assert!(told[0].contains("bia"), "{told:?}");
+    assert!(shown(&hear(&mut ana, "ERR too_fast"))[0].contains("searches"));
 }

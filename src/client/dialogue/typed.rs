@@ -11,6 +11,10 @@ use crate::client::record::{Action, Failure, Kind, Record};
 use crate::wire::sanitize::{is_blank, strip, visible};
 use crate::wire::{Command, MAX_COMMAND, Nick, literal, pieces};
 
+/// How many own direct messages are kept in mind, in case the server knows no
+/// such person.
+pub(super) const MAX_RECENT_DMS: usize = 100;
+
 /// How many characters of a line that did not work are named.
 pub(super) const MAX_NAMED: usize = 60;
 
@@ -165,6 +169,9 @@ impl Dialogue {
             return hint(texts.offline);
         }
         (self.addressee, self.parts) = (None, 0);
+        if !matches!(input, Input::Last(_)) {
+            self.forget_page();
+        }
         match input {
             Input::Nothing => Vec::new(),
             Input::Say(text) => self.say(&text),
@@ -178,6 +185,8 @@ impl Dialogue {
                 None => hint(texts.no_reply),
             },
             Input::Who => vec![self.question(Pending::Who, Command::Who)],
+            Input::Last(count) => self.ask_last(count),
+            Input::Search(words) => self.ask_find(words),
             Input::Nick(nick) => {
                 vec![self.question(Pending::Nick(nick.into()), Command::Nick(nick))]
             }
@@ -313,6 +322,10 @@ impl Dialogue {
             return hint(self.texts.long_nick);
         };
         self.addressee = Some(Addressee::One(to.clone()));
+        self.recent_dms.push_back(to.clone());
+        if self.recent_dms.len() > MAX_RECENT_DMS {
+            self.recent_dms.pop_front();
+        }
         self.remember_partner(&to);
         let mut pieces = pieces(text, room);
         pieces.retain(|piece| !piece.chars().all(is_blank));

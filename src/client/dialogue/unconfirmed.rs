@@ -16,9 +16,6 @@ pub(super) const MAX_UNCONFIRMED: usize = 10_000;
 /// may have no echo: the line is shown then.
 pub(super) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// The server refuses a private line within this time after it was delivered, if at all.
-const REFUSED: Duration = Duration::from_secs(5);
-
 /// A line that the server has yet to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
@@ -32,6 +29,10 @@ pub(super) enum Pending {
     Who,
     /// One of our own.
     OwnWho,
+    /// The question for what was said earlier, which the server may not understand.
+    Understand,
+    /// A question about the past.
+    Past,
 }
 
 impl Dialogue {
@@ -109,25 +110,21 @@ impl Dialogue {
 
     /// The connection has delivered all that was sent so far. That is no answer, but a
     /// private line has none if all is well.
-    pub fn delivered(&mut self, now: Duration) {
-        let (last, since) = self.delivered;
-        // A refusal would have come by now. A program is told of them when others are answered.
-        if self.is_interactive() && now.saturating_sub(since) > REFUSED {
-            self.unconfirmed.retain(|(number, pending)| {
-                *number > last || !matches!(pending, Pending::Told { .. })
-            });
+    pub fn delivered(&mut self) {
+        self.delivered = self.sent;
+        if self.is_interactive() {
+            self.unconfirmed.retain(|(_, pending)| !matches!(pending, Pending::Told { .. }));
         }
-        self.delivered = (self.sent, now);
     }
 
     /// Whether something was sent that may not be delivered.
     pub fn awaits_delivery(&self) -> bool {
-        self.sent > self.delivered.0
+        self.sent > self.delivered
     }
 
     /// The messages that may be lost, because the server takes no more.
     pub fn unheard(&mut self) -> Vec<Action> {
-        let (echoes, (delivered, _)) = (self.echoes, self.delivered);
+        let (echoes, delivered) = (self.echoes, self.delivered);
         let shown: fn(&str) -> String = match self.is_interactive() {
             true => |text| visible(text).into_owned(),
             false => beginning,
