@@ -1,4 +1,4 @@
-//! What the pure parts cost, without a socket: framing, parsing, the room.
+//! The cost of the pure parts, without a socket: framing, parsing, the room.
 //!
 //!     cargo bench --bench micro
 //!

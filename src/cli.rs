@@ -22,7 +22,7 @@ use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
 
 use flags::{Command, Flaw, Free, Given, Mistake};
 
-/// What the command line asks for.
+/// The request of a command line.
 #[derive(Debug, PartialEq)]
 pub enum Asked {
     /// Run a server.
@@ -56,7 +56,7 @@ struct Read {
     asked: Result<Asked, String>,
 }
 
-/// What the program answers by itself.
+/// Words that the program prints by itself.
 enum Question {
     Help,
     Version,
@@ -236,7 +236,7 @@ fn target(words: &[String], texts: &CommandLine) -> Result<Target, String> {
     Ok(Target::Host(host.into(), port))
 }
 
-/// What is wrong with a value.
+/// Tells the flaw of a value.
 fn value_error(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
     match flaw {
         Flaw::Port => (texts.no_port)(value, 0),
@@ -251,7 +251,7 @@ fn value_error(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
     }
 }
 
-/// What is wrong with a command line.
+/// Tells the mistake in a command line.
 fn translate_error(mistake: Mistake, texts: &CommandLine) -> String {
     match mistake {
         Mistake::UnknownOption(option) => (texts.unknown_option)(&option),
@@ -358,7 +358,7 @@ fn near_option(command: &str, words: &[String]) -> Option<String> {
     })
 }
 
-/// What was meant by a word behind a command that takes none.
+/// Guesses the meaning of a word behind a command that takes none.
 fn free_word(command: &str, words: &[String]) -> Option<String> {
     let [_, word] = words else { return None };
     if word.starts_with('-') {

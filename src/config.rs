@@ -1,4 +1,4 @@
-//! What the user asked for, as plain values, and the defaults.
+//! The wishes of the user, as plain values, and the defaults.
 //!
 //! The command line fills these in; the server and the client take them. So a
 //! test can start either without a command line.
@@ -119,7 +119,7 @@ pub struct Connect {
     pub nick: Option<String>,
     /// How long finding and reaching the server, and its first answer, may take.
     pub timeout: Duration,
-    /// What is printed and how input is read.
+    /// The form of what is printed, and how input is read.
     pub format: Format,
     /// Every line of the input is a text, and none is a command.
     pub text: bool,
@@ -254,7 +254,7 @@ impl Default for Connect {
     }
 }
 
-/// What the client prints.
+/// The form in which the client prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people: coloured lines on a terminal, tab-separated ones elsewhere.

@@ -137,7 +137,7 @@ async fn watch(
     let mut again = Timer::interval(AGAIN);
     let mut doubt = Doubt::new(SystemTime::now(), Instant::now());
     let reader = Reader::watch();
-    // What was last said of each server: an address more is not always news.
+    // The last row of each server: an address more is not always news.
     let mut told: HashMap<(Option<String>, u16, String), String> = HashMap::new();
     let mut tell = |change: &Change| {
         let line = line(change, style);
@@ -146,7 +146,7 @@ async fn watch(
         let key = (id.map(Into::into), port, title.into());
         let last = match change {
             Change::Up(_) => told.insert(key, line.clone()),
-            // What is told of it now begins with another sign.
+            // The row of it begins with another sign from now on.
             Change::Down(_) => told.remove(&key),
         };
         if last.as_ref() == Some(&line) { Ok(()) } else { print(&line, style) }
@@ -195,7 +195,7 @@ async fn watch(
 
 /// Servers that seem to be gone because the wall clock was set.
 ///
-/// What a server announces is valid for a time, which the library counts by the wall
+/// An announcement is valid for a time, which the library counts by the wall
 /// clock. When that is set forward, all servers seem to be gone, and come back as soon
 /// as they answer. Neither is told.
 struct Doubt {

@@ -62,7 +62,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// What the records of an instance say. Unknown keys, missing ones and values
+    /// The facts in the records of an instance. Unknown keys, missing ones and values
     /// that make no sense change nothing else.
     fn new<'a>(
         instance: &str,
@@ -97,7 +97,7 @@ impl Server {
         server
     }
 
-    /// What tells it from all others: the id, or the host where there is none, with the
+    /// The key that tells it from all others: the id, or the host where there is none, with the
     /// port and the title. A stranger that copies the id of a server under another title
     /// does not hide it.
     pub fn identity(&self) -> (Option<&str>, u16, &str) {

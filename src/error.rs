@@ -203,7 +203,7 @@ fn beside(taken: &SocketAddr) -> String {
     }
 }
 
-/// What the system says went wrong, without the number that it adds, in lower
+/// The system's words for a failure, without the number that it adds, in lower
 /// case: it stands in the middle of a sentence.
 pub(crate) fn plain(err: &io::Error, texts: &Errors) -> String {
     let text = err.to_string();

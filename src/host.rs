@@ -233,7 +233,7 @@ fn listen_for_page(
     }
 }
 
-/// What the page tells about the room.
+/// The facts about the room for the page.
 fn site(config: &config::Server, listening: &[SocketAddr]) -> Site {
     let best = console::best_address(listening).filter(|ip| !ip.is_loopback());
     let url = best.map(|ip| web::url(SocketAddr::new(ip, listening[0].port())));
@@ -252,7 +252,7 @@ fn title(config: &config::Server) -> String {
     if title.is_empty() { "minichat".into() } else { discovery::shown(&title) }
 }
 
-/// What the operator should know about the options.
+/// Warnings for the operator about the options.
 fn warnings(config: &config::Server, texts: &Texts) -> Vec<String> {
     let mut warnings = Vec::new();
     let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
@@ -303,7 +303,7 @@ fn capacities(config: &config::Server) -> Capacities {
     Capacities { all, each_origin: config.max_per_address }
 }
 
-/// What one client may do.
+/// The limits of one client.
 fn limits(config: &config::Server) -> Limits {
     let mut limits = Limits { rate: config.rate, ..Limits::default() };
     if cfg!(debug_assertions) {

@@ -130,7 +130,7 @@ impl Interrupts {
         self.signals.outlive_terminal()
     }
 
-    /// What [`next`](Interrupts::next) obeys beside signals.
+    /// Another way to interrupt, which [`next`](Interrupts::next) obeys beside signals.
     pub fn trigger(&self) -> Trigger {
         self.trigger.clone()
     }

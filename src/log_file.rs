@@ -58,7 +58,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// What a hang-up (SIGHUP) does to the log of a program that `outlives` its terminal
+    /// The effect of a hang-up (SIGHUP) on the log of a program that `outlives` its terminal
     /// or not: where it is meant for the log, that is opened anew, on a thread of its own
     /// since a disk may hang. Whether it is.
     pub fn rotation(
@@ -167,7 +167,7 @@ fn is_whole(path: &Path) -> io::Result<bool> {
 /// the terminal is gone, unless that is nothing to a program that `outlives` it, nor
 /// where nothing else can be meant, as on Windows.
 fn is_rotated(outlives: bool) -> impl Fn() -> bool + Send + 'static {
-    // Whatever standard input is, that is the terminal which hangs up.
+    // Even where standard input is another file, that is the terminal which hangs up.
     let has_terminal = || File::open("/dev/tty").is_ok();
     let had_terminal = has_terminal();
     move || cfg!(unix) && (outlives || !had_terminal || has_terminal())

@@ -67,7 +67,7 @@ pub struct Room {
     closed: bool,
 }
 
-/// What the operator decided.
+/// The decisions of the operator.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Sent to each newcomer, line by line; nothing by default.
@@ -81,7 +81,7 @@ pub struct Rules {
     pub recall: usize,
     /// Names the numbers of the messages: another term, other numbers.
     pub term: String,
-    /// What everyone is told on registering if the room is recorded.
+    /// The note for everyone on registering if the room is recorded.
     pub recorded: Option<String>,
 }
 
@@ -96,14 +96,14 @@ impl SessionId {
     }
 }
 
-/// What follows from the last calls, and is to be done outside of the room.
+/// The effects of the last calls, to be applied outside of the room.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// The readers to wake.
     pub wake: Wakeups,
     /// The sessions whose connections are to be ended.
     pub evicted: Vec<Eviction>,
-    /// What the operator may want to see.
+    /// A member, as the operator may see it.
     pub changes: Vec<MemberChange>,
 }
 
@@ -149,13 +149,13 @@ pub enum EvictReason {
 pub struct MemberChange {
     /// The session of the member.
     pub id: SessionId,
-    /// What has changed.
+    /// A change.
     pub what: Change,
     /// How many members there are now.
     pub members: usize,
 }
 
-/// What has changed about one member.
+/// A change of one member.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change {
     /// The member has come.
@@ -166,7 +166,7 @@ pub enum Change {
     Renamed(Nick, Nick),
 }
 
-/// What became of a line that was offered.
+/// The result of a line that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// It was taken.
@@ -460,7 +460,7 @@ impl Room {
         self.sessions[id.0].reader.note_bytes() <= MAX_UNREAD_ANSWERS
     }
 
-    /// What follows from the calls since the last time this was asked.
+    /// The effects of the calls since the last time this was asked.
     pub fn take_effects(&mut self) -> Effects {
         mem::take(&mut self.effects)
     }

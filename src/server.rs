@@ -46,7 +46,7 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// Never sent: closing the channel that would carry it is the message.
 enum Never {}
 
-/// What a server may use, and what its clients may.
+/// The limits of a server and of its clients.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The lines that one client may send in a second; 0 is no limit.
@@ -71,13 +71,13 @@ impl Default for Limits {
     }
 }
 
-/// What a server is made of.
+/// The parts of a server.
 pub struct Setup {
     /// Where clients connect.
     pub listeners: Vec<Listener>,
     /// The room that they enter. It may have followers before anyone enters.
     pub hub: Arc<Hub>,
-    /// What they may use.
+    /// The limits of the clients.
     pub limits: Limits,
 }
 

@@ -59,7 +59,7 @@ pub struct Lines<R> {
     within: bool,
 }
 
-/// What reads some bytes, and says how many.
+/// A function that reads some bytes, and says how many.
 type Source = fn(&mut [u8]) -> io::Result<usize>;
 
 /// The lines of standard input.

@@ -1,4 +1,4 @@
-//! What was meant by a word that is none of those that there are. Pure.
+//! Guesses the meaning of a word that is none of the known ones. Pure.
 
 /// Words that differ in so many letters may be the same with a slip of the keys.
 const SLIPS: usize = 2;

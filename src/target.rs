@@ -1,4 +1,4 @@
-//! What a person types to say which server: an address, or a name.
+//! A target: the words of a person for a server, an address or a name.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -47,7 +47,7 @@ pub fn host(word: &str) -> Option<(&str, u16)> {
     fits.then_some((host, port))
 }
 
-/// What tells titles apart, as it does nicks; and blanks count as one.
+/// The key that tells titles apart, as it does nicks; and blanks count as one.
 pub fn key(title: &str) -> String {
     let words: Vec<&str> = title.split_whitespace().collect();
     Nick::key_of(&words.join(" ")).into_owned()

@@ -149,13 +149,13 @@ pub struct CommandLine {
     /// Raw lines register no nick by themselves.
     pub raw_and_nick: &'static str,
 
-    /// What to look at: a command line.
+    /// The advice to look at this command line.
     pub look_at: fn(&str) -> String,
-    /// What may have been meant: a command line.
+    /// The command line that may have been meant.
     pub did_you_mean: fn(&str) -> String,
 }
 
-/// What stands around the list of servers.
+/// The lines around the list of servers.
 #[derive(Debug)]
 pub struct Discover {
     /// The heads of the columns: name, address, users, version.
@@ -264,7 +264,7 @@ pub struct Errors {
     pub system: fn(io::ErrorKind, &str) -> Option<&'static str>,
 }
 
-/// What the client shows of its own.
+/// The client's own texts.
 #[derive(Debug)]
 pub struct Client {
     /// The language of these texts.
@@ -275,7 +275,7 @@ pub struct Client {
     pub looking: &'static str,
     /// A server was found: its title and address.
     pub joining: fn(&str) -> String,
-    /// What everybody should know.
+    /// The welcome.
     pub welcome: &'static str,
     /// Asks for the number of a server; Enter takes the first.
     pub which: &'static str,
@@ -299,7 +299,7 @@ pub struct Client {
     pub left: fn(&str, usize) -> String,
     /// How many messages were said before one came.
     pub history: fn(usize) -> String,
-    /// What the server says to all when it stops.
+    /// The server's words to all when it stops.
     pub stopping: &'static str,
     /// The server's word to a person that the operator removes.
     pub removed: &'static str,
@@ -379,7 +379,7 @@ pub struct Client {
     pub in_pieces: fn(usize) -> String,
     /// A line of the server's was too long.
     pub left_out: &'static str,
-    /// What was typed or pasted is not text, and forgotten.
+    /// The typed or pasted bytes are not text, and forgotten.
     pub garbled: &'static str,
     /// Nothing was sent: no nick is so long.
     pub long_nick: &'static str,
@@ -440,7 +440,7 @@ pub struct Client {
     pub rest: &'static str,
     /// The connection broke before this came back.
     pub unheard: fn(&str) -> String,
-    /// So many more did not come back.
+    /// This many more did not come back.
     pub unheard_more: fn(usize) -> String,
     /// The server is there again, but this nick is taken.
     pub held: fn(&str) -> String,
@@ -450,10 +450,10 @@ pub struct Client {
     pub not_yet: fn(&str) -> String,
 }
 
-/// What the operator reads after a command of theirs.
+/// The answer to a command of the operator's.
 #[derive(Debug)]
 pub struct Operator {
-    /// What Ctrl-D does not do.
+    /// The note that Ctrl-D does nothing here.
     pub ends: &'static str,
     /// The arguments of each command and what it does, in the order in which the
     /// server knows them: `who`, say, kick, mute, unmute, ban, listen, invite, help.
@@ -463,7 +463,7 @@ pub struct Operator {
     pub unknown: fn(&str, Option<&str>) -> String,
     /// This is the beginning of several commands: of these.
     pub ambiguous: fn(&str, &str) -> String,
-    /// What was typed is no command, and was not said to anybody.
+    /// The typed line is no command, and was not said to anybody.
     pub not_said: &'static str,
     /// There is no such nick; perhaps a similar one.
     pub nobody: fn(&str, Option<&str>) -> String,
@@ -472,7 +472,7 @@ pub struct Operator {
     /// A member: their nick, their address, for how long, and
     /// whether they are muted.
     pub person: fn(&str, &str, &str, bool) -> String,
-    /// So many people were told.
+    /// This many people were told.
     pub said: fn(usize) -> String,
     /// A member was removed.
     pub kicked: fn(&str) -> String,
@@ -492,9 +492,9 @@ pub struct Operator {
     pub new_owner: fn(&str, &str, &str) -> String,
     /// There is no such nick; its last owner has that one.
     pub now_called: fn(&str, &str) -> String,
-    /// What is said is shown from now on.
+    /// The talk is shown from now on.
     pub listens: &'static str,
-    /// What is said is not shown any more.
+    /// The talk is not shown any more.
     pub listens_no_more: &'static str,
     /// The address is banned; these people were removed, if any.
     pub banned: fn(&str, &str) -> String,
@@ -508,7 +508,7 @@ pub struct Operator {
     pub no_bans: &'static str,
 }
 
-/// What the server shows in its own terminal.
+/// The texts of the server in its own terminal.
 #[derive(Debug)]
 pub struct Server {
     /// The first line: the address and port.
@@ -537,7 +537,7 @@ pub struct Server {
     pub no_page: fn(u16, &str) -> String,
     /// There is no page, as `/invite` says.
     pub no_page_here: &'static str,
-    /// What else there is to know at the beginning.
+    /// The other facts at the beginning.
     pub notes: &'static str,
     /// The same where orders are taken.
     pub notes_and_orders: &'static str,
@@ -567,11 +567,11 @@ pub struct Server {
     pub evicted: &'static str,
     /// Why: minichat itself has made a mistake.
     pub failed: &'static str,
-    /// So many were cut off in a short time that they are only counted.
+    /// This many were cut off in a short time, so that they are only counted.
     pub more_cut: fn(usize) -> String,
     /// The end: how many people were here.
     pub stopped: fn(usize) -> String,
-    /// What is not as it should be, though the chat goes on.
+    /// A fault that does not end the chat.
     pub warning: fn(&str) -> String,
     /// The server is not announced: why.
     pub hidden: fn(&str) -> String,
@@ -602,7 +602,7 @@ fn of(locale: &str) -> &'static Texts {
     }
 }
 
-/// What the line editor shows of its own.
+/// The line editor's own texts.
 #[derive(Debug)]
 pub struct Terminal {
     /// The draft is too tall to be shown: how many lines it has.

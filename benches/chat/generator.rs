@@ -26,7 +26,7 @@ const AT_ONCE: usize = 100;
 pub struct Crowd {
     kind: Kind,
     people: Vec<Person>,
-    /// What everyone hears.
+    /// The public lines, which everyone hears.
     log: Vec<u8>,
     /// Up to here it is whole lines, as they should be.
     checked: usize,
@@ -38,7 +38,7 @@ pub struct Crowd {
 
 struct Person {
     stream: TcpStream,
-    /// What this one alone must hear before anything else.
+    /// The bytes that this one alone must hear before anything else.
     owed: Vec<u8>,
     /// How far this one has heard the log; unknown until the log tells of it.
     place: Option<usize>,
@@ -63,7 +63,7 @@ pub struct Talk {
     pub every: Option<Duration>,
 }
 
-/// What a crowd has heard.
+/// The progress of a crowd.
 pub struct Heard {
     /// How many lines, by how many ears.
     pub deliveries: usize,
@@ -73,7 +73,7 @@ pub struct Heard {
     pub delays: Vec<Duration>,
 }
 
-/// What one read has brought.
+/// The result of one read.
 enum News {
     Nothing,
     /// All that was for this one alone has come.

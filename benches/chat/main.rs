@@ -1,4 +1,4 @@
-//! What a chat costs: the real server over loopback, and Redis beside it if it is
+//! The cost of a chat: the real server over loopback, and Redis beside it if it is
 //! installed, in the same run and in turn.
 //!
 //!     cargo bench --bench chat                  prints the tables

@@ -53,7 +53,7 @@ impl fmt::Display for Table {
 
 /// How a cost grows with one number.
 pub struct Chart {
-    /// What the number is, and what stays the same.
+    /// The meaning of the number, and the conditions that stay the same.
     pub what: &'static str,
     pub rest: &'static str,
     /// Where along the number something is written, and what.
@@ -62,7 +62,7 @@ pub struct Chart {
     pub lines: Vec<(&'static str, Vec<(f64, f64)>)>,
 }
 
-/// What `--write` replaces stands between these.
+/// `--write` replaces the text between these.
 const BEGIN: &str = "<!-- written by: cargo bench --bench chat -- --write -->";
 const END: &str = "<!-- end of what is written -->";
 

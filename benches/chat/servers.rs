@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// What a client sends as soon as it is connected, and exactly what it is told.
+    /// The bytes that a client sends as soon as it is connected, and exactly what it is told.
     pub fn greeting(self) -> (&'static str, &'static str) {
         match self {
             Kind::Minichat => ("", GREETING),
@@ -81,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// What a client sends to come in, and exactly what it is told. Redis tells
+    /// The bytes that a client sends to come in, and exactly what it is told. Redis tells
     /// it of no arrivals; there, a client that wants to be `announced` says it.
     pub fn entry(self, client: usize, announced: bool) -> (String, String) {
         let nick = nick(client);
@@ -117,7 +117,7 @@ impl Kind {
         }
     }
 
-    /// What `from` sends to say a text to everyone, and what everyone hears.
+    /// The bytes that `from` sends to say a text to everyone, and what everyone hears.
     pub fn public(self, from: usize, text: &str) -> (String, String) {
         match self {
             Kind::Minichat | Kind::Web => {
@@ -127,7 +127,7 @@ impl Kind {
         }
     }
 
-    /// What `from` sends to say a text to one person, and what that person hears.
+    /// The bytes that `from` sends to say a text to one person, and what that person hears.
     pub fn private(self, from: usize, to: usize, text: &str) -> (String, String) {
         let nick = nick(to);
         match self {

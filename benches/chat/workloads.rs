@@ -1,4 +1,4 @@
-//! What is measured, and how it is told.
+//! The workloads: how a chat is measured, and how that is told.
 
 use std::num::NonZero;
 use std::process::Command;
@@ -39,7 +39,7 @@ enum Cores {
     All,
 }
 
-/// What was measured of one run.
+/// The measurements of one run.
 #[derive(Clone, Copy, Default)]
 struct Figures {
     /// Nanoseconds of work for each delivery.
@@ -69,7 +69,7 @@ const SMALL: Scale = Scale { rounds: [1, 1, 1], people: 16, lasting: Duration::f
 
 const FULL_SPEED: Talk = Talk { speakers: 4, window: 64, size: 64, every: None };
 
-/// What people do in a room, by a name to ask for it.
+/// The kind of talk in a room, by a name to ask for it.
 const ROOMS: [(&str, &str, usize, Act); 8] = [
     ("fan10", "10 people, 4 talk without pause", 10, Act::Talk(FULL_SPEED)),
     ("fan100", "100 people, 4 talk without pause", 100, Act::Talk(FULL_SPEED)),
@@ -106,7 +106,7 @@ const BROWSERS: [(&str, &str, usize, Act); 3] = [
 /// What changes while the rest stays the same.
 struct Sweep {
     name: &'static str,
-    /// What the numbers are, and what stays the same.
+    /// The meaning of the numbers, and the conditions that stay the same.
     what: &'static str,
     rest: &'static str,
     points: &'static [usize],
@@ -208,7 +208,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// What it costs to hear a line, and of that what a reader in a hurry wants.
+    /// The cost of hearing a line, and the part that a reader in a hurry wants.
     fn rooms(&self) -> [Table; 2] {
         let rooms: Vec<_> = ROOMS.iter().filter(|room| self.is_asked(room.0)).collect();
         let measure = |cores| {

@@ -1,4 +1,4 @@
-//! What a client may send.
+//! The lines of a client.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a server may send.
+//! The lines of a server.
 
 #![no_main]
 

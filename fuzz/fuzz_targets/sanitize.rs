@@ -1,4 +1,4 @@
-//! What never reaches a terminal.
+//! Text that must never reach a terminal as it is.
 
 #![no_main]
 

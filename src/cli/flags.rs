@@ -35,7 +35,7 @@ pub struct Argument {
     pub name: &'static str,
     /// Its text in the help.
     pub help: Both,
-    /// What TAB offers for it.
+    /// The words that TAB offers for it.
     pub completes: Completes,
     /// The names of the options that exclude it.
     pub excluded_by: &'static [&'static str],
@@ -61,11 +61,11 @@ pub struct Flag {
 pub struct Value {
     /// The placeholder for it.
     pub name: Both,
-    /// What TAB offers for it.
+    /// The words that TAB offers for it.
     pub completes: Completes,
 }
 
-/// What TAB offers.
+/// The words that TAB offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completes {
     /// Nothing.
@@ -94,7 +94,7 @@ enum Set<T> {
     To(fn(&mut T, &str) -> Result<(), Flaw>),
 }
 
-/// What is wrong with a value.
+/// A flaw in a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// It is no port.
@@ -117,7 +117,7 @@ pub(super) enum Flaw {
     Empty,
 }
 
-/// What is wrong with the words of a command line.
+/// A mistake in the words of a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mistake {
     /// There is no such option.
@@ -588,7 +588,7 @@ impl Given {
 pub(super) enum Free {
     /// One, which is a command; its options follow.
     Command,
-    /// So many at most.
+    /// At most this many.
     UpTo(usize),
 }
 

@@ -26,7 +26,7 @@ pub struct InputPiece {
     pub pasted: bool,
 }
 
-/// What was read, and when.
+/// The bytes that were read, and when.
 type Read = (io::Result<Piece>, Instant);
 
 /// The lines of an input.

@@ -487,7 +487,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// What follows from some bytes of the server's.
+    /// The actions that follow from some bytes of the server's.
     fn hear(&mut self, lines: &mut LineBuffer, mut bytes: &[u8]) -> Vec<Action> {
         if self.formatter.is_none() && !self.terminal.output_is_terminal {
             self.unprinted.extend_from_slice(bytes);

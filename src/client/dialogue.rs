@@ -1,4 +1,4 @@
-//! What a client says and shows, as a pure state machine: lines typed and lines
+//! The talk of one client, as a pure state machine: lines typed and lines
 //! heard go in, things to do come out.
 
 pub mod commands;

@@ -35,7 +35,7 @@ const MAX_ANSWER: usize = 40;
 /// A server to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundServer {
-    /// What people call it.
+    /// The name that people use for it.
     pub name: String,
     /// Where it may be reached, best first.
     pub addresses: Vec<SocketAddr>,
@@ -96,7 +96,7 @@ async fn look_for(config: &Connect, title: &str) -> Option<FoundServer> {
     }
 }
 
-/// What is to be said if no such host is found, and a title with a blank was typed
+/// The hint if no such host is found, and a title with a blank was typed
 /// without quotes: `connect Redes 1`.
 async fn meant(config: &Connect, host: &str, port: u16) -> Option<Error> {
     let end = Instant::now() + COMPLETE * PATIENCE;

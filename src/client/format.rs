@@ -306,7 +306,7 @@ fn format_nick(nick: &str, own: bool, colour: bool) -> String {
     in_colour(&shown_nick(nick), nick, own, colour)
 }
 
-/// What is shown of a nick, in its colour if there are colours.
+/// The visible form of a nick, in its colour if there are colours.
 fn in_colour(shown: &str, nick: &str, own: bool, colour: bool) -> String {
     match (colour, own) {
         (false, _) => shown.into(),

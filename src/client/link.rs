@@ -66,7 +66,7 @@ struct Known {
 pub struct Watch {
     /// Since when something may be unacknowledged.
     since: Option<Instant>,
-    /// What both clocks showed at the last look.
+    /// The time of both clocks at the last look.
     clocks: (Instant, SystemTime),
     /// Until when the kernel asks more often.
     awakening: Option<Instant>,
@@ -148,7 +148,7 @@ fn has_slept(before: (Instant, SystemTime), now: (Instant, SystemTime)) -> bool 
     slept || passed > NAP + SLEEP
 }
 
-/// What follows from what the kernel knows, when bytes were sent this long ago.
+/// The verdict from the kernel's facts, when bytes were sent this long ago.
 fn judge(known: Known, sent: Duration) -> Verdict {
     match known {
         Known { waiting: false, .. } => Verdict::Alive,
@@ -237,7 +237,7 @@ mod linux {
     }
 
     sockopt_impl!(
-        /// What the kernel knows about a connection.
+        /// The facts that the kernel knows about a connection.
         TcpInfo,
         GetOnly,
         libc::IPPROTO_TCP,

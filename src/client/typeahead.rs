@@ -1,4 +1,4 @@
-//! What was typed for a program that has ended meanwhile. A shell that reads it would
+//! Input that was typed for a program that has ended meanwhile. A shell that reads it would
 //! take it for commands.
 
 /// Forgets what is typed and not read, up to the first pause.

@@ -45,7 +45,7 @@ const GOODBYE: Duration = Duration::from_millis(200);
 /// The UDP port of multicast DNS.
 const MDNS_PORT: u16 = 5353;
 
-/// What to advertise.
+/// The content of an advertisement.
 #[derive(Clone, Debug)]
 pub struct Advert {
     /// The name for people.
@@ -122,7 +122,7 @@ pub fn cause(interface: Option<&str>) -> Hidden {
     if bind().is_err() { Hidden::PortTaken } else { Hidden::NoMulticast }
 }
 
-/// What is known of an advertisement.
+/// The state of an advertisement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// It has been sent where others may be.
@@ -183,7 +183,7 @@ struct Presence {
     links: Assigned,
     slots: Vec<Slot>,
     count: usize,
-    /// What was told last: whether others can see it.
+    /// The last report: whether others can see it.
     seen: Option<bool>,
     /// The interfaces that were named as left out.
     left_out: BTreeSet<String>,
@@ -429,7 +429,7 @@ impl Slot {
     }
 }
 
-/// What the first of several futures gives.
+/// The output of the first of several futures.
 async fn first<T>(mut futures: Vec<Pin<Box<impl Future<Output = T>>>>) -> T {
     future::poll_fn(|context| {
         let ready = futures.iter_mut().map(|future| future.as_mut().poll(context));
@@ -444,7 +444,7 @@ fn only_loopback(advert: &Advert) -> bool {
     networks.iter().all(|network| network.ip.is_loopback())
 }
 
-/// What a server is called on the network: names that no other has, made of
+/// The names of a server on the network: no other has them, because they are made of
 /// what stays the same when it is started again. So its next self takes the place
 /// of one that could not say goodbye.
 #[derive(Debug)]

@@ -37,13 +37,13 @@ pub struct Browser {
     answering: Sender<Answer>,
     asking: Vec<Task<()>>,
     known: BTreeMap<String, Known>,
-    /// What is still to be told.
+    /// The events that are still to be told.
     changes: VecDeque<Change>,
     /// Whose addresses will be these alone, and when, unless more is heard of them.
     thinned: VecDeque<(Instant, String, Addresses)>,
 }
 
-/// What changed.
+/// A change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A server has come, or says something else about itself than before.

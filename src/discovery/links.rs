@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-/// What is known of the links of this machine.
+/// The facts about the links of this machine.
 #[derive(Debug, Default)]
 pub struct Links {
     inner: BTreeSet<u32>,

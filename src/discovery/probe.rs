@@ -37,7 +37,7 @@ const MAX_ADDRESSES: usize = 32;
 pub struct Answer {
     /// The first label of its instance name.
     pub instance: String,
-    /// What it says; with the addresses that it named on this link.
+    /// Its answer; with the addresses that it named on this link.
     pub server: Server,
     /// The link, by the index of its interface.
     pub link: u32,

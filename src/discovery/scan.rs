@@ -16,7 +16,7 @@ pub const SCAN_TIME: Duration = Duration::from_millis(300);
 /// How many networks are scanned, so that a machine with many bridges does not
 /// knock on thousands of doors.
 const MAX_NETWORKS: usize = 4;
-/// What a chat server says first.
+/// The first words of a chat server.
 const GREETING: &[u8] = b"New User.";
 
 /// Connects to `port` of every address of the /24 networks that these interfaces
@@ -82,7 +82,7 @@ async fn knock(address: SocketAddr) -> Option<Server> {
     })
 }
 
-/// What a future gives, if it does so in [`SCAN_TIME`].
+/// The output of a future, if there is one in [`SCAN_TIME`].
 async fn in_time<T>(work: impl Future<Output = Option<T>>) -> Option<T> {
     let late = async {
         Timer::after(SCAN_TIME).await;

@@ -380,7 +380,7 @@ impl Console {
     }
 }
 
-/// What people need to know to join.
+/// The facts that people need to join.
 #[derive(Clone, Debug)]
 pub struct Invitation {
     /// Where the server listens for the chat.
@@ -535,7 +535,7 @@ fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> St
     }
 }
 
-/// What a person needs to join from another machine, or from this one if it is
+/// The facts that a person needs to join from another machine, or from this one if it is
 /// the only one that can.
 fn how_to_join(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
     let addresses = reachable(listening, &addresses_for_others());

@@ -32,7 +32,7 @@ impl Log {
         Log { file: Arc::new(file), reports, texts }
     }
 
-    /// What a hang-up does to it; see [`LogFile::rotation`].
+    /// The effect of a hang-up on it; see [`LogFile::rotation`].
     pub fn rotation(&self, outlives: bool) -> impl FnMut() -> bool + Send + 'static {
         let log = self.clone();
         self.file.clone().rotation(outlives, move |err| log.fail(err))

@@ -1,4 +1,4 @@
-//! What the operator may order, and what is answered.
+//! The orders of the operator, and their answers.
 //!
 //! An [`OperatorCommand`] is read from a line that was typed in the server's own terminal,
 //! and [`obey`] does what it says, to the room and to what the hub knows about
@@ -18,7 +18,7 @@ use crate::wire::sanitize::{is_blank, visible};
 const COMMANDS: [&str; 9] =
     ["/who", "/say", "/kick", "/mute", "/unmute", "/ban", "/listen", "/invite", "/help"];
 
-/// What the operator may say: one line, one order.
+/// An order of the operator, in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperatorCommand<'a> {
     /// `/who`: list the members, with their addresses.
@@ -29,7 +29,7 @@ pub enum OperatorCommand<'a> {
     Kick {
         /// The member.
         nick: &'a str,
-        /// What to tell them; may be empty.
+        /// The reason that they are told; may be empty.
         reason: &'a str,
     },
     /// `/mute NICK`: mute a member.
@@ -71,7 +71,7 @@ impl<'a> OperatorCommand<'a> {
     /// Reads one line.
     ///
     /// The beginning of a command is enough, in any case, if no other begins so.
-    /// What looks like an address is one, even if it is also a
+    /// A word that looks like an address is one, even if it is also a
     /// nick; with an at sign before it, it is a nick.
     pub fn parse(line: &'a str) -> Result<OperatorCommand<'a>, InputError<'a>> {
         let line = line.trim_matches(is_blank);
@@ -454,7 +454,7 @@ mod tests {
             self.0.reads(id).lines().map(str::to_string).collect()
         }
 
-        /// What one order is answered, on a machine at 192.168.1.2 and fd77::2.
+        /// The answer to one order, on a machine at 192.168.1.2 and fd77::2.
         #[track_caller]
         fn order(&self, line: &str, expected: &[&str]) {
             let own = OWN.map(|ip| ip.parse().unwrap());

@@ -70,8 +70,8 @@ fn linger() -> ! {
     }
 }
 
-/// What the console calls. If the program does not watch, the system goes on to what it does by
-/// itself, which is to end the program.
+/// The handler for the console. If the program does not watch, the system goes on to end
+/// the program.
 extern "system" fn on_event(event: u32) -> BOOL {
     let told = match event {
         CTRL_C_EVENT | CTRL_BREAK_EVENT => return tell(Interrupt::Interrupted).into(),

@@ -55,7 +55,7 @@ const COMPANY: [usize; 2] = [64, 256];
 /// others flood the room.
 const SAVINGS: Duration = Duration::from_secs(1);
 
-/// What one client has said of late, against its share of `CALM`. The guests of one origin
+/// The use that one client has made of late of its share of `CALM`. The guests of one origin
 /// have one together.
 #[derive(Debug)]
 pub struct ByteBucket {
@@ -89,7 +89,7 @@ impl ByteBucket {
     }
 }
 
-/// What one client has said of late.
+/// The lines and bytes of one client of late.
 #[derive(Debug)]
 pub struct Sender {
     /// Its share while a reader lags.

@@ -1,4 +1,4 @@
-//! What a client understands beyond version 1, and what it is told for that.
+//! The additions to version 1 that a client understands, and what it is told for that.
 //!
 //! A session that has not asked is sent nothing new. The public lines stay the bytes that
 //! all readers share, so everything here is a private line at its place among them.
@@ -11,7 +11,7 @@ use crate::wire::{Event, Nick, Refusal};
 const HISTORY: &str = "history";
 const RENAMES: &str = "renames";
 
-/// What one client understands beyond version 1.
+/// The additions that one client understands.
 #[derive(Debug, Default)]
 pub(super) struct Extension {
     /// It reads what was said earlier, and asks for it.

@@ -56,7 +56,7 @@ impl FollowerId {
     }
 }
 
-/// What a follower finds in the transcript.
+/// The lines that a follower finds in the transcript.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Followed {
     /// New bytes are in the buffer.

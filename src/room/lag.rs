@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_millis(150);
 /// no proof, because the systems between take a last batch by themselves.
 const LATE: u32 = 2;
 
-/// What the rule remembers about one reader.
+/// The memory of the rule about one reader.
 #[derive(Default)]
 pub(super) struct Lag {
     waits: Waits,

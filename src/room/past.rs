@@ -1,4 +1,4 @@
-//! What was said earlier, for clients that ask: `SINCE`, `LAST` and `FIND`.
+//! Earlier messages, for clients that ask: `SINCE`, `LAST` and `FIND`.
 //!
 //! Each message to all has a number, one more than the last one. No number stands on a line
 //! that all read, so a client counts by itself.
@@ -26,7 +26,7 @@ pub const SEARCH_INTERVAL: Duration = Duration::from_secs(10);
 /// The shortest and the longest text to look for, in bytes.
 pub const SEARCHED: [usize; 2] = [2, 200];
 
-/// What the room knows of the past beyond its transcript.
+/// The past, as far as the room knows it beyond its transcript.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     /// The number of the first message in the store, if there is one.
@@ -46,11 +46,11 @@ pub struct Lookup {
     pub id: SessionId,
     /// Names the question, because a session may be over before its answer comes.
     pub ticket: u64,
-    /// What it asks for.
+    /// The wish.
     pub wanted: Wanted,
 }
 
-/// What a session asks for.
+/// A wish of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The last messages before a number.

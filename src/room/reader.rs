@@ -64,7 +64,7 @@ struct Note {
     content: Content,
 }
 
-/// What a note says.
+/// The content of a note.
 enum Content {
     Lines(Vec<u8>),
     /// Messages to be told again. They are copied when they are read, so that many newcomers
@@ -72,7 +72,7 @@ enum Content {
     Past(Box<Excerpt>),
 }
 
-/// What a read has brought.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reading {
     /// There is something in the buffer.
@@ -270,7 +270,7 @@ impl Reader {
                 while more && out.len() < full {
                     more = transcript.copy_past(&mut excerpt, out);
                 }
-                // What the transcript has forgotten meanwhile is not told.
+                // Lines that the transcript has forgotten meanwhile are not told.
                 let left = if more { excerpt.bytes as usize } else { 0 };
                 self.note_bytes -= before - left;
                 self.past_bytes -= before - left;

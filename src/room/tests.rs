@@ -526,7 +526,7 @@ fn reader_that_was_late_twice_has_more_grace() {
     assert!(is_held_up(&mut room, ana, ms(0)));
     takes(&mut room, joao, 0, ms(900)); // His kernel takes nothing.
     assert!(!room.must_wait(ms(1001)), "then he does not read");
-    // What he takes once may be what the systems between us have room for.
+    // The bytes that he takes once may be those that the systems between us have room for.
     takes(&mut room, joao, 5000, ms(1500));
     assert!(is_held_up(&mut room, ana, ms(2000)));
     takes(&mut room, joao, 0, ms(2900));

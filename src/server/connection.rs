@@ -81,7 +81,7 @@ pub fn serve<'a>(
     }
 }
 
-/// What a connection does next.
+/// The next turn of a connection.
 enum Turn {
     /// All unread bytes were sent.
     Sent,
@@ -97,7 +97,7 @@ enum Turn {
     Done,
 }
 
-// What is moved into a task takes its memory twice, so the inbox begins here.
+// A value that is moved into a task takes its memory twice, so the inbox begins here.
 async fn converse<'a>(
     hub: &Hub,
     id: SessionId,

@@ -299,7 +299,7 @@ pub struct Sends {
     wakers: Vec<Waker>,
 }
 
-/// What one peer is sent.
+/// The bytes that one peer is sent.
 struct Send {
     id: SessionId,
     transport: Arc<Transport>,
@@ -334,8 +334,8 @@ impl Sends {
 
     /// Wakes and sends, without the lock. Whether peers were claimed.
     ///
-    /// What the kernel does not take is left to the peer's own task. A broken connection it
-    /// reports only once, so that is kept for the room.
+    /// The bytes that the kernel does not take are left to the peer's own task. It reports a
+    /// broken connection only once, so that is kept for the room.
     pub fn send(&mut self) -> bool {
         self.released.clear();
         self.wakers.drain(..).for_each(Waker::wake);

@@ -67,7 +67,7 @@ impl Handovers {
         Some(since)
     }
 
-    /// What the last owner of a free nick is called now, if they are here.
+    /// The present nick of the last owner of a free nick, if they are here.
     pub fn now_called(&self, key: &str) -> Option<&Nick> {
         let (then, session) = self.given_up.get(key)?;
         session.as_ref().filter(|_| then.elapsed() < MEMORY).map(|(_, nick)| nick)

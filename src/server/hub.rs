@@ -84,12 +84,12 @@ pub struct Capacities {
 /// The connections from one origin.
 struct OriginCount {
     connections: usize,
-    /// What their guests may make the others read. Each member has a bucket of its own; a
+    /// The budget for the guests of an origin. Each member has a bucket of its own; a
     /// client that comes again and again would have many.
     bucket: ByteBucket,
 }
 
-/// What the operator is shown, with the address of the client.
+/// A member as the operator is shown it, with the address of the client.
 #[derive(Debug)]
 pub enum Report {
     /// A member came, left or took another nick.
@@ -117,7 +117,7 @@ pub struct Access<'a> {
     after: AfterUnlock,
 }
 
-/// What is done when the lock is free.
+/// The effects that are applied when the lock is free.
 #[derive(Default)]
 struct AfterUnlock {
     wakers: Vec<Waker>,

@@ -39,7 +39,7 @@ pub struct Listener {
     pub(super) socket: TcpListener,
 }
 
-/// What the clients of a listener speak.
+/// The language of a listener's clients.
 #[derive(Clone)]
 pub(super) enum Kind {
     /// The protocol, from the first byte on.

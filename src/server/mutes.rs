@@ -36,7 +36,7 @@ struct Mute {
     left: Instant,
 }
 
-/// What is known of a newcomer from where a muted person is or was.
+/// The knowledge about a newcomer from where a muted person is or was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
     /// The newcomer.

@@ -217,7 +217,7 @@ impl Reactor {
     }
 }
 
-/// What a reactor knows of one socket. It is forgotten with this; the system forgets
+/// The entry of a reactor for one socket. It is forgotten with this; the system forgets
 /// a socket by itself, when that is closed.
 struct Watch<'a> {
     reactor: &'a Reactor,
@@ -226,7 +226,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(reactor: &'a Reactor) -> Watch<'a> {
-        // What it is ready for is said as soon as it is known to the system.
+        // Its readiness is told as soon as it is known to the system.
         let key = reactor.waiting().sockets.insert(Default::default());
         Watch { reactor, key }
     }
@@ -428,7 +428,7 @@ mod tests {
         (client, TcpStream::from_std(server))
     }
 
-    /// What is read from a connection until it ends, or a while after so many bytes.
+    /// The bytes that are read from a connection until it ends, or a while after so many bytes.
     fn hear(server: TcpStream, bytes: usize) -> String {
         let reactor = Reactor::new().unwrap();
         let stream = reactor.watch(server).unwrap();

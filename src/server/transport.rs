@@ -21,7 +21,7 @@ pub enum Transport {
     Web(Box<Web>),
 }
 
-/// What one attempt to receive has brought.
+/// The result of one attempt to receive.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Received {
     /// How many protocol bytes stand at the start of the buffer.

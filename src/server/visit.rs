@@ -30,7 +30,7 @@ const MAX_VISITORS_OF_ORIGIN: usize = 32;
 /// How many bytes of a request are read at a time.
 const READ: usize = 2 << 10;
 
-/// What visitors are told about the room.
+/// The facts about the room for visitors.
 pub struct Site {
     /// The room's title.
     pub title: String,

@@ -286,7 +286,7 @@ impl Pen {
         if row[..piece].iter().all(Piece::is_sure) {
             to_column(&row[..piece], out);
         } else {
-            // Whatever the terminal takes for these, the cursor is behind them.
+            // However the terminal shows these, the cursor is behind them.
             out.push('\r');
             self.write(&row[..piece].to_vec(), 0, out);
         }

@@ -88,7 +88,7 @@ impl Header {
 impl FrameWriter {
     /// Sends as much of `bytes` as `socket` takes and returns how many of them that is.
     ///
-    /// What was not taken must be offered again, first. An empty slice sends what is
+    /// The bytes that were not taken must be offered again, first. An empty slice sends what is
     /// pending.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl FrameWriter {
     }
 }
 
-/// What some bytes of a browser asked for, beside the lines in them.
+/// The wishes in some bytes of a browser, beside the lines in them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Control {
     /// A pong with this payload is owed, for the newest ping.

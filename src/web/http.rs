@@ -17,10 +17,10 @@ use super::page;
 pub const MAX_HEAD: usize = 8 << 10;
 /// How many fields a request may have.
 const MAX_FIELDS: usize = 64;
-/// What RFC 6455, section 4.2.2, appends to a key before it is hashed.
+/// The text that RFC 6455, section 4.2.2, appends to a key before it is hashed.
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What a request asks for.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// `GET /`: the page.
@@ -38,7 +38,7 @@ pub enum Resource {
 /// A request that is answered.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked for.
+    /// The resource that is asked for.
     pub resource: Resource,
     /// The name or address by which the browser reached us, with the port if there is one.
     pub host: String,

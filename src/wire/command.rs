@@ -3,7 +3,7 @@ use std::fmt;
 use crate::wire::Refusal;
 use crate::wire::sanitize::is_blank;
 
-/// What a client may ask: one line, one command.
+/// A request of a client: one line, one command.
 ///
 /// A command borrows from the line it was read from, and its text is as it was
 /// typed; nothing is copied before the room decides that it is worth keeping.
@@ -17,7 +17,7 @@ pub enum Command<'a> {
     Whisper {
         /// The nick after the at sign, as it was typed.
         to: &'a str,
-        /// What to tell them.
+        /// The text for them.
         text: &'a str,
     },
     /// `WHO`: ask for the members.
@@ -126,7 +126,7 @@ pub(super) fn number(digits: &str) -> Option<u64> {
     digits.parse().ok().filter(|_| fits)
 }
 
-/// What stands before the first blank, and all that follows it.
+/// The part before the first blank, and all that follows it.
 fn split_at_blank(line: &str) -> (&str, &str) {
     line.split_once([' ', '\t']).unwrap_or((line, ""))
 }

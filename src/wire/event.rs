@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::wire::command::number;
 
-/// What a server may tell: one line, one event.
+/// A message of the server: one line, one event.
 ///
 /// Printing gives the line that our server sends, without its end. Parsing also
 /// understands the servers that came before it, each of which says some things
@@ -255,7 +255,7 @@ fn past(rest: &str) -> Option<Event<'_>> {
     }
 }
 
-/// What follows `OK`. Older servers answer everything with it, `WHO` and `QUIT` too.
+/// The rest of a line after `OK`. Older servers answer everything with it, `WHO` and `QUIT` too.
 fn acknowledgement(rest: &str) -> Event<'_> {
     let (word, target) = rest.split_once(' ').unwrap_or((rest, ""));
     match word {

@@ -50,7 +50,7 @@ impl Nick {
         &self.0
     }
 
-    /// What tells two nicks apart: NFKC of the lower case of NFKC, which is the
+    /// The key that tells two nicks apart: NFKC of the lower case of NFKC, which is the
     /// comparison of RFC 8265's UsernameCaseMapped without its weight. The two
     /// small sigmas, of which there is one capital, are one letter.
     pub fn key(&self) -> Cow<'_, str> {

@@ -1,4 +1,4 @@
-//! What never reaches a terminal.
+//! Removes what must never reach a terminal.
 //!
 //! Texts on the wire were written by strangers, and many people read them
 //! with `nc` in a terminal that obeys escape sequences. So the server
@@ -12,7 +12,7 @@ use unicode_normalization::char::is_combining_mark;
 /// How many combining marks may sit on one letter that is shown.
 const MAX_MARKS: usize = 4;
 
-/// What a character would do to a terminal or to its reader.
+/// The effect of a character on a terminal or its reader.
 enum Nature {
     /// Nothing but be seen.
     Plain,
@@ -66,7 +66,7 @@ fn is_plain(text: &str) -> bool {
         || text.chars().all(|c| matches!(nature(c), Nature::Plain))
 }
 
-/// What the server passes on: the text without control characters (a tab may
+/// The text that the server passes on: it is without control characters (a tab may
 /// stay) and without characters that are there to deceive.
 pub fn strip(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
@@ -75,7 +75,7 @@ pub fn strip(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|&c| c == '\t' || matches!(nature(c), Nature::Plain)).collect())
 }
 
-/// What the client shows: the text with everything that a terminal would obey
+/// The text that the client shows: everything that a terminal would obey is
 /// replaced by something that it prints.
 ///
 /// A control character becomes its picture (`␛`), a tab one blank, a deceitful

@@ -1,4 +1,4 @@
-//! What telnet and PuTTY mix into the text: option bytes, which are dropped.
+//! Telnet and PuTTY mix these into the text: option bytes, which are dropped.
 //!
 //! Each sequence begins with IAC, the byte FF, which no UTF-8 text holds. RFC 854
 //! describes them.

@@ -20,7 +20,7 @@ use crate::harness::PATIENCE;
 /// Set to 1, a missing browser is a failure.
 const REQUIRED: &str = "MINICHAT_REQUIRE_BROWSER";
 
-/// What the browser is started with: no window, no sandbox (the tests may run as root), and
+/// The arguments of the browser: no window, no sandbox (the tests may run as root), and
 /// no connections of its own.
 const FLAGS: [&str; 15] = [
     "--headless=new",
@@ -333,7 +333,7 @@ impl Page<'_> {
         fs::write(file, picture).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
     }
 
-    /// What the browser complained of in this window: exceptions and refused resources.
+    /// The complaints of the browser in this window: exceptions and refused resources.
     pub fn complaints(&self) -> Vec<String> {
         let pipe = self.browser.pipe.borrow();
         let own = pipe.events.iter().filter(|event| event["sessionId"] == *self.session);

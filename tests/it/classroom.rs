@@ -1,4 +1,4 @@
-//! What the README of the classroom's project shows: its session and its five
+//! The README of the classroom's project: its session and its five
 //! tests, byte for byte, by clients as simple as its own.
 
 use crate::harness::Server;

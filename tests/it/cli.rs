@@ -9,7 +9,7 @@ use crate::harness::{Output, Running, broken_pipe, minichat, run};
 /// The program's own, and its commands.
 pub const COMMANDS: [&str; 5] = ["", "server", "discover", "connect", "completions"];
 
-/// What the binary makes of these words; blanks stand between them.
+/// The binary's answer to these words; blanks stand between them.
 #[track_caller]
 fn asked(line: &str) -> Output {
     run(minichat().args(line.split_whitespace()), "")
@@ -155,7 +155,7 @@ fn what_is_wrong_is_named_with_a_way_out() {
         ("connect 127.0.0.1:9000 9001", "9001", "minichat connect --help"),
         ("connect 127.0.0.1 9000 9001", "9001", "minichat connect --help"),
         ("connect [::1:9000", "[::1", "minichat connect --help"),
-        // What does not go together.
+        // Options that exclude each other.
         ("connect --raw --json 127.0.0.1", "--json", "minichat connect --help"),
         ("connect -rj 127.0.0.1", "--raw", "minichat connect --help"),
         ("connect --raw --nick ana 127.0.0.1", "--raw", "minichat connect --help"),

@@ -115,7 +115,7 @@ fn what_is_typed_is_said_to_all_to_one_or_not_at_all() {
         "bye\t\t".into(),
     ]);
     assert_eq!(events(&output.stdout), shown.collect::<Vec<_>>());
-    // What was not sent is not lost without a word.
+    // A line that was not sent is not lost without a word.
     let hints: Vec<&str> = output.stderr.lines().collect();
     let [one, other, rest] = hints[..] else { panic!("not three hints: {hints:?}") };
     assert!(one.starts_with("minichat: \"@joao\": ") && one.contains("@NICK"), "{one}");

@@ -1,6 +1,6 @@
 //! A thousand people in one room.
 //!
-//! Whatever they hear is the same stream, from the place where they came in, so
+//! They all hear the same stream, from the place where they came in, so
 //! it is kept once: the first reader of a piece appends it, and
 //! what all the others hear must be the same, byte for byte.
 
@@ -15,7 +15,7 @@ use crate::harness::{GREETING, PATIENCE, Server};
 /// would take minutes.
 const PEOPLE: usize = if cfg!(windows) { 300 } else { 1000 };
 const LINES: usize = 10;
-/// What the test itself and its neighbours need besides a socket for each client.
+/// The descriptors of the test itself and its neighbours besides a socket for each client.
 const OTHER_FILES: u64 = 200;
 
 #[test]
@@ -84,7 +84,7 @@ impl Person {
     }
 }
 
-/// What is said in public, from the first newcomer on.
+/// The public stream, from the first newcomer on.
 struct Talk {
     bytes: Vec<u8>,
     /// Where the last word ends.

@@ -15,7 +15,7 @@ struct Dialect {
     greeting: &'static str,
     welcome: &'static str,
     taken: &'static str,
-    /// What the sender of a public message is told instead of an echo.
+    /// The answer to the sender of a public message instead of an echo.
     sent_to_all: Option<&'static str>,
     sent_to_one: Option<&'static str>,
     joined: &'static str,

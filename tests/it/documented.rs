@@ -13,7 +13,7 @@ use crate::harness::{minichat, run};
 #[cfg(unix)]
 use crate::shells::{Tab, complete, is_installed, scratch, told, tool};
 
-/// What there is, and what is told about it: `-p, --port PORT`, or `server`.
+/// The names of things, and what is told about them: `-p, --port PORT`, or `server`.
 type Told = BTreeMap<String, String>;
 
 /// Where the man pages of each language are.
@@ -345,7 +345,7 @@ fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
             discovery.blocked,
         ];
         expected.extend(reasons.map(String::from));
-        // What is wrong with a command line mostly explains itself.
+        // A mistake in a command line mostly explains itself.
         let possible = [
             (cli.unknown_command)("WORD"),
             (cli.unknown_option)("WORD"),
@@ -647,7 +647,7 @@ fn what_documents_link_to_is_there() {
 
 #[test]
 fn both_readmes_have_the_same_commands_to_type() {
-    // What is told beside a command, and the name of a file, is in each language.
+    // The description of a command, and the name of a file, is in each language.
     let typed = |file: &str| -> Vec<String> {
         let readme = read(file);
         let blocks = readme.split("```sh\n").skip(1);
@@ -696,7 +696,7 @@ impl Nobody {
     }
 }
 
-/// What every shell must offer.
+/// The words that every shell must offer.
 #[cfg(unix)]
 #[track_caller]
 fn check_shell(shell: &str, nobody: &Nobody) {

@@ -39,7 +39,7 @@ const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 const PARTING: Duration = Duration::from_secs(30);
 /// A reader that was given something within this long has shown whether it reads.
 const JUST_NOW: Duration = Duration::from_millis(500);
-/// What one private line may take beside its bytes, at most.
+/// The room that one private line may take beside its bytes, at most.
 const NOTE: usize = 128;
 
 #[test]
@@ -137,7 +137,7 @@ struct Unsure;
 struct Person {
     id: SessionId,
     nick: Option<String>,
-    /// What they were called until they left the conversation.
+    /// Their nick until they left the conversation.
     was: Option<String>,
     /// The operator lets them say nothing.
     muted: bool,
@@ -171,14 +171,14 @@ struct Person {
     /// The last member to whom they told something in private, and that had much to read already,
     /// if that is certain.
     presses: Result<Option<SessionId>, Unsure>,
-    /// What they have yet to read, and how much of the first was read.
+    /// The lines that they have yet to read, and how much of the first was read.
     unread: VecDeque<Told>,
     taken: usize,
     /// How many bytes of it are private lines.
     notes: usize,
     /// Nothing from this place on is for them: as a guest nothing at all.
     ears: u64,
-    /// What lies before this place is history to them.
+    /// The place before which all is history to them.
     hushed: u64,
 }
 
@@ -250,7 +250,7 @@ impl Person {
     /// Whether they are well behind, and read: for certain, and perhaps.
     fn struggles(&mut self, head: u64, now: Duration) -> [bool; 2] {
         let (place, behind) = (self.place(head), self.behind(head));
-        // What a leaving reader has yet to hear becomes no more, but may be overwritten.
+        // The unread talk of a leaving reader becomes no more, but may be overwritten.
         let ahead = |behind, place| if behind > 0 { head - place } else { 0 };
         // History is behind by its nature.
         let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
@@ -335,7 +335,7 @@ impl Person {
         }
     }
 
-    /// So many bytes that they read after that did not get through. It is all still
+    /// This many bytes that they read after that did not get through. It is all still
     /// there; but the public lines before the end of a private one are passed over, and
     /// the rest of a line of history waits as a private one does.
     fn is_given_back(&mut self, bytes: usize) {
@@ -580,7 +580,7 @@ impl Evening<'_> {
         let place = history.first().map_or(self.head, |(place, _)| *place);
 
         let person = &mut self.people[who];
-        // What they were told as a guest comes first.
+        // The lines for a guest come first.
         for told in &mut person.unread {
             told.place = place..place;
         }
@@ -892,7 +892,7 @@ impl Evening<'_> {
         match reading {
             Reading::Some => assert!(!read.is_empty()),
             Reading::Nothing => assert!(read.is_empty() && !person.gone && !more),
-            // What is said when the room closes may be more than it can hold.
+            // The words when the room closes may be more than it can hold.
             Reading::Over => assert!(person.gone && (!more || self.closed && lost)),
         }
         reading == Reading::Some

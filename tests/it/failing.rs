@@ -18,7 +18,7 @@ fn a_panic_ends_one_client_alone_and_the_chat_goes_on() {
         for peer in [&mut ana, &mut joao] {
             peer.reads("User rui joined.");
         }
-        // What came before it was said.
+        // The lines before it were said.
         rui.sends(format!("MSG round {round}\n{DREADED}\nMSG never said\n"));
         for peer in [&mut ana, &mut joao] {
             peer.reads(format!("FROM rui [all]: round {round}"));

@@ -19,7 +19,7 @@ const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 /// The modules that the server may import. It knows no signals, standard streams, texts or
 /// configuration.
 const FOR_SERVER: [&str; 3] = ["room", "web", "wire"];
-/// What the server must not mention: the standard streams and the environment.
+/// Words that the server must not mention: the standard streams and the environment.
 const NOT_FOR_SERVER: [&str; 6] =
     ["io::std", "std::env", "println", "process", "colored", "chrono"];
 
@@ -135,11 +135,11 @@ fn no_file_is_too_long() {
 }
 
 /// The beginnings of comments that put the riddle before the subject.
-const RIDDLES: [&str; 3] = ["Who", "Whoever", "Whom"];
+const RIDDLES: [&str; 5] = ["Who", "Whoever", "Whom", "What", "So"];
 
 #[test]
 fn comments_begin_with_a_subject_and_stand_alone() {
-    for (path, text) in sources() {
+    for (path, text) in all_code() {
         let mut before = "";
         for line in text.lines() {
             let comment = comment(line);
@@ -152,6 +152,28 @@ fn comments_begin_with_a_subject_and_stand_alone() {
             before = comment.unwrap_or_default();
         }
     }
+}
+
+/// Words that leave open what they stand for.
+const VAGUE: [&str; 5] = ["who", "whoever", "whom", "somebody", "nobody"];
+/// The greatest number of them in 1,000 lines of comments.
+const MAX_VAGUE: usize = 5;
+
+#[test]
+fn comments_name_the_client_the_member_or_the_program() {
+    let (mut lines, mut found) = (0, Vec::new());
+    for (path, text) in all_code() {
+        for comment in text.lines().filter_map(comment) {
+            lines += 1;
+            // Words of the protocol and of code stand between backticks.
+            let words = comment.split('`').step_by(2).flat_map(|part| part.split(' '));
+            let plain = words.map(|word| word.trim_matches(|c: char| !c.is_alphabetic()));
+            let vague = plain.filter(|word| VAGUE.contains(&word.to_lowercase().as_str()));
+            found.extend(vague.map(|_| format!("{path}: {comment}")));
+        }
+    }
+    assert!(lines > 1000, "comments are found");
+    assert!(found.len() * 1000 <= MAX_VAGUE * lines, "{}", found.join("\n"));
 }
 
 /// The text of a comment, if a line is one.
@@ -208,23 +230,33 @@ fn imports(text: &str) -> impl Iterator<Item = &str> {
 
 /// Every source file: its path below `src`, with slashes, and its text.
 fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
-    let mut sources = Vec::new();
+    files("src")
+}
+
+/// Every file of code, also of tests, benchmarks and fuzz targets, where there are some.
+fn all_code() -> Vec<(String, String)> {
+    ["src", "tests", "benches", "fuzz/fuzz_targets"].into_iter().flat_map(files).collect()
+}
+
+/// The files below a folder: their paths below it, with slashes, and their texts.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut folders = Vec::from_iter(root.is_dir().then(|| root.clone()));
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("the sources are there") {
-            let path = entry.expect("the sources can be listed").path();
+        for entry in fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("the folder can be listed").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|end| end == "rs") {
                 let name = path
                     .strip_prefix(&root)
                     .expect("it is below")
                     .to_string_lossy()
                     .replace('\\', "/");
-                sources.push((name, fs::read_to_string(&path).expect("the sources can be read")));
+                files.push((name, fs::read_to_string(&path).expect("the file can be read")));
             }
         }
     }
-    sources
+    files
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::harness::{Peer, Server};
 
-/// What Chromium sends for `fetch(url, {method, mode: "no-cors", body})`, head and body.
+/// The bytes of Chromium for `fetch(url, {method, mode: "no-cors", body})`, head and body.
 fn request(method: &str, path: &str, body: &str) -> String {
     let length = body.len();
     format!(

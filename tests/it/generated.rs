@@ -1,4 +1,4 @@
-//! What is generated from the table of commands and options: parts of the completions, of
+//! Parts that are generated from the table of commands and options: of the completions, of
 //! the man pages and of the READMEs. The files are committed; a test compares them.
 //!
 //! `cargo test --test it -- --ignored write_generated_files` writes them anew.
@@ -449,7 +449,7 @@ fn with_chat_rows(readme: &str, language: Language) -> String {
     part(readme, ["<!--", " -->"], "commands", &format!("{table}\n"))
 }
 
-/// What tells one item from another: its name, without its value.
+/// The key that tells one item from another: its name, without its value.
 fn key(head: &str) -> &str {
     let words = || head.split(' ').skip(1);
     let long = words().find(|word| word.starts_with('-'));

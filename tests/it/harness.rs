@@ -121,7 +121,7 @@ impl Running {
         self.child.stdin = None;
     }
 
-    /// What Linux knows about it, by the name of a file in `/proc/PID`. There is
+    /// The facts that Linux knows about it, by the name of a file in `/proc/PID`. There is
     /// nothing to know elsewhere, nor about a binary that something else runs.
     pub fn known(&self, file: &str) -> Option<String> {
         let here = cfg!(target_os = "linux") && std::env::var_os("MINICHAT_RUNNER").is_none();
@@ -195,7 +195,7 @@ impl Drop for Running {
     }
 }
 
-/// What a program left behind.
+/// The files that a program left behind.
 #[derive(Debug)]
 pub struct Output {
     pub status: Option<i32>,
@@ -204,7 +204,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// What it has complained of, in two lines and no more: the cause, behind the
+    /// Its complaint, in two lines and no more: the cause, behind the
     /// program's name, and the way out.
     #[track_caller]
     pub fn complaint(&self) -> (&str, &str) {
@@ -433,7 +433,7 @@ pub fn connect(address: SocketAddr, options: &[&str]) -> Command {
     command
 }
 
-/// What the client tells in one line of columns, behind the time, which is
+/// The client's line of columns, behind the time, which is
 /// looked at here: `message<TAB>ana<TAB>olá`.
 #[track_caller]
 pub fn event(line: &str) -> &str {
@@ -442,7 +442,7 @@ pub fn event(line: &str) -> &str {
     event
 }
 
-/// What the client tells in all of these lines.
+/// The client's text in all of these lines.
 #[track_caller]
 pub fn events(lines: &str) -> Vec<&str> {
     lines.lines().map(event).collect()

@@ -1,4 +1,4 @@
-//! What clients send: in any pieces, of any kind, well meant or not. Whatever it
+//! Input of clients: in any pieces, of any kind, well meant or not. Whatever it
 //! is, it is answered as the protocol says, and no other client notices.
 
 use crate::harness::Server;
@@ -312,7 +312,7 @@ fn a_tls_hello_is_answered_with_an_error_and_hurts_nobody() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let mut client = server.guest();
-    // What is random in it happens to hold one line feed.
+    // The random bytes happen to hold one line feed.
     let hello = b"\x16\x03\x01\x00\xC8\x01\x00\x00\xC4\x03\x03\x9F\x0A\x80\xD1\xC0\x2B\xC0\x2F";
     client.sends(hello);
     client.reads("ERR unknown_command");

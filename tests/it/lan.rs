@@ -44,7 +44,7 @@ use crate::harness::{Output, Running, events, minichat, run};
 const REQUIRED: &str = "MINICHAT_REQUIRE_LAN";
 /// Set for a test that runs itself again as its own administrator.
 const AGAIN: &str = "MINICHAT_LAN_AGAIN";
-/// What has to take at most about a second may take this in a debug build, on a
+/// A step that takes about a second may take this in a debug build, on a
 /// machine that has other things to do.
 const SOON: Duration = Duration::from_secs(8);
 
@@ -108,7 +108,7 @@ fn run_again(path: &str) {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--net"]).arg(env::current_exe().unwrap());
     command.args(["--exact", test, "--include-ignored", "--nocapture"]).env(AGAIN, "1");
-    // Whatever waits in there has a deadline of its own.
+    // Each wait in there has a deadline of its own.
     let output = command.stdin(Stdio::null()).output().expect("unshare runs");
     let [told, complaint] = [output.stdout, output.stderr].map(String::from_utf8);
     let (told, complaint) = (told.unwrap_or_default(), complaint.unwrap_or_default());
@@ -200,7 +200,7 @@ impl Host {
         format!("{interface}-{}", self.number)
     }
 
-    /// What gives it its addresses, as it does after they were taken.
+    /// The command that gives it its addresses, as it does after they were taken.
     fn home(&self) -> String {
         let number = self.number;
         format!(
@@ -318,7 +318,7 @@ fn listed(output: &Output) -> Vec<(&str, &str)> {
     rows(output).into_iter().map(|[title, address, ..]| (title, address)).collect()
 }
 
-/// What a stranger must never get to a terminal: control characters other than
+/// Characters that a stranger must never get to a terminal: control characters other than
 /// the ends of lines and columns, and what turns text around.
 #[track_caller]
 fn check_harmless(text: &str) {

@@ -1,4 +1,4 @@
-//! What people read is in their language; what programs read is not.
+//! Texts for people are in their language; output for programs is not.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -153,7 +153,7 @@ fn what_fails_is_told_in_portuguese_with_the_same_exit_status() {
     );
 }
 
-/// What the client sends to a server and prints, when it is spoken to like this.
+/// The lines that the client sends to a server and prints, when it is spoken to like this.
 fn converse(prepare: fn(Command) -> Command, options: &[&str]) -> (Vec<u8>, Output) {
     let server = StandIn::open();
     let mut command = prepare(connect(server.address, &["--nick", "ana"]));

@@ -124,7 +124,7 @@ fn whoever_is_talking_when_the_server_stops_reads_its_goodbye() {
     thread::scope(|scope| {
         for mut peer in talkers {
             let mut mouth = peer.socket().try_clone().expect("a socket can be shared");
-            // What the server has not read yet must not destroy what it has said.
+            // Input that the server has not read yet must not destroy what it has said.
             scope.spawn(move || while mouth.write_all(&b"MSG x\n".repeat(20)).is_ok() {});
             scope.spawn(move || peer.skips_to("BYE"));
         }
@@ -239,7 +239,7 @@ fn who_does_not_read_is_cut_and_nobody_else_misses_a_line() {
     assert_eq!(seen, (1, 1));
     let notice = server.process.stderr.find("reads too slowly");
     assert!(notice.contains("sleepy"), "{notice}");
-    // What was on its way may still be read, and then it is over.
+    // The bytes on their way may still be read, and then it is over.
     while sleepy.raw_line().ends_with(b"\n") {}
     server.still_serves();
 }

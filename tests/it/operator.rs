@@ -1,4 +1,4 @@
-//! What the operator decides, sees and keeps.
+//! The decisions of the operator, and the view and the files that they have.
 
 use std::fs;
 use std::net::TcpListener;
@@ -232,7 +232,7 @@ fn with_nothing_to_do_the_server_does_nothing() {
     }
 }
 
-/// What comes after a time of this form, in which 9 is any digit and + any sign.
+/// The text after a time of this form, in which 9 is any digit and + any sign.
 #[track_caller]
 fn after<'a>(line: &'a str, form: &str) -> &'a str {
     let fits = |(c, form): (char, char)| match form {

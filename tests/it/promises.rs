@@ -1,4 +1,4 @@
-//! What holds whatever bytes a stranger sends.
+//! Promises that hold for any bytes of a stranger.
 //!
 //! Each promise is one function of some bytes. The fuzz targets in `fuzz/` call
 //! the same functions; here they are tried with the bytes that are kept there,
@@ -58,7 +58,7 @@ pub fn framing(bytes: &[u8]) {
     assert_eq!(lines, expected);
 }
 
-/// Whatever is understood is printed and understood again as the same, and has
+/// A line that is understood is printed and understood again as the same, and has
 /// what a command of its kind must have.
 pub fn command(bytes: &[u8]) {
     for_each_line(bytes, |line| match Command::parse(line) {
@@ -138,7 +138,7 @@ pub fn nick(bytes: &[u8]) {
     });
 }
 
-/// What was made safe once is safe, and no longer than it may become.
+/// A text that was made safe once is safe, and no longer than it may become.
 pub fn sanitize(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let (delivered, shown) = (strip(text), visible(text));
@@ -158,13 +158,13 @@ pub fn sanitize(bytes: &[u8]) {
         assert!(marks <= 4, "{text:?}");
     }
 
-    // What the server lets through, our client shows without any picture.
+    // The client shows the text that the server lets through without any picture.
     let both = visible(&delivered);
     let untouched = both.chars().filter(|&c| c == '\u{FFFD}').count();
     assert_eq!(untouched, text.chars().filter(|&c| c == '\u{FFFD}').count(), "{text:?}");
 }
 
-/// Whatever comes as an answer, what is made of it is little, and fit to be shown.
+/// From any answer, little is made, and that is fit to be shown.
 ///
 /// The packet has the number that was asked for: it begins with it.
 pub fn dns(packet: &[u8]) {
@@ -235,7 +235,7 @@ pub fn client_frames(bytes: &[u8]) {
     for cut in [decoded(stream, &sizes), decoded(stream, &[1])] {
         assert_eq!(cut.1, whole.1);
         match whole.1 {
-            // What comes in one piece with bytes that are no text is not read.
+            // A piece with bytes that are no text is not read.
             Some(1007) => assert!(cut.0.starts_with(&whole.0)),
             _ => assert_eq!(cut.0, whole.0),
         }
@@ -278,7 +278,7 @@ pub fn server_frames(bytes: &[u8]) {
             writer.pong(&step[..1]);
         }
         let end = rest.len().min(taken + usize::from(step[1] & 0x7F) * 4);
-        // What was not taken is offered again, first; so the end never goes back.
+        // Bytes that were not taken are offered again, first; so the end never goes back.
         let offered = &rest[taken..end.max(taken)];
         let mut socket = Narrow { sent: &mut sent, room: usize::from(step[0]) };
         taken += writer.write(&mut socket, offered).unwrap_or(0);
@@ -389,7 +389,7 @@ fn they_hold_for_noise() {
     }
 }
 
-/// What is kept for one target. A package of minichat is without it.
+/// The inputs that are kept for one target. A package of minichat is without it.
 pub fn seeds(name: &str) -> Vec<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let Ok(files) = fs::read_dir(&path) else {

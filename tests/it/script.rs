@@ -14,7 +14,7 @@
 /// One example: the options of its server, and what happens.
 #[derive(Debug)]
 pub struct Session<'a> {
-    /// What stands after `session` where the block opens: `--motd`, `--history`.
+    /// The words after `session` where the block opens: `--motd`, `--history`.
     pub options: Vec<&'a str>,
     pub steps: Vec<Step<'a>>,
 }
@@ -33,7 +33,7 @@ pub enum What<'a> {
     IsClosed,
 }
 
-/// What the server alone knows, and a script stands a word in brackets for.
+/// The words that the server alone knows, and a script stands a word in brackets for.
 #[derive(Debug, Default)]
 pub struct Unknown {
     term: String,

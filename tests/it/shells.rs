@@ -39,7 +39,7 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// What TAB offers at the end of a command line.
+/// The words that TAB offers at the end of a command line.
 #[derive(Debug)]
 pub struct Tab {
     /// All that is offered, as the shell would put it into the line, with blanks
@@ -150,7 +150,7 @@ fn zsh(command: &mut Command, line: &str) -> Tab {
         fs::remove_file(path).expect("a file can be removed");
     }
     let (offers, buffer) = text.split_once("minichatminichat ").expect("it shows the line");
-    // What is put into the line comes in the place of the word that was there.
+    // The completed text comes in the place of the word that was there.
     let last = line.rfind(' ').map_or(0, |blank| blank + 1);
     Tab { words: buffer[last..].trim_end().into(), ..Tab::of(offers) }
 }

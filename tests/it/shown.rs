@@ -1,4 +1,4 @@
-//! What the client prints: columns, JSON objects, raw lines, colours.
+//! The client's output: columns, JSON objects, raw lines, colours.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn evening(options: &[&str]) -> Output {
     bot.process.output()
 }
 
-/// What a program is told of the one line that is refused.
+/// The message for a program about the one line that is refused.
 const REFUSED: &str =
     "minichat: \"@ninguem oi\": the server refused that: nobody here has that nick\n";
 const RAW_REFUSED: &str = "minichat: the server refused that: nobody here has that nick\n";

@@ -5,7 +5,7 @@
 //! descriptors open than before. Over all of them its memory grows by less than
 //! 64 MiB; and the two hear every line, in order, and are never cut off.
 //!
-//! What takes a network of its own, a machine that is gone without a word, is in
+//! Attacks that need a network of their own, as a machine that is gone without a word, are in
 //! `lan/connections.rs`.
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use crate::websocket::{message, upgrade};
 
 type Assault = fn(&mut Server);
 
-/// What they do, in words, and how.
+/// Their deeds, in words, and how.
 const ASSAULTS: [(&str, Assault); 26] = [
     ("a browser and a TLS client come", wrong_programs),
     ("lines are empty, end anyhow, or hold anything", odd_lines),
@@ -211,7 +211,7 @@ fn a_server_has_a_thread_for_each_core_that_it_may_use() {
 fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
     const PLACES: usize = 16;
     const NEWCOMERS: usize = 30;
-    // So many of them are for other things.
+    // This many of them are for other things.
     let others = 48 + 3 * thread::available_parallelism().map_or(1, NonZero::get);
     let limited = minichat_after(&format!("ulimit -n {}", others + PLACES));
     let mut server = Server::launch(limited, &["--no-web"]);
@@ -757,7 +757,7 @@ fn is_cut_off(server: &mut Server, nick: &str, begin: &str, end: &str) -> u64 {
     bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("{line}"))
 }
 
-/// So many talk as fast as they can, and hear everything.
+/// Many talk as fast as they can, and hear everything.
 fn floods(server: &mut Server, many: usize) {
     const LINES: usize = 8000;
     let each = LINES / many;
@@ -781,7 +781,7 @@ fn floods(server: &mut Server, many: usize) {
     });
 }
 
-/// So many talk as fast as they can, and hear nothing. They may be cut off.
+/// Many talk as fast as they can, and hear nothing. They may be cut off.
 fn floods_unread(server: &mut Server, many: usize) {
     let mut talkers: Vec<Peer> = (0..many)
         .map(|n| {
@@ -798,7 +798,7 @@ fn floods_unread(server: &mut Server, many: usize) {
     });
 }
 
-/// So many members, which may be cut off, with little room for what they do not read.
+/// Many members, which may be cut off, with little room for what they do not read.
 fn guilty(server: &Server, name: &str, many: usize) -> Vec<Peer> {
     let member = |n| {
         let mut peer = Peer::with_little_room(server.address);
@@ -945,7 +945,7 @@ fn on_a_slow_network(server: &Server) -> Peer {
     slow
 }
 
-/// What many do not read in private is much for one server, though not for each. A sender
+/// Unread private lines of many are much for one server, though not for each. A sender
 /// of it has to wait, though none of them has very much to read.
 fn unread_in_private(server: &mut Server) {
     let sleepers = guilty(server, "sleeper", 100);

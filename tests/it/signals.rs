@@ -72,7 +72,7 @@ mod windows {
 
     use crate::harness::PATIENCE;
 
-    /// What any function of a library looks like, and what that of a thread is.
+    /// The form of any function of a library, and that of a thread.
     type Function = unsafe extern "system" fn() -> isize;
     type Routine = unsafe extern "system" fn(*mut c_void) -> u32;
 

@@ -18,7 +18,7 @@ const PEOPLE: usize = 50;
 const LINES: u32 = 500;
 /// How many lines a visitor reads: about a second. One comes every other second.
 const VISIT: u32 = LINES;
-/// What there is to say.
+/// The lines that are said.
 const TEXT: &str = "the quick brown fox jumps over the lazy dog and is not seen again";
 /// In this long everything that grows at first has grown.
 const MATURE: u32 = 300;
@@ -118,7 +118,7 @@ fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
     assert_eq!(output.stderr.lines().count(), sleepers, "nobody else was cut off");
 }
 
-/// What one person has heard of the others.
+/// The lines that one person has heard of the others.
 struct Account {
     /// The next line that is due from each; none before the first.
     next: Vec<Option<u32>>,

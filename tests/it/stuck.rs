@@ -108,7 +108,7 @@ fn who_had_nothing_to_read_for_long_is_not_cut_off_by_a_burst() {
     }
     // More than a second: a client with unread lines that does not read is given up by then.
     thread::sleep(Duration::from_millis(1200));
-    // What is heard at a time, and more than is remembered.
+    // The bytes that are heard at a time, and more than is remembered.
     let lines = 10_900;
     talker.sends("MSG x\n".repeat(lines));
     let everybody = listeners.into_iter().chain([ana, talker]);

@@ -4,10 +4,10 @@ use std::io::Read;
 
 use crate::harness::{Peer, Server};
 
-/// What PuTTY asks for at once in its Telnet mode.
+/// The options that PuTTY asks for at once in its Telnet mode.
 const PUTTY: &[u8] =
     b"\xFF\xFB\x1F\xFF\xFB\x20\xFF\xFB\x18\xFF\xFB\x27\xFF\xFD\x01\xFF\xFB\x03\xFF\xFD\x03";
-/// What telnet sends for Ctrl-C: "interrupt process", and a question for a timing mark.
+/// The bytes of telnet for Ctrl-C: "interrupt process", and a question for a timing mark.
 const CTRL_C: &[u8] = b"\xFF\xF4\xFF\xFD\x06";
 
 /// Sends these bytes in pieces of this size.

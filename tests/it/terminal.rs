@@ -24,7 +24,7 @@ use crate::tty::{Tty, draft, last, prompts};
 /// The terminals that people have, in columns and rows: small ones.
 const SIZES: [(u16, u16); 2] = [(60, 14), (40, 12)];
 
-/// What the client's last row begins with.
+/// The beginning of the client's last row.
 const PROMPT: &str = "ana>";
 
 /// The client on a terminal.

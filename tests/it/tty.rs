@@ -36,7 +36,7 @@ const KEY: Duration = Duration::from_millis(15);
 /// How long a painting that has begun is waited for before a look at the screen.
 const PAINTING: Duration = Duration::from_secs(2);
 
-/// So many bytes are shown of what came before a test gave up.
+/// This many bytes are shown of the output before a test gave up.
 const LATELY: usize = 1000;
 
 /// A program on a terminal.
@@ -48,7 +48,7 @@ pub struct Tty {
     eye: Arc<Eye>,
 }
 
-/// What a person at the terminal sees.
+/// The view of a person at the terminal.
 struct Eye {
     seen: Mutex<Seen>,
     changed: Condvar,
@@ -173,7 +173,7 @@ impl Tty {
         self.send(format!("{line}\r"));
     }
 
-    /// What the screen shows now. Rows that were wrapped are one line.
+    /// The text on the screen now. Rows that were wrapped are one line.
     pub fn screen(&self) -> String {
         self.painted().terminal.screen().contents()
     }
@@ -423,7 +423,7 @@ pub fn last(screen: &str) -> &str {
     screen.trim_end().lines().next_back().unwrap_or_default().trim_end()
 }
 
-/// What stands behind the last prompt, in one or several rows. There is a prompt
+/// The text behind the last prompt, in one or several rows. There is a prompt
 /// where a line begins with it.
 pub fn draft(screen: &str, prompt: &str) -> Option<String> {
     let mut starts = screen.rmatch_indices(prompt).map(|(start, _)| start);

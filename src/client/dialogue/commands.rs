@@ -290,7 +290,7 @@ impl<'a> Input<'a> {
         if line.trim_end() == "MSG" {
             return Input::Error(InputError::Message);
         }
-        // Whatever else the protocol takes for private is not said to all.
+        // Anything else that the protocol takes for private is not said to all.
         match Command::message(line) {
             Ok(Command::Say(_)) => Input::Say(line.into()),
             Err(Refusal::EmptyMessage) => Input::Nothing,

@@ -158,7 +158,7 @@ impl Dialogue {
             self.count_message(from, text);
         }
         self.history = self.history.saturating_sub(1);
-        // What was said before is no answer, though one of the same name said it.
+        // An earlier line is no answer, though one of the same name said it.
         let echo =
             own && !old && self.confirmed(|pending| matches!(pending, Pending::Said(_))).is_some();
         if echo && self.was_early() {

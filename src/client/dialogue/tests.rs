@@ -50,7 +50,7 @@ fn sent(actions: &[Action]) -> Vec<&str> {
     lines.collect()
 }
 
-/// What is sent when this is typed. Where it is nothing, there is a word on it.
+/// The lines that are sent when this is typed. Where it is nothing, there is a word on it.
 #[track_caller]
 fn check(dialogue: &mut Dialogue, typed: &str, expected: &[&str]) {
     let actions = dialogue.typed(typed);
@@ -62,7 +62,7 @@ fn check(dialogue: &mut Dialogue, typed: &str, expected: &[&str]) {
     assert!(hinted || !silent, "{typed:?}");
 }
 
-/// What is shown, in a word for each.
+/// The records that are shown, in a word for each.
 fn shown(actions: &[Action]) -> Vec<String> {
     let words = actions.iter().map(|action| match action {
         Action::Show(record) => {
@@ -666,7 +666,7 @@ fn the_end_is_not_good_if_something_that_is_always_answered_was_not() {
     assert_eq!(dialogue.closed(), [Action::Fail(Failure::Lost)]);
     hear(&mut dialogue, "FROM ana [all]: two");
     assert_eq!(dialogue.closed(), [Action::End]);
-    // What never comes back may have been heard: whatever is said to a server that
+    // A line that never comes back may have been heard: one that is said to a server that
     // does not repeat it, and what is said in private.
     for lines in [&["one"][..], &["@joao one"]] {
         let mut dialogue = talking_as(Mode::Script);

@@ -12,7 +12,7 @@ const TIMED_OUT: i32 = match () {
     () => 110,
 };
 
-/// What is on its way to a peer that waits.
+/// The bytes that are on their way to a peer that waits.
 fn on_its_way(server: &TestHub, from: SessionId, to: SessionId) -> (Pending, Sends) {
     server.reads(to);
     let pending = server.says_pending(from, "MSG one");

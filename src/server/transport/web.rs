@@ -41,7 +41,7 @@ impl Web {
                 Control::Pong(payload) => writer.pong(&payload),
                 Control::Close(code) => writer.close(code),
             }
-            // What the socket does not take now goes before the next bytes.
+            // The bytes that the socket does not take now go before the next ones.
             writer.write(&self.socket, b"").ok();
         }
         // The lines before a close frame come first; the next call tells of the end.

@@ -84,7 +84,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a reader makes of a stream in pieces of `size` bytes.
+/// The view of a reader on a stream in pieces of `size` bytes.
 fn read(stream: &[u8], size: usize) -> (Vec<u8>, Vec<Control>) {
     let (mut reader, mut lines, mut controls) = (FrameReader::default(), Vec::new(), Vec::new());
     for piece in stream.chunks(size) {
@@ -185,7 +185,7 @@ fn frame_of_an_exabyte_is_only_counted() {
     assert!(size_of::<FrameReader>() <= 96 && size_of::<FrameWriter>() <= 80);
 }
 
-/// What the suite expects of a server: the messages come back, then the connection goes on
+/// The suite's expectation of a server: the messages come back, then the connection goes on
 /// or ends with this code.
 type Expected<'a> = (&'a [&'a [u8]], Option<u16>);
 

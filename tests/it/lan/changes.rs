@@ -1,4 +1,4 @@
-//! What changes during `discover --watch`, and afterwards.
+//! Changes during `discover --watch`, and afterwards.
 
 use std::time::{Duration, Instant};
 

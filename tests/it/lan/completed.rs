@@ -44,7 +44,7 @@ fn the_titles_of_servers_are_completed_and_nothing_in_them_is_run() {
     });
 }
 
-/// What a shell on this host completes is, read by the shell, what was meant.
+/// A completed word, read by a shell on this host, is what was meant.
 fn check(host: &Host, shell: &str) {
     let folder = scratch(&format!("made-by-{shell}"));
     fs::create_dir(&folder).expect("a folder can be made");

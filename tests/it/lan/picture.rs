@@ -23,7 +23,7 @@ use drawing::Window;
 const SEATS: [(&str, (u16, u16)); 4] =
     [("pedro", (58, 13)), ("ana", (58, 17)), ("joao", (58, 11)), ("bia", (58, 7))];
 
-/// What they say, in one language.
+/// Their lines, in one language.
 struct Story {
     file: &'static str,
     locale: &'static str,

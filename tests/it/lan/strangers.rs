@@ -15,7 +15,7 @@ use super::{Host, SOON, check_harmless, listed, on_a_lan};
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const TTL: u32 = 10;
 
-/// What a stranger announces.
+/// The announcement of a stranger.
 #[derive(Clone)]
 struct Claim {
     instance: &'static str,

@@ -28,7 +28,7 @@ fn member(address: SocketAddr, nick: &str) -> Peer {
     peer
 }
 
-/// What a member is told until the server closes the connection.
+/// The lines for a member until the server closes the connection.
 #[track_caller]
 fn last_words(mut peer: Peer) -> String {
     let mut words = String::new();

@@ -1,4 +1,4 @@
-//! What the words that are typed do.
+//! The effects of the typed words.
 
 use super::{
     SIZES, hears, holds, let_in, ready, sit_down, sit_down_at, start, times_told, told, unwrapped,
@@ -173,7 +173,7 @@ fn whoever_is_ignored_is_not_heard_until_they_are_heard_again() {
     for (round, expected) in [(0, 1), (1, 0), (2, 1)] {
         if round > 0 {
             tty.enters("/ignore joao");
-            // Whatever is answered to this comes behind the other.
+            // The answer to this comes behind the other.
             tty.enters("/who");
             tty.wait("the list", |screen| screen.matches("here (3)").count() == round);
         }
@@ -241,7 +241,7 @@ fn a_crowd_that_comes_at_once_takes_few_lines() {
 
 #[test]
 fn whoever_is_spoken_of_hears_the_bell_and_sees_a_mark() {
-    // What is said, and whether the bell is for it when it rings for me alone.
+    // A line, and whether the bell is for it when it rings for me alone.
     let lines = [
         ("[all]: ana, olha isto", true),
         ("[all]: olha isto, ana!", true),

@@ -128,7 +128,7 @@ fn terminal_that_does_not_say_its_width_has_that_of_the_variable() {
     let door = StandIn::open();
     let mut command = minichat();
     command.args(["connect", &door.address.to_string(), "--nick", "ana"]).env("COLUMNS", "30");
-    // What the emulator shows is wider; the terminal says that it has no size.
+    // The emulator's screen is wider; the terminal says that it has no size.
     let tty = Tty::unsized_terminal(80, 24, &mut command);
     let mut server = door.caller();
     let_in(&mut server, "ana, bia");

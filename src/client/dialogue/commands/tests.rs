@@ -1,6 +1,6 @@
 use super::*;
 
-/// What a local command becomes.
+/// The input that a local command becomes.
 fn local<'a>(word: &str, first: Option<&'a str>) -> Input<'a> {
     Input::Local(COMMANDS.iter().find(|row| row.word == word).expect("it is a command"), first)
 }

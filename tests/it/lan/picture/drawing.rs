@@ -1,6 +1,6 @@
 //! Recorded terminals as one SVG.
 //!
-//! What was on the screens at the end is a still picture. Before, a row has shown other
+//! The last state of the screens is a still picture. Before, a row has shown other
 //! things, which are drawn in the same place and hidden; where a viewer can animate and
 //! may, it shows each for as long as it was there. It does so once.
 
@@ -22,7 +22,7 @@ const BAR: u16 = 32;
 const MARGIN: u16 = 14;
 /// Between windows.
 const GAP: u16 = 16;
-/// What was there for less is not seen.
+/// A state that lasted less is not seen.
 const BLINK: Duration = Duration::from_millis(25);
 
 /// The sixteen colours of a dark terminal.
@@ -36,13 +36,13 @@ pub struct Window {
     title: &'static str,
     cols: u16,
     rows: u16,
-    /// What each row has shown, and from when on.
+    /// The content of each row, and from when on.
     shown: Vec<Vec<(Instant, Row)>>,
     begin: Instant,
     text: String,
 }
 
-/// What a row shows.
+/// The content of a row.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Row {
     runs: Vec<Run>,
@@ -106,7 +106,7 @@ impl Row {
         let mut runs: Vec<Run> = Vec::new();
         for col in 0..cols.get() {
             let cell = screen.cell(row, col).expect("it is on the screen");
-            // What is behind blanks has a place of its own, so that columns stay columns
+            // The text behind blanks has a place of its own, so that columns stay columns
             // whatever the font.
             if cell.is_wide_continuation() || matches!(cell.contents(), "" | " ") {
                 continue;
@@ -275,7 +275,7 @@ fn colour(number: usize) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// What is to be read in the windows at the end.
+/// The text to be read in the windows at the end.
 pub fn text(windows: &[Window]) -> String {
     let texts = windows.iter().map(|window| format!("{}\n{}\n", window.title, window.text));
     texts.collect::<Vec<_>>().join("\n")
