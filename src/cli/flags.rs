@@ -4,16 +4,16 @@
 //! Help is printed from this table. The completions of the shells, the OPTIONS of the man
 //! pages and the lists of the READMEs are generated from it: `tests/it/generated.rs`.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
-
-use gumdrop::{Opt, Parser};
+mod reading;
+mod values;
 
 use crate::config::{Bell, Color, Connect, Discover, Format, Server, WebPort};
 use crate::texts::{Both, Language, both};
-use crate::web;
+
+use reading::HELP;
+pub(super) use reading::{Free, Given, Mistake, read};
+pub(super) use values::{Flaw, MAX_SECONDS};
+use values::{add, address, choice, count, number, path, port, put, seconds, web_port, word};
 
 /// A command: its name, its text, and its tables.
 #[derive(Debug)]
@@ -94,51 +94,8 @@ enum Set<T> {
     To(fn(&mut T, &str) -> Result<(), Flaw>),
 }
 
-/// A flaw in a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
-    /// It is no port.
-    Port,
-    /// Browsers open no page on this port.
-    WebPort,
-    /// It is no IP address.
-    Address,
-    /// It is an address of a single link.
-    OneLink,
-    /// It is no number.
-    Number,
-    /// It is no time in seconds.
-    Seconds,
-    /// It is none of these words.
-    Choice(&'static [&'static str]),
-    /// A dash names no file.
-    Dash,
-    /// It is empty.
-    Empty,
-}
-
-/// A mistake in the words of a command line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Mistake {
-    /// There is no such option.
-    UnknownOption(String),
-    /// There is no such command.
-    UnknownCommand(String),
-    /// The command takes no argument here.
-    Unexpected(String),
-    /// The value of an option is missing.
-    MissingValue(String),
-    /// A switch takes no value.
-    NeedlessValue(String),
-    /// The value of an option is wrong: the option, the value, and the flaw.
-    WrongValue(String, String, Flaw),
-}
-
 /// The shells that complete.
 pub(super) const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];
-
-/// The longest time, in seconds: a day.
-pub(super) const MAX_SECONDS: u32 = 86_400;
 
 const ADDR: Value = value("ADDR", "ENDEREÇO", Completes::Nothing);
 const FILE: Value = value("FILE", "ARQUIVO", Completes::Files);
@@ -530,8 +487,6 @@ const fn help<T>() -> Row<T> {
     switch(Some('h'), HELP, "print this help and exit", "mostra esta ajuda e sai", |_| ())
 }
 
-const HELP: &str = "help";
-
 /// The row of an option that excludes others.
 const fn excluding<T>(options: &'static [&'static str], mut row: Row<T>) -> Row<T> {
     row.flag.excludes = options;
@@ -555,162 +510,6 @@ impl Flag {
         let value = self.value.map(|value| format!(" {}", value.name.in_language(language)));
         format!("{short}--{}{}", self.long, value.unwrap_or_default())
     }
-}
-
-/// The words of a command line after `read` has taken the options.
-#[derive(Default)]
-pub(super) struct Given {
-    /// Help is asked for.
-    pub help: bool,
-    /// The options that are given.
-    pub flags: Vec<&'static Flag>,
-    /// The arguments that no option takes.
-    pub arguments: Vec<String>,
-}
-
-impl Given {
-    /// Two options that are given and exclude each other.
-    pub fn exclusive(&self) -> Option<(&'static str, &'static str)> {
-        let excluded = |flag: &&'static Flag| {
-            let other = flag.excludes.iter().find(|name| self.has(name))?;
-            Some((flag.long, *other))
-        };
-        self.flags.iter().find_map(excluded)
-    }
-
-    /// Whether the option of this name is given.
-    fn has(&self, long: &str) -> bool {
-        self.flags.iter().any(|flag| flag.long == long)
-    }
-}
-
-/// The words that may stand beside the options.
-pub(super) enum Free {
-    /// One, which is a command; its options follow.
-    Command,
-    /// At most this many.
-    UpTo(usize),
-}
-
-/// Reads options by a table into a configuration.
-pub(super) fn read<T>(
-    rows: &'static [Row<T>],
-    words: &mut Parser<'_, String>,
-    free: Free,
-    config: &mut T,
-) -> Result<Given, Mistake> {
-    let mut given = Given::default();
-    while let Some(word) = words.next_opt() {
-        let (name, row, attached) = match word {
-            Opt::Free(word) => {
-                match free {
-                    Free::UpTo(count) if given.arguments.len() == count => {
-                        return Err(Mistake::Unexpected(word.into()));
-                    }
-                    Free::UpTo(_) => given.arguments.push(word.into()),
-                    Free::Command => {
-                        given.arguments.push(word.into());
-                        return Ok(given);
-                    }
-                }
-                continue;
-            }
-            Opt::Short(letter) => {
-                let row = rows.iter().find(|row| row.flag.short == Some(letter));
-                (format!("-{letter}"), row, None)
-            }
-            Opt::Long(long) => (format!("--{long}"), long_row(rows, long), None),
-            Opt::LongWithArg(long, value) => {
-                (format!("--{long}"), long_row(rows, long), Some(value))
-            }
-        };
-        let Some(row) = row else { return Err(Mistake::UnknownOption(name)) };
-        match row.set {
-            Set::On(_) if attached.is_some() => return Err(Mistake::NeedlessValue(name)),
-            Set::On(set) => set(config),
-            Set::To(set) => {
-                let Some(value) = attached.or_else(|| words.next_arg()) else {
-                    return Err(Mistake::MissingValue(name));
-                };
-                set(config, value).map_err(|flaw| Mistake::WrongValue(name, value.into(), flaw))?;
-            }
-        }
-        given.help |= row.flag.long == HELP;
-        given.flags.push(&row.flag);
-    }
-    Ok(given)
-}
-
-fn long_row<T>(rows: &'static [Row<T>], long: &str) -> Option<&'static Row<T>> {
-    rows.iter().find(|row| row.flag.long == long)
-}
-
-/// Puts a value that was read into its place.
-fn put<T>(place: &mut T, value: Result<T, Flaw>) -> Result<(), Flaw> {
-    *place = value?;
-    Ok(())
-}
-
-/// Adds a value to those that are given, once.
-fn add<T: PartialEq>(place: &mut Vec<T>, value: Result<T, Flaw>) -> Result<(), Flaw> {
-    let value = value?;
-    if !place.contains(&value) {
-        place.push(value);
-    }
-    Ok(())
-}
-
-fn port(text: &str) -> Result<u16, Flaw> {
-    text.parse().map_err(|_| Flaw::Port)
-}
-
-/// A port on which browsers open a page.
-fn web_port(text: &str) -> Result<WebPort, Flaw> {
-    match port(text)? {
-        0 => Ok(WebPort::Any),
-        port if web::is_port_allowed(port) => Ok(WebPort::Chosen(port)),
-        _ => Err(Flaw::WebPort),
-    }
-}
-
-/// An address to listen on. One of a single link is refused, because the others on that
-/// link could join and no others.
-fn address(text: &str) -> Result<IpAddr, Flaw> {
-    let ip = text.split_once('%').map_or(text, |(ip, _)| ip);
-    match ip.parse() {
-        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => Err(Flaw::OneLink),
-        Ok(ip) if !text.contains('%') => Ok(ip),
-        _ => Err(Flaw::Address),
-    }
-}
-
-fn number(text: &str) -> Result<u32, Flaw> {
-    text.parse().map_err(|_| Flaw::Number)
-}
-
-fn count(text: &str) -> Result<usize, Flaw> {
-    number(text).map(|number| number as usize)
-}
-
-fn seconds(text: &str) -> Result<Duration, Flaw> {
-    let fits = |seconds: &f64| *seconds > 0.0 && *seconds <= f64::from(MAX_SECONDS);
-    let seconds = text.parse().ok().filter(fits);
-    seconds.map(Duration::from_secs_f64).ok_or(Flaw::Seconds)
-}
-
-fn choice<T: FromStr>(text: &str, words: &'static [&'static str]) -> Result<T, Flaw> {
-    text.parse().map_err(|_| Flaw::Choice(words))
-}
-
-fn path(text: &str) -> Result<PathBuf, Flaw> {
-    if text == "-" {
-        return Err(Flaw::Dash);
-    }
-    word(text).map(PathBuf::from)
-}
-
-fn word(text: &str) -> Result<String, Flaw> {
-    if text.trim().is_empty() { Err(Flaw::Empty) } else { Ok(text.into()) }
 }
 
 #[cfg(test)]
