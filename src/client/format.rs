@@ -397,5 +397,23 @@ fn colour_of(nick: &str) -> Color {
     Color::AnsiColor(NICK_COLOURS[hash as usize % NICK_COLOURS.len()])
 }
 
+/// How many characters of a line that did not work are named.
+const MAX_BEGINNING: usize = 60;
+
+/// Why a line did not work, behind the line.
+pub fn about(line: &str, why: &str) -> String {
+    format!("\"{}\": {why}", beginning(line))
+}
+
+/// The beginning of a line, by which a program knows it.
+pub fn beginning(line: &str) -> String {
+    let mut letters = line.trim_end().chars();
+    let mut named: String = letters.by_ref().take(MAX_BEGINNING).collect();
+    if letters.next().is_some() {
+        named.push('…');
+    }
+    visible(&named).into_owned()
+}
+
 #[cfg(test)]
 mod tests;

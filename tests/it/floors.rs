@@ -1,5 +1,5 @@
 //! The walls of the house: which module may import which, how long a file may be, and how
-//! comments begin. That something is absent only a test can state.
+//! comments are worded. That something is absent only a test can state.
 
 use std::fs;
 use std::path::Path;
@@ -111,6 +111,47 @@ fn one_function_alone_appends_to_the_transcript() {
         }
     }
     assert_eq!(calls, ["room.rs"]);
+}
+
+/// A module and the ones below it belong together. Between others, imports lead one way.
+#[test]
+fn imports_make_no_circle() {
+    let texts: Vec<(String, String)> = sources()
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("tests.rs"))
+        .map(|(path, text)| (path.trim_end_matches(".rs").replace('/', "::"), text))
+        .collect();
+    let names: Vec<&str> = texts.iter().map(|(name, _)| name.as_str()).collect();
+    let below = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with("::"));
+    let mut left: Vec<(&str, Vec<&str>)> = texts
+        .iter()
+        .map(|(name, text)| {
+            let all = code(text).flat_map(|line| line.split("crate::").skip(1));
+            // The longest name that a path begins with is the module.
+            let module = |path: &str| {
+                let begins = |other: &&&str| path == **other || below(path, other);
+                names.iter().filter(begins).max_by_key(|other| other.len()).copied()
+            };
+            let path = |path: &str| {
+                let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+                path[..end.unwrap_or(path.len())].trim_end_matches(':').to_string()
+            };
+            let others = all.filter_map(|text| module(&path(text)));
+            let others = others
+                .filter(|other| **other != *name && !below(name, other) && !below(other, name));
+            (name.as_str(), others.collect())
+        })
+        .collect();
+    // Modules that import none of those that are left are not part of a circle.
+    loop {
+        let names: Vec<&str> = left.iter().map(|(name, _)| *name).collect();
+        let before = left.len();
+        left.retain(|(_, others)| others.iter().any(|other| names.contains(other)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "a circle is among {left:?}");
 }
 
 /// The lines of code that one file may have, without tests, comments and blank lines.

@@ -3,10 +3,9 @@
 use std::mem;
 
 use crate::client::dialogue::registration::{is_about_the_nick, variant};
-use crate::client::dialogue::typed::about;
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Dialogue, Mode, Phase, hint, suggest_nick};
-use crate::client::format::shown_nick;
+use crate::client::format::{about, shown_nick};
 use crate::client::members::Lookup;
 use crate::client::record::{Action, Failure, Kind, Record};
 use crate::texts::Client;

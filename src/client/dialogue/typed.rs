@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::client::dialogue::commands::{self, Input, InputError};
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Addressee, Dialogue, Mode, Partner, Phase, hint, note, said};
-use crate::client::format::shown_nick;
+use crate::client::format::{about, shown_nick};
 use crate::client::members::Lookup;
 use crate::client::record::{Action, Failure, Kind, Record};
 use crate::wire::sanitize::{is_blank, strip, visible};
@@ -13,10 +13,7 @@ use crate::wire::{Command, MAX_COMMAND, Nick, literal, pieces};
 
 /// How many own direct messages are kept in mind, in case the server knows no
 /// such person.
-pub(super) const MAX_RECENT_DMS: usize = 100;
-
-/// How many characters of a line that did not work are named.
-pub(super) const MAX_NAMED: usize = 60;
+const MAX_RECENT_DMS: usize = 100;
 
 impl Dialogue {
     /// The user has entered something: one line, or several with line feeds between.
@@ -370,19 +367,4 @@ impl Dialogue {
         }
         actions
     }
-}
-
-/// Why a line did not work, behind the line.
-pub(super) fn about(line: &str, why: &str) -> String {
-    format!("\"{}\": {why}", beginning(line))
-}
-
-/// The beginning of a line, by which a program knows it.
-pub(super) fn beginning(line: &str) -> String {
-    let mut letters = line.trim_end().chars();
-    let mut named: String = letters.by_ref().take(MAX_NAMED).collect();
-    if letters.next().is_some() {
-        named.push('…');
-    }
-    visible(&named).into_owned()
 }

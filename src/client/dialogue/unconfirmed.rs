@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::client::dialogue::typed::beginning;
 use crate::client::dialogue::{Dialogue, MAX_UNHEARD, Mode, said};
+use crate::client::format::beginning;
 use crate::client::record::{Action, Kind, Record};
 use crate::wire::Command;
 use crate::wire::sanitize::{strip, visible};
