@@ -323,7 +323,7 @@ pub struct Client {
     pub searches_too_fast: &'static str,
     /// The words that are looked for are too few or too many.
     pub search_length: &'static str,
-    /// What was read cannot be remembered: the path, and why.
+    /// The place in a room cannot be remembered: the path, and why.
     pub since_failed: fn(&str, &str) -> String,
     /// A number of messages, in the digits of the language.
     pub number: fn(u64) -> String,

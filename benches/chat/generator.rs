@@ -42,9 +42,9 @@ struct Person {
     owed: Vec<u8>,
     /// How far this one has heard the log; unknown until the log tells of it.
     place: Option<usize>,
-    /// What the frames hold that it hears, if it is a browser.
+    /// The state of the frames that it hears, if it is a browser.
     frames: Option<Frames>,
-    /// What the socket did not take yet.
+    /// The bytes that the socket did not take yet.
     unsent: Vec<u8>,
     /// Waiting to send it.
     blocked: bool,
@@ -330,7 +330,7 @@ impl Crowd {
         let room = match (person.owed.len(), person.place) {
             (0, None) => return News::Nothing,
             (0, Some(_)) => self.inbox.len(),
-            // What follows in the same frame, or in the next, is another one's turn.
+            // The rest of the frame, or the next one, is another one's turn.
             (owed, _) => person.frames.as_ref().map_or(owed, |frames| frames.next(owed)),
         };
         let heard = match person.stream.read(&mut self.inbox[..room]) {
@@ -393,7 +393,7 @@ fn header(length: usize) -> Vec<u8> {
 
 /// Takes the frames of a server apart.
 struct Frames {
-    /// What has come of the next header.
+    /// The part of the next header that has come.
     header: Vec<u8>,
     /// How many bytes of the frame have yet to come.
     left: usize,

@@ -96,14 +96,14 @@ const DELAYS: [(&str, &str, usize, Act); 2] = [
     ("delay1000", "1,000 people, 20 lines a second", 1000, every(50)),
 ];
 
-/// What a line costs for a browser, beside what it costs for any other client.
+/// The cost of a line for a browser, beside the cost for any other client.
 const BROWSERS: [(&str, &str, usize, Act); 3] = [
     ("web100", "100 people, 4 talk without pause", 100, Act::Talk(FULL_SPEED)),
     ("web1000", "1,000 people, 4 talk without pause", 1000, Act::Talk(FULL_SPEED)),
     ("web5000", "5,000 people, 4 talk without pause", 5000, Act::Talk(FULL_SPEED)),
 ];
 
-/// What changes while the rest stays the same.
+/// The parameter that changes while the rest stays the same.
 struct Sweep {
     name: &'static str,
     /// The meaning of the numbers, and the conditions that stay the same.
@@ -299,7 +299,7 @@ impl Bench {
         [first.to_string()].into_iter().chain(measured).collect()
     }
 
-    /// What it costs that a client is a browser.
+    /// The extra cost if a client is a browser.
     fn browsers(&self) -> Table {
         let kinds = [Kind::Minichat, Kind::Web];
         let rooms: Vec<_> = BROWSERS.iter().filter(|room| self.is_asked(room.0)).collect();

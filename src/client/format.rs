@@ -80,7 +80,7 @@ impl Formatter {
         format!("{}{} {}\n", self.day(now), self.time(now), self.dim(&text))
     }
 
-    /// What was said earlier, under a heading for people. `now` is when it was told.
+    /// Earlier messages, under a heading for people. `now` is when they were told.
     pub fn format_past(&mut self, past: &Past, now: DateTime<Local>) -> String {
         let Style::Person { .. } = self.style else {
             return past
@@ -258,7 +258,7 @@ impl PastLine {
         Local.timestamp_opt(seconds, 0).single().unwrap_or(DateTime::UNIX_EPOCH.into())
     }
 
-    /// What it is for programs and for the log.
+    /// Its kind for programs and for the log.
     pub fn record(&self) -> Record {
         Record {
             kind: Kind::Past,

@@ -79,7 +79,7 @@ pub struct Record {
 /// Messages that were said earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// What stands above them.
+    /// The heading above them.
     pub heading: Heading,
     pub lines: Vec<PastLine>,
     /// The words that were looked for.
@@ -88,7 +88,7 @@ pub struct Past {
     pub is_new: bool,
 }
 
-/// What stands above messages that were said earlier.
+/// The heading above messages that were said earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heading {
     /// The room remembers them from before we came.

@@ -435,7 +435,7 @@ fn sort(addresses: &mut Vec<SocketAddr>, interfaces: &[Interface]) {
     addresses.dedup();
 }
 
-/// What tells addresses apart that take each other's place.
+/// The key that tells addresses apart that take each other's place.
 fn kind(address: &SocketAddr) -> (bool, bool) {
     let link_local = |ip| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
     (address.is_ipv4(), link_local(address.ip()))

@@ -512,7 +512,7 @@ fn clock() -> String {
     format!("{:02}:{:02}:{:02}", now.hour(), now.minute(), now.second())
 }
 
-/// What was said to all, in lines for the operator: the time, the nick, and the text.
+/// The last public lines, in lines for the operator: the time, the nick, and the text.
 fn talk(lines: &str) -> String {
     let time = clock();
     let said = lines.lines().filter_map(|line| match Event::parse(line) {

@@ -1,4 +1,4 @@
-//! What was said before: for late comers, after an absence, and for bots.
+//! Earlier messages: for late comers, after an absence, and for bots.
 
 use std::fs;
 use std::path::PathBuf;

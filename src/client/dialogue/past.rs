@@ -1,4 +1,4 @@
-//! What was said earlier: told by the server after joining, and when the user asks.
+//! Earlier messages: told by the server after joining, and when the user asks.
 
 use std::mem;
 
@@ -12,7 +12,7 @@ const PAGE: [u64; 2] = [20, 500];
 /// How many lines of an answer are kept until its end. No server sends more of them.
 const MAX_LINES: usize = 1000;
 
-/// What the client knows about the past of a room.
+/// The client's knowledge about the past of a room.
 #[derive(Debug, Default)]
 pub(super) struct PastState {
     /// The server was asked for it on this connection.
@@ -103,7 +103,7 @@ impl Dialogue {
             Pending::Past => None,
             other => Some(other),
         });
-        // What stands before the question is answered first.
+        // A line before the question is answered first.
         let (mut nick, mut text) = (false, false);
         for pending in before {
             nick |= matches!(pending, Pending::Nick(_));
