@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_decides_about_colours_as_the_conventions_say() {
+    fn environment_decides_about_colours_by_the_conventions() {
         use Color::{Always, Auto, Never};
         for (when, terminal, environment, expected) in [
             (Auto, true, "TERM=xterm", true),

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_record_says_is_understood() {
+    fn record_is_understood() {
         let full: [(&str, &[u8]); 9] = [
             ("txtvers", b"1"),
             ("PV", b"1"),

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_says_is_said_in_the_language_of_the_user_if_that_is_known() {
+    fn words_of_the_system_are_translated_if_known() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(plain(&refused, &ENGLISH.error), "connection refused");
         assert_eq!(plain(&refused, &PORTUGUESE.error), "conexão recusada");

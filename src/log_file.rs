@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn that_there_is_no_room_is_said_once_until_there_was_for_a_while() {
+    fn full_disk_is_told_once_until_it_has_room_again() {
         let log = LogFile::open(Path::new("/dev/full")).unwrap();
         assert!(log.append(b"one\n").is_err());
         assert!(log.append(b"two\n").is_ok(), "it is known");

@@ -64,7 +64,7 @@ mod tests {
     const KNOWN: [&str; 4] = ["/quiet", "/quit", "/who", "/r"];
 
     #[test]
-    fn the_beginning_of_a_command_is_enough_if_no_other_begins_so() {
+    fn unique_beginning_of_a_command_is_enough() {
         assert_eq!(command("/w", KNOWN), Ok("/who"));
         assert_eq!(command("/r", KNOWN), Ok("/r"));
         assert_eq!(command("/qui", KNOWN), Err(Unclear::Ambiguous(vec!["/quiet", "/quit"])));

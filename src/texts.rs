@@ -684,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn portuguese_is_asked_for_in_many_ways_and_the_rest_is_english() {
+    fn locale_chooses_portuguese_or_english() {
         for locale in ["pt", "pt_BR.UTF-8", "pt-PT", "pt_BR@euro", "PT_br"] {
             assert!(std::ptr::eq(of(locale), &PORTUGUESE), "{locale}");
         }

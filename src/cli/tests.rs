@@ -37,7 +37,7 @@ fn a_server_is_named_in_every_usual_way() {
 }
 
 #[test]
-fn what_is_no_address_is_looked_up() {
+fn name_that_is_no_address_is_looked_up() {
     for (line, target) in [
         ("", Target::Any),
         ("connect", Target::Any),
@@ -56,7 +56,7 @@ fn what_is_no_address_is_looked_up() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_value_and_a_way_out() {
+fn mistake_is_named_with_its_value_and_a_way_out() {
     let help = "\nTry `minichat connect --help`";
     for (line, what) in [
         ("connect --auto a", "--auto finds a server by itself; leave the address out"),
@@ -102,7 +102,7 @@ fn what_is_wrong_is_said_with_its_value_and_a_way_out() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_the_language_of_the_user() {
+fn mistake_is_named_in_the_language_of_the_user() {
     for (line, what, look_at) in [
         ("--no-such", "opção desconhecida `--no-such`", "minichat --help"),
         ("server -p", "falta o valor da opção `-p`", "minichat server --help"),
@@ -223,7 +223,7 @@ fn a_shell_is_taught_by_a_script_of_its_own() {
 }
 
 #[test]
-fn what_is_not_said_is_the_default() {
+fn missing_option_has_its_default() {
     assert_eq!(parse("server"), Asked::Server(config::Server::default()));
     let all = "server -p 0 --bind ::1 -b 127.0.0.1 --max-users 0 --rate 0 --history 5 -q --motd hi --log x";
     let Asked::Server(config) = parse(all) else { panic!("{:?}", parse(all)) };

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_at_once_are_pasted_and_a_single_one_is_typed() {
+    fn lines_at_once_are_pasted_and_a_single_one_is_typed() {
         let (sender, burst) = burst(true);
         smol::block_on(async {
             sender.try_send(line("/who\n")).unwrap();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn line_is_kept_if_nobody_waits_for_it_any_more() {
+    fn line_is_kept_if_its_reader_is_gone() {
         let (sender, burst) = burst(true);
         smol::block_on(async {
             sender.try_send(line("a\n")).unwrap();

@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_meant_by_its_title_in_any_case_or_by_how_that_begins() {
+    fn server_is_found_by_its_title_or_its_beginning() {
         let there = servers(&["Sala 3", "Sala 30", "Redes"]);
         for (name, expected) in [
             ("sala 3", &["Sala 3"][..]),

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn server_that_acknowledges_nothing_is_gone_and_one_that_is_full_is_not() {
+    fn silent_server_is_gone_and_a_full_one_is_not() {
         let known = |waiting, repeated, seconds| Known {
             waiting,
             repeated,

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_another_case_is_mended_and_an_unknown_one_is_nobodys() {
+    fn nick_in_another_case_is_mended() {
         assert_eq!(members().look_up("BIA"), Lookup::Nick("bia".into()));
         assert_eq!(members().look_up("joão"), Lookup::Nick("João".into()));
         assert_eq!(members().look_up("joaao"), Lookup::Unknown(Some("João".into())));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_spoke_last_comes_first_and_oneself_not_at_all() {
+    fn last_speaker_comes_first_and_the_user_not_at_all() {
         let mut members = members();
         assert_eq!(members.take_changed_nicks("ana").unwrap(), ["bia", "João"]);
         assert_eq!(members.take_changed_nicks("ana"), None);

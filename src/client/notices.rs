@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_and_goes_meanwhile_is_not_told_of() {
+    fn short_visit_is_not_told() {
         let mut notices = Notices::default();
         let now = Duration::from_secs(60);
         for nick in ["a", "b", "c", "d", "e"] {

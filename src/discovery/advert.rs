@@ -567,7 +567,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_the_same_after_a_restart_and_another_on_another_machine() {
+    fn name_survives_a_restart_and_differs_by_machine() {
         let one: [IpAddr; 1] = ["10.0.0.1".parse().unwrap()];
         let other: [IpAddr; 1] = ["10.0.0.2".parse().unwrap()];
         let name = |ips: &[IpAddr], attempt| {

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_somebody_else_is_not_ours() {
+    fn answer_to_another_host_is_not_ours() {
         assert_eq!(read(&answer(8, TXT::new()), 7, 3), []);
         assert_eq!(read(&question(7), 7, 3), []);
     }

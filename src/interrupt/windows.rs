@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_who_watches_is_waited_for_and_only_where_the_system_ends_what_answers() {
+    fn console_waits_only_for_a_watching_program() {
         let mut interrupts = Interrupts::watch().expect("the system allows it");
         for event in [CTRL_C_EVENT, CTRL_BREAK_EVENT] {
             assert_eq!(on_event(event), TRUE);

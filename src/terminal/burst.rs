@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_nobody_types_ahead_is_a_paste() {
+    fn text_too_fast_for_typing_is_a_paste() {
         for bytes in [
             "a\r\nb",
             "/etc\r\n",

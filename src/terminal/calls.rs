@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_counted_while_nobody_looks() {
+    fn calls_are_counted_while_the_window_is_hidden() {
         let mut calls = Calls::new(None);
         assert_eq!(calls.call("bia", "oi"), "");
         assert_eq!(calls.focus(false), "");

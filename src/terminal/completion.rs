@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn tab_goes_round_the_nicks_that_fit_by_who_spoke_last() {
+    fn tab_goes_round_matching_nicks_from_the_last_speaker() {
         check("jo", &["joao: ", "joana: ", "joao: "]);
         check("M", &["Maria: ", "Maria: "]);
         check("oi JO", &["oi joao ", "oi joana "]);

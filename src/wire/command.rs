@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_word_is_not_told_to_all_because_of_a_blank_too_many() {
+    fn blank_too_many_makes_no_private_line_public() {
         let private = Ok(Command::Whisper { to: "joao", text: "psst" });
         for blank in [
             "", " ", "\t", "\u{A0}", "\u{3000}", "\u{200B}", "\u{202E}", "\u{200D}", "\x1b", " \t ",
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_printed_is_parsed_back() {
+    fn printed_line_is_parsed_back() {
         for command in [
             Command::Nick("ana"),
             Command::Say("a b  c"),

@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_printed_is_parsed_back() {
+    fn printed_line_is_parsed_back() {
         let refused = Refusal::ALL.into_iter().map(Event::Refused);
         for event in refused.chain([
             Event::Greeting,

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_types_is_not_foreign() {
+    fn typed_line_is_not_foreign() {
         for line in [
             "NICK ana\r\n",
             "NICK\r\nNICK ana maria\nHELLO\nHELP\nGET /\nhttp\n/who\n",

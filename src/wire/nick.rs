@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_make_a_line_ambiguous_or_a_name_invisible_is_refused() {
+    fn ambiguous_or_invisible_nick_is_refused() {
         for name in [
             "",
             " ",
@@ -193,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_can_pretend_to_be_the_server() {
+    fn nick_cannot_pretend_to_be_the_server() {
         for name in ["server", "Server", "ｓｅｒｖｅｒ", "all", "ALL"] {
             assert_eq!(Nick::new(name), Err(Refusal::InvalidNick), "{name}");
         }
     }
 
     #[test]
-    fn the_key_of_a_key_is_itself_and_does_not_depend_on_composition() {
+    fn key_of_a_key_is_itself_in_any_composition() {
         let mut dice = fastrand::Rng::with_seed(11);
         for _ in 0..5000 {
             let name: String = (0..dice.usize(1..8)).map(|_| dice.char(..)).collect();

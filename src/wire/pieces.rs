@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_between_words_and_a_word_only_if_it_is_endless() {
+    fn text_is_cut_between_words_unless_a_word_is_endless() {
         for (text, expected) in [
             ("", &[][..]),
             ("olá", &["olá"]),

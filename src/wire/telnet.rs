@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sequence_stays_and_ends_its_line() {
+    fn incomplete_sequence_stays_and_ends_its_line() {
         check(b"MSG \xFF\nWHO\n", b"MSG \xFF\nWHO\n", 0);
         check(b"MSG \xFF\xFE\nWHO\n", b"MSG \xFF\xFE\nWHO\n", 0);
         check(b"MSG \xFF\xFB\r\nWHO\n", b"MSG \xFF\xFB\r\nWHO\n", 0);

@@ -54,7 +54,7 @@ fn everyone_reads_what_is_said_to_all_the_speaker_included() {
 }
 
 #[test]
-fn a_direct_message_reaches_one_person_and_its_sender_is_told_nothing() {
+fn direct_message_reaches_its_recipient_alone() {
     let server = Server::start(&[]);
     let [mut ana, mut joao, mut maria] = server.members(["ana", "joao", "maria"]);
     ana.says("MSG @joao essa mensagem é só pra você");
@@ -82,7 +82,7 @@ fn a_taken_nick_is_refused_and_another_one_may_follow() {
 }
 
 #[test]
-fn a_message_to_somebody_who_is_not_here_is_an_error_for_its_sender_alone() {
+fn message_to_an_absent_nick_is_an_error_for_its_sender() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     ana.says("MSG @usuario_falso oi");
@@ -92,7 +92,7 @@ fn a_message_to_somebody_who_is_not_here_is_an_error_for_its_sender_alone() {
 }
 
 #[test]
-fn the_list_of_users_is_sorted_and_tells_nobody_who_asked() {
+fn list_of_users_is_sorted_and_private() {
     let server = Server::start(&[]);
     let [mut maria, mut ana, mut joao] = server.members(["maria", "ana", "joao"]);
     for peer in [&mut maria, &mut ana, &mut joao] {
@@ -105,7 +105,7 @@ fn the_list_of_users_is_sorted_and_tells_nobody_who_asked() {
 }
 
 #[test]
-fn however_somebody_leaves_the_others_are_told_once_and_the_nick_is_free_again() {
+fn any_departure_is_told_once_and_frees_the_nick() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     for way in ["quits", "closes", "stops talking", "resets"] {
@@ -131,7 +131,7 @@ fn however_somebody_leaves_the_others_are_told_once_and_the_nick_is_free_again()
 }
 
 #[test]
-fn a_reset_in_the_middle_of_a_conversation_hurts_nobody_else() {
+fn reset_hurts_no_other_client() {
     let server = Server::start(&[]);
     let [mut ana, mut joao, bia] = server.members(["ana", "joao", "bia"]);
     // Bia has these on her way when she goes, and has read none of them.

@@ -109,7 +109,7 @@ fn help_tells_of_every_letter_that_is_an_option() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_a_way_out() {
+fn mistake_is_named_with_a_way_out() {
     for (line, named, way_out) in [
         // Options and commands that there are not.
         ("--no-such", "--no-such", "minichat --help"),
@@ -179,7 +179,7 @@ fn what_is_wrong_is_named_with_a_way_out() {
 }
 
 #[test]
-fn whatever_an_argument_holds_the_complaint_has_two_lines_that_clear_no_screen() {
+fn complaint_about_any_argument_has_two_harmless_lines() {
     for argument in ["a\nb", "-\n", "--a\nb", "a\x1b[2Jb", "-\x1b", "--\x1b[2J"] {
         for words in [&[][..], &["server"], &["server", "--port"], &["connect", "a", "1"]] {
             let output = run(minichat().args(words).arg(argument), "");
@@ -236,7 +236,7 @@ fn an_argument_that_is_not_text_is_a_wrong_one_and_no_panic() {
 }
 
 #[test]
-fn help_that_nobody_reads_is_no_reason_to_panic() {
+fn unread_help_causes_no_panic() {
     for line in ["--help", "--version", "server --help", "connect --help"] {
         let mut command = minichat();
         command.args(line.split(' ')).stdin(Stdio::null());
@@ -248,7 +248,7 @@ fn help_that_nobody_reads_is_no_reason_to_panic() {
 }
 
 #[test]
-fn a_complaint_that_nobody_reads_is_no_reason_to_panic() {
+fn unread_complaint_causes_no_panic() {
     for line in ["SERVER", "conect", "server --port x", "connect --raw --json a"] {
         let mut command = minichat();
         command.args(line.split_whitespace()).stdin(Stdio::null());

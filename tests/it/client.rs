@@ -18,7 +18,7 @@ use crate::harness::{
 use crate::signals;
 
 #[test]
-fn a_script_says_its_line_and_leaves_whichever_way_it_names_itself() {
+fn script_says_its_line_with_any_form_of_its_nick() {
     let server = Server::start(&["--history", "0"]);
     let mut joao = server.member("joao");
     for (options, habit, input) in [
@@ -45,7 +45,7 @@ fn a_script_says_its_line_and_leaves_whichever_way_it_names_itself() {
 }
 
 #[test]
-fn a_server_is_found_by_address_and_by_name_with_its_port_in_either_place() {
+fn server_is_found_by_address_and_name_with_any_port_form() {
     let server = Server::start(&[]);
     let port = server.address.port();
     for words in [
@@ -77,7 +77,7 @@ fn lines_end_in_every_usual_way_and_the_last_one_need_not() {
 }
 
 #[test]
-fn what_is_typed_is_said_to_all_to_one_or_not_at_all() {
+fn typed_line_goes_to_all_to_one_or_nowhere() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let input = "WHO is coming?\n two  blanks \nwho\n//who\n/usr/bin is text\n/me acena\n\
@@ -135,7 +135,7 @@ fn a_line_that_is_not_utf8_is_named_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_line_too_long_for_one_message_goes_in_several_and_loses_no_word() {
+fn too_long_line_goes_in_several_messages() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let words: Vec<String> = (0..2000).map(|n| format!("palavra{n}")).collect();
@@ -153,7 +153,7 @@ fn a_line_too_long_for_one_message_goes_in_several_and_loses_no_word() {
 }
 
 #[test]
-fn a_script_without_a_nick_says_nothing_and_is_told_how_to_get_one() {
+fn script_without_a_nick_says_nothing() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     for (habit, input) in [
@@ -179,7 +179,7 @@ fn a_script_without_a_nick_says_nothing_and_is_told_how_to_get_one() {
 }
 
 #[test]
-fn a_script_whose_nick_is_not_taken_says_nothing_and_is_told_why() {
+fn script_with_a_refused_nick_says_nothing() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     for (nick, why) in [
@@ -216,7 +216,7 @@ fn a_nick_from_the_command_line_is_never_more_than_a_nick() {
 }
 
 #[test]
-fn who_finds_the_room_full_is_told_so() {
+fn client_is_told_that_the_room_is_full() {
     let server = Server::start(&["--max-users", "1"]);
     let mut joao = server.member("joao");
     for input in ["", "pronto\n"] {
@@ -229,7 +229,7 @@ fn who_finds_the_room_full_is_told_so() {
 }
 
 #[test]
-fn where_no_server_runs_the_connection_is_refused_and_a_way_out_is_named() {
+fn refused_connection_is_named_with_a_way_out() {
     // As long as a socket has the port and does not listen, no other one can.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
     let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
@@ -254,7 +254,7 @@ fn a_host_that_is_nowhere_is_an_error_with_a_way_out() {
 }
 
 #[test]
-fn everything_typed_is_delivered_in_order_before_the_client_leaves() {
+fn leaving_client_delivers_every_line_in_order() {
     let server = Server::start(&["--rate", "0", "--history", "0"]);
     let mut joao = server.member("joao");
     for count in [150, 5000] {
@@ -275,7 +275,7 @@ fn everything_typed_is_delivered_in_order_before_the_client_leaves() {
 }
 
 #[test]
-fn more_lines_than_the_server_likes_take_their_time_and_are_all_delivered() {
+fn throttled_lines_are_all_delivered() {
     let server = Server::start(&["--rate", "100"]);
     let mut joao = server.member("joao");
     let input: String = (0..350).map(|n| format!("{n}\n")).collect();
@@ -289,7 +289,7 @@ fn more_lines_than_the_server_likes_take_their_time_and_are_all_delivered() {
 }
 
 #[test]
-fn who_stays_goes_on_listening_after_the_end_of_the_input() {
+fn staying_client_reads_on_after_the_end_of_its_input() {
     let door = StandIn::open();
     let mut bot = Client::start(door.address, &["--nick", "bot", "--stay"]);
     let mut server = door.caller();
@@ -384,7 +384,7 @@ fn script_that_stays_says_the_rest_when_the_server_is_back() {
 }
 
 #[test]
-fn client_leaves_when_its_reader_goes_though_nobody_says_anything() {
+fn client_leaves_a_quiet_room_when_its_reader_goes() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
     for options in [&["-nbot", "--stay"][..], &["-nbot", "--stay", "--json"], &["-nbot"]] {
@@ -413,7 +413,7 @@ fn client_leaves_when_its_reader_goes_though_nobody_says_anything() {
 }
 
 #[test]
-fn a_signal_ends_the_client_with_its_number_and_the_others_see_it_leave() {
+fn signal_ends_the_client_with_its_number() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
     for &(signal, status) in signals::ALL {
@@ -451,7 +451,7 @@ fn a_signal_is_obeyed_whatever_the_client_waits_for() {
 }
 
 #[test]
-fn a_signal_is_obeyed_though_nobody_reads_the_output() {
+fn signal_is_obeyed_while_the_output_is_unread() {
     let door = StandIn::open();
     let (_reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = connect(door.address, &["--nick", "bot"]);
@@ -468,7 +468,7 @@ fn a_signal_is_obeyed_though_nobody_reads_the_output() {
 }
 
 #[test]
-fn when_nobody_reads_the_output_any_more_the_client_leaves_without_a_complaint() {
+fn client_leaves_quietly_when_its_output_is_closed() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
     for options in [&["-nbot"][..], &["-nbot", "--stay"], &["-nbot", "--json"]] {
@@ -502,7 +502,7 @@ fn when_nobody_reads_the_output_any_more_the_client_leaves_without_a_complaint()
 }
 
 #[test]
-fn when_nobody_reads_the_hints_the_chat_goes_on() {
+fn chat_goes_on_while_hints_are_unread() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
     let mut command = connect(server.address, &["--nick", "bot"]);
@@ -548,7 +548,7 @@ fn a_connection_lost_without_a_goodbye_is_a_failure() {
 }
 
 #[test]
-fn a_server_that_breaks_off_before_it_has_heard_everything_is_a_failure() {
+fn server_that_breaks_off_early_is_a_failure() {
     let door = StandIn::open();
     for options in [&["-nbot"][..], &["-nbot", "--json"], &["-nbot", "--stay", "--no-reconnect"]] {
         let mut client = Client::start(door.address, options);
@@ -618,7 +618,7 @@ fn a_server_that_says_nothing_is_given_up_in_time() {
 }
 
 #[test]
-fn a_server_that_does_not_say_goodbye_is_left_in_time_and_without_a_complaint() {
+fn client_leaves_a_server_without_goodbye_in_time() {
     let door = StandIn::open();
     let begin = Instant::now();
     let mut client = Client::start(door.address, &["--nick", "bot"]);
@@ -636,7 +636,7 @@ fn a_server_that_does_not_say_goodbye_is_left_in_time_and_without_a_complaint() 
 }
 
 #[test]
-fn a_server_that_chatters_on_and_does_not_answer_is_left_in_time_too() {
+fn client_leaves_a_chattering_server_in_time() {
     let door = StandIn::open();
     for (registers, status) in [(false, 1), (true, 0)] {
         let begin = Instant::now();

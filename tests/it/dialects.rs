@@ -198,7 +198,7 @@ fn evening(dialect: &'static Dialect) -> String {
 }
 
 #[test]
-fn in_the_classroom_s_own_dialect_everything_works_and_looks_the_same() {
+fn classroom_dialect_works_and_looks_the_same() {
     let expected = [
         "welcome\t\tana",
         "message\tjoao\toi",
@@ -232,7 +232,7 @@ fn with_a_server_of_few_words_everything_works_too() {
 }
 
 #[test]
-fn a_script_is_heard_in_every_dialect_and_leaves_with_status_zero() {
+fn script_is_heard_in_every_dialect() {
     for dialect in [&CLASSROOM, &LACONIC] {
         let room = Room::open(dialect);
         let mut joao = room.member("joao");
@@ -261,7 +261,7 @@ fn a_nick_that_is_taken_is_a_failure_in_every_dialect() {
 }
 
 #[test]
-fn without_an_echo_what_was_said_is_shown_in_its_order_however_late_it_is_confirmed() {
+fn own_lines_are_shown_in_order_without_an_echo() {
     let door = StandIn::open();
     let mut ana = Client::start(door.address, &["--nick", "ana"]);
     let mut server = door.caller();

@@ -209,7 +209,7 @@ fn man_pages(folder: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn man_pages_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
+fn man_pages_list_every_typed_command() {
     for (folder, _, texts) in LANGUAGES {
         let words =
             ["/who", "/say", "/kick", "/mute", "/unmute", "/ban", "/listen", "/invite", "/help"];
@@ -312,7 +312,7 @@ fn failures(texts: &Texts) -> Vec<String> {
 }
 
 #[test]
-fn man_pages_explain_what_the_program_complains_of_and_nothing_else() {
+fn man_pages_explain_exactly_the_complaints() {
     for (folder, _, texts) in LANGUAGES {
         let (server, discovery, cli) = (&texts.server, &texts.discovery, &texts.cli);
         let mut expected: BTreeSet<String> = failures(texts).into_iter().collect();
@@ -600,7 +600,7 @@ fn man_pages_have_no_flaws() {
 }
 
 #[test]
-fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
+fn readmes_list_every_typed_command() {
     for (file, texts) in [("README.md", &ENGLISH), ("README.pt-BR.md", &PORTUGUESE)] {
         let readme = read(file);
         // `/help` is what tells of the others.
@@ -619,7 +619,7 @@ fn the_readmes_tell_of_every_command_that_is_typed_in_a_chat_or_to_a_server() {
 }
 
 #[test]
-fn what_documents_link_to_is_there() {
+fn links_of_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut found, mut missing) = (0, Vec::new());
     // The crate that is published has no fuzzer.
@@ -659,7 +659,7 @@ fn both_readmes_have_the_same_commands_to_type() {
 }
 
 #[test]
-fn what_is_printed_for_a_shell_is_what_is_installed() {
+fn printed_completions_are_those_installed() {
     let files = ["minichat.bash", "_minichat", "minichat.fish", "_minichat.ps1"];
     let mut shells = shells();
     for (shell, file) in ["bash", "zsh", "fish", "powershell"].into_iter().zip(files) {
@@ -793,7 +793,7 @@ fn powershell_itself_completes() {
 
 #[test]
 #[cfg(unix)] // Elsewhere nothing is installed like this.
-fn make_installs_every_page_and_completion_and_takes_all_away_again() {
+fn make_installs_and_removes_every_page_and_completion() {
     let root = scratch("installed");
     let make = |target: &str| {
         let command = tool("make")?;

@@ -230,7 +230,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn what_is_pure_knows_nothing_of_the_world() {
+fn pure_modules_know_nothing_of_the_world() {
     for (path, text) in sources() {
         if PURE.iter().any(|pure| path.starts_with(pure)) {
             let code = text.split("#[cfg(test)]").next().expect("a text has a beginning");

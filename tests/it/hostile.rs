@@ -18,7 +18,7 @@ fn registered(door: &StandIn, options: &[&str]) -> (Client, Peer) {
 }
 
 #[test]
-fn a_hundred_mebibytes_without_an_end_cost_no_memory_and_hide_nothing_that_follows() {
+fn endless_line_costs_no_memory_and_hides_nothing() {
     let door = StandIn::open();
     let (mut client, mut server) = registered(&door, &[]);
     client.shows("welcome\t\tbot");
@@ -92,7 +92,7 @@ fn nothing_that_a_terminal_would_obey_is_printed_in_columns() {
 }
 
 #[test]
-fn json_keeps_every_character_and_shows_none_that_a_terminal_would_obey() {
+fn json_keeps_every_character_and_escapes_controls() {
     let door = StandIn::open();
     let (client, mut server) = registered(&door, &["--json"]);
     for line in attacks() {
@@ -165,7 +165,7 @@ fn nothing_that_a_terminal_would_obey_gets_into_a_complaint() {
 }
 
 #[test]
-fn whatever_bytes_a_server_sends_no_terminal_obeys_them_and_the_end_is_the_end() {
+fn terminal_obeys_no_bytes_of_a_server() {
     const PIECES: [&str; 12] = [
         "FROM ",
         "ana",
@@ -208,7 +208,7 @@ fn whatever_bytes_a_server_sends_no_terminal_obeys_them_and_the_end_is_the_end()
 }
 
 #[test]
-fn what_is_not_utf8_is_shown_with_a_mark_in_its_place() {
+fn invalid_utf8_is_shown_with_a_mark() {
     let door = StandIn::open();
     let (mut client, mut server) = registered(&door, &[]);
     client.shows("welcome\t\tbot");
@@ -218,7 +218,7 @@ fn what_is_not_utf8_is_shown_with_a_mark_in_its_place() {
 }
 
 #[test]
-fn a_server_may_speak_byte_by_byte_and_end_its_lines_as_on_windows() {
+fn server_may_speak_byte_by_byte_with_crlf() {
     let door = StandIn::open();
     let mut client = Client::start(door.address, &["--nick", "bot"]);
     let mut server = door.caller();
@@ -232,7 +232,7 @@ fn a_server_may_speak_byte_by_byte_and_end_its_lines_as_on_windows() {
 }
 
 #[test]
-fn wherever_the_handshake_breaks_off_there_is_a_complaint_and_no_hang() {
+fn broken_handshake_is_a_complaint_and_no_hang() {
     let handshake = format!("{GREETING}\nOK welcome bot\n");
     // Where there is no IPv6, no client can be hostile by it.
     let doors: Vec<StandIn> =
@@ -256,7 +256,7 @@ fn wherever_the_handshake_breaks_off_there_is_a_complaint_and_no_hang() {
 }
 
 #[test]
-fn a_server_that_closes_at_once_is_a_complaint_for_a_script_with_its_input_at_an_end() {
+fn server_that_closes_at_once_is_a_complaint() {
     let door = StandIn::open();
     for greeting in ["", GREETING] {
         let client = Running::start(connect(door.address, &["--nick", "bot"]).stdin(Stdio::null()));

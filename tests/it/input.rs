@@ -101,7 +101,7 @@ fn command_words_may_be_in_any_case() {
 }
 
 #[test]
-fn a_private_word_is_not_told_to_all_because_of_a_blank_too_many() {
+fn blank_too_many_makes_no_private_line_public() {
     let server = Server::start(&[]);
     let [mut ana, mut joao, mut maria] = server.members(["ana", "joao", "maria"]);
     for blank in ["", " ", "\t", " \t ", "\u{A0}", "\u{200B}", "\x1b"] {
@@ -114,7 +114,7 @@ fn a_private_word_is_not_told_to_all_because_of_a_blank_too_many() {
 }
 
 #[test]
-fn what_makes_no_sense_is_an_error_for_its_sender_alone() {
+fn senseless_line_is_an_error_for_its_sender_alone() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     for (line, error) in [
@@ -174,7 +174,7 @@ fn a_guest_can_do_nothing_but_register_and_leave() {
 }
 
 #[test]
-fn what_follows_a_quit_in_the_same_packet_is_ignored() {
+fn lines_after_a_quit_are_ignored() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let mut ana = server.guest();
@@ -224,7 +224,7 @@ fn a_line_of_4096_bytes_is_taken_and_one_byte_more_is_too_long() {
 }
 
 #[test]
-fn a_line_of_a_mebibyte_is_refused_once_and_its_tail_is_no_command() {
+fn line_of_a_mebibyte_is_refused_once() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     for tail in ["MSG gotcha", "\rMSG gotcha", "\0MSG gotcha", "QUIT"] {
@@ -239,7 +239,7 @@ fn a_line_of_a_mebibyte_is_refused_once_and_its_tail_is_no_command() {
 }
 
 #[test]
-fn a_line_that_is_not_utf8_is_refused_and_reaches_nobody() {
+fn line_of_invalid_utf8_is_refused() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     for (what, bytes) in [
@@ -262,7 +262,7 @@ fn a_line_that_is_not_utf8_is_refused_and_reaches_nobody() {
 }
 
 #[test]
-fn what_would_harm_a_terminal_or_deceive_a_reader_is_not_delivered() {
+fn harmful_characters_are_not_delivered() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     for (attack, typed, delivered) in [
@@ -297,7 +297,7 @@ fn a_byte_order_mark_is_part_of_an_unknown_command() {
 }
 
 #[test]
-fn a_browser_is_answered_with_one_error_and_hurts_nobody() {
+fn browser_is_answered_with_one_error() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let mut browser = server.guest();
@@ -308,7 +308,7 @@ fn a_browser_is_answered_with_one_error_and_hurts_nobody() {
 }
 
 #[test]
-fn a_tls_hello_is_answered_with_an_error_and_hurts_nobody() {
+fn tls_hello_is_answered_with_an_error() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let mut client = server.guest();
@@ -321,7 +321,7 @@ fn a_tls_hello_is_answered_with_an_error_and_hurts_nobody() {
 }
 
 #[test]
-fn who_says_no_more_is_still_told_what_they_asked_for() {
+fn half_closed_client_still_reads_its_answers() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let mut ana = server.guest();
@@ -338,7 +338,7 @@ fn who_says_no_more_is_still_told_what_they_asked_for() {
 }
 
 #[test]
-fn half_a_line_of_one_who_is_gone_is_not_a_message() {
+fn half_a_line_before_a_close_is_no_message() {
     let server = Server::start(&[]);
     let [mut joao, mut ana] = server.members(["joao", "ana"]);
     ana.sends("MSG olá\nMSG this is not a whole li");

@@ -20,7 +20,7 @@ fn in_portuguese(mut command: Command) -> Command {
 }
 
 #[test]
-fn the_first_variable_that_is_set_decides_and_english_is_the_rest() {
+fn first_variable_that_is_set_chooses_the_language() {
     let (portuguese, english) = ("Uso: ", "Usage: ");
     for (all, messages, lang, expected) in [
         ("pt_BR.UTF-8", "", "", portuguese),
@@ -41,7 +41,7 @@ fn the_first_variable_that_is_set_decides_and_english_is_the_rest() {
 }
 
 #[test]
-fn the_server_tells_its_operator_and_nobody_else_in_portuguese() {
+fn server_speaks_portuguese_to_its_operator_alone() {
     let mut command = in_portuguese(minichat());
     command.args(["server", "--port", "0", "--no-mdns", "--bind", "127.0.0.1"]);
     let mut server = Running::start(command.stdin(Stdio::null()));
@@ -101,7 +101,7 @@ fn check_complaint(command: impl Fn() -> Command, status: i32, cause: &str, way_
 }
 
 #[test]
-fn what_fails_is_told_in_portuguese_with_the_same_exit_status() {
+fn failures_are_told_in_portuguese_with_the_same_status() {
     let wrong = |line: &'static str| {
         move || {
             let mut command = minichat();
@@ -177,7 +177,7 @@ fn converse(prepare: fn(Command) -> Command, options: &[&str]) -> (Vec<u8>, Outp
 }
 
 #[test]
-fn neither_the_wire_nor_what_programs_read_has_another_language() {
+fn wire_and_output_for_programs_have_one_language() {
     let json = |output: &Output| -> Vec<Value> {
         let timeless = |line: &str| {
             let mut object: Value = serde_json::from_str(line).expect("an object");

@@ -50,7 +50,7 @@ fn the_server_says_how_many_people_it_has_left_alone() {
 }
 
 #[test]
-fn the_server_stops_though_somebody_does_not_read() {
+fn server_stops_although_a_client_does_not_read() {
     let server = Server::start(&["--rate", "0"]);
     let [_sleepy, mut ana] = server.members(["sleepy", "ana"]);
     // More than the kernel takes, and less than the server keeps.
@@ -67,7 +67,7 @@ fn the_server_stops_though_somebody_does_not_read() {
 
 #[test]
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
-fn a_second_signal_ends_the_server_at_once_and_after_the_first_nobody_gets_in() {
+fn second_signal_ends_the_server_at_once() {
     for signals in [["INT", "TERM"], ["TERM", "INT"]] {
         let server = Server::start(&[]);
         let mut ana = server.member("ana");
@@ -98,7 +98,7 @@ fn a_second_signal_ends_the_server_at_once_and_after_the_first_nobody_gets_in() 
 
 #[test]
 #[cfg(unix)] // Elsewhere a terminal takes all with it that was started there.
-fn who_starts_it_by_nohup_may_close_the_terminal() {
+fn server_under_nohup_survives_its_terminal() {
     for (preparation, goes_on) in [("trap '' HUP", true), ("true", false)] {
         let mut server = Server::launch(minichat_after(preparation), &[]);
         let mut ana = server.member("ana");
@@ -118,7 +118,7 @@ fn who_starts_it_by_nohup_may_close_the_terminal() {
 
 #[test]
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
-fn whoever_is_talking_when_the_server_stops_reads_its_goodbye() {
+fn talking_client_reads_the_goodbye_of_the_server() {
     let server = Server::start(&[]);
     let talkers = server.members(["ana", "joao", "bia", "rui"]);
     thread::scope(|scope| {
@@ -134,7 +134,7 @@ fn whoever_is_talking_when_the_server_stops_reads_its_goodbye() {
 }
 
 #[test]
-fn who_does_not_say_who_they_are_has_to_go_and_who_did_may_stay() {
+fn guest_without_a_nick_has_to_go_and_a_member_may_stay() {
     let mut command = minichat();
     command.env("MINICHAT_REGISTRATION_SECS", "1");
     let server = Server::launch(command, &[]);
@@ -152,7 +152,7 @@ fn who_does_not_say_who_they_are_has_to_go_and_who_did_may_stay() {
 }
 
 #[test]
-fn who_has_something_to_say_all_the_time_and_not_who_they_are_has_to_go_too() {
+fn talking_guest_without_a_nick_has_to_go_too() {
     let mut command = minichat();
     command.env("MINICHAT_REGISTRATION_SECS", "1");
     let server = Server::launch(command, &["--rate", "0"]);
@@ -177,7 +177,7 @@ fn who_has_something_to_say_all_the_time_and_not_who_they_are_has_to_go_too() {
 }
 
 #[test]
-fn what_somebody_had_said_before_their_connection_broke_is_heard_and_then_they_are_gone() {
+fn lines_before_a_broken_connection_are_heard() {
     let server = Server::start(&[]);
     let mut ana = server.member("ana");
     // The sender of private lines is told nothing. What is said at the pace that
@@ -206,7 +206,7 @@ fn what_somebody_had_said_before_their_connection_broke_is_heard_and_then_they_a
 }
 
 #[test]
-fn who_does_not_read_is_cut_and_nobody_else_misses_a_line() {
+fn silent_reader_is_cut_and_others_miss_no_line() {
     const LINES: usize = 8 << 10;
     const AT_ONCE: usize = 16;
     let mut server = Server::start(&["--rate", "0"]);
@@ -245,7 +245,7 @@ fn who_does_not_read_is_cut_and_nobody_else_misses_a_line() {
 }
 
 #[test]
-fn who_leaves_reads_slowly_all_that_is_owed_though_others_talk_as_fast_as_they_can() {
+fn leaving_client_reads_all_its_lines_during_a_flood() {
     const RATE: f64 = 300e3; // Bytes a second.
     let text = "x".repeat(1000);
     for quits in [true, false] {
@@ -297,7 +297,7 @@ fn who_leaves_reads_slowly_all_that_is_owed_though_others_talk_as_fast_as_they_c
 }
 
 #[test]
-fn who_asks_and_does_not_read_the_answers_is_no_longer_listened_to() {
+fn client_that_reads_no_answers_is_not_heard() {
     let server = Server::start(&["--rate", "0"]);
     let [sleepy, mut ana] = server.members(["sleepy", "ana"]);
     let mut mouth = sleepy.socket();

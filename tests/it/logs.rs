@@ -71,7 +71,7 @@ fn says(ana: &mut Peer, number: usize) {
 }
 
 #[test]
-fn a_log_that_is_renamed_and_hung_up_on_goes_on_in_a_new_file_and_loses_no_line() {
+fn rotated_log_loses_no_line() {
     let files = ["rotated-server", "rotated-client"].map(|name| {
         (fresh(&format!("{name}.log")), (0..3).map(|n| fresh(&format!("{name}.log.{n}"))).collect())
     });
@@ -127,7 +127,7 @@ fn a_log_that_breaks_off_within_a_line_goes_on_with_the_next() {
 
 #[test]
 #[cfg(target_os = "linux")] // Elsewhere nobody can give a process more room.
-fn where_there_is_no_more_room_that_is_said_once_and_only_whole_lines_are_kept() {
+fn full_disk_is_told_once_and_keeps_whole_lines() {
     use rustix::process::{Pid, Resource, getrlimit, prlimit};
 
     // A file that may grow no more is as good as a disk that is full. Without that
@@ -251,7 +251,7 @@ fn client_and_server_survive_a_limit_on_the_size_of_files() {
 }
 
 #[test]
-fn pipe_that_nobody_reads_is_no_log_and_keeps_nothing_from_ending() {
+fn unread_pipe_as_a_log_delays_no_end() {
     let path = fresh("unread.log");
     let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
     assert!(made.success());

@@ -91,7 +91,7 @@ fn nicks_that_look_the_same_are_the_same() {
 }
 
 #[test]
-fn a_direct_message_finds_its_receiver_however_the_nick_is_written() {
+fn direct_message_finds_its_recipient_in_any_case() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "jo\u{E3}o"]);
     for nick in ["jo\u{E3}o", "JO\u{C3}O", "joa\u{303}o"] {
@@ -102,7 +102,7 @@ fn a_direct_message_finds_its_receiver_however_the_nick_is_written() {
 }
 
 #[test]
-fn of_many_who_claim_one_nick_at_once_exactly_one_gets_it() {
+fn one_of_many_claims_for_a_nick_succeeds() {
     const CLAIMANTS: usize = 24;
     let server = Server::start(&[]);
     let mut bystander = server.member("joao");
@@ -147,7 +147,7 @@ fn a_rename_is_seen_as_one_leaving_and_another_coming_in() {
 }
 
 #[test]
-fn the_same_nick_again_is_welcome_and_tells_nobody() {
+fn same_nick_again_is_welcome_and_not_announced() {
     let server = Server::start(&[]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     for _ in 0..10 {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{GREETING, Peer, Running, Server, minichat, run};
 
 #[test]
-fn who_comes_to_a_full_room_is_told_so_until_somebody_leaves() {
+fn newcomer_is_refused_while_the_room_is_full() {
     let server = Server::start(&["--max-users", "2"]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     let mut third = server.connect();
@@ -28,7 +28,7 @@ fn who_comes_to_a_full_room_is_told_so_until_somebody_leaves() {
 }
 
 #[test]
-fn of_two_guests_before_the_last_place_only_the_first_to_register_gets_it() {
+fn first_guest_to_register_gets_the_last_place() {
     let server = Server::start(&["--max-users", "1"]);
     let [mut first, mut second] = [server.guest(), server.guest()];
     first.says("NICK ana");
@@ -40,7 +40,7 @@ fn of_two_guests_before_the_last_place_only_the_first_to_register_gets_it() {
 }
 
 #[test]
-fn newcomers_are_greeted_by_the_server_and_nobody_else_is() {
+fn server_greets_newcomers_alone() {
     let server = Server::start(&["--motd", "Olá! Sala 3, até as 22h."]);
     let mut ana = server.member("ana");
     ana.reads("FROM server [dm]: Olá! Sala 3, até as 22h.");
@@ -54,7 +54,7 @@ fn newcomers_are_greeted_by_the_server_and_nobody_else_is() {
 }
 
 #[test]
-fn newcomers_are_told_the_last_public_messages_and_nothing_else() {
+fn newcomers_read_the_last_public_messages_alone() {
     let server = Server::start(&["--history", "2", "--motd", "Olá"]);
     let mut ana = server.member("ana");
     ana.skips_to("FROM server [dm]: Olá");
@@ -83,7 +83,7 @@ fn newcomers_are_told_the_last_public_messages_and_nothing_else() {
 }
 
 #[test]
-fn who_talks_too_fast_is_heard_more_slowly_and_completely() {
+fn fast_talker_is_heard_slowly_and_completely() {
     let server = Server::start(&["--rate", "100"]);
     let [mut ana, mut joao] = server.members(["ana", "joao"]);
     let begin = Instant::now();
@@ -103,7 +103,7 @@ fn who_talks_too_fast_is_heard_more_slowly_and_completely() {
 }
 
 #[test]
-fn the_terminal_shows_who_comes_and_goes_and_from_where() {
+fn terminal_shows_arrivals_and_departures_with_addresses() {
     let mut server = Server::start(&[]);
     let ana = server.member("ana");
     shows(&mut server, "+ ana 127.0.0.1 (1)");

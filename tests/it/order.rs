@@ -37,7 +37,7 @@ fn everyone_sees_the_public_lines_in_one_order() {
 }
 
 #[test]
-fn one_speakers_public_and_private_lines_keep_their_order_at_each_listener() {
+fn lines_of_one_sender_keep_their_order_at_each_reader() {
     const SPEAKERS: [&str; 3] = ["ana", "joao", "maria"];
     const LINES: usize = 200;
     // Every other line is private, for the one listener and the other in turn.

@@ -78,7 +78,7 @@ fn raw_lines_that_are_refused_make_the_status_1() {
 }
 
 #[test]
-fn what_comes_behind_quit_is_not_dropped_without_a_word() {
+fn lines_behind_quit_are_named_as_unsent() {
     let server = Server::start(&[]);
     for (input, status) in
         [("QUIT\n", 0), ("QUIT\n\n \n", 0), ("QUIT\n\nolá\n", 1), ("/quit\nx", 1)]

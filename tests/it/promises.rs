@@ -361,7 +361,7 @@ const PROMISES: [(&str, Promise); 9] = [
 ];
 
 #[test]
-fn they_hold_for_what_is_kept_for_the_fuzzer_and_for_much_that_is_like_it() {
+fn promises_hold_for_kept_and_similar_inputs() {
     for (name, promise) in PROMISES {
         let seeds = seeds(name);
         seeds.iter().for_each(|seed| promise(seed));

@@ -142,7 +142,7 @@ fn in_a_pipe_raw_lines_are_unchanged_in_both_directions() {
 }
 
 #[test]
-fn colour_is_for_terminals_and_for_those_who_insist() {
+fn colour_is_for_terminals_unless_forced() {
     let server = Server::start(&[]);
     let _ana = server.member("ana");
     for (environment, coloured) in [

@@ -208,7 +208,7 @@ fn a_server_has_a_thread_for_each_core_that_it_may_use() {
 }
 
 #[test]
-fn where_descriptors_are_few_the_oldest_guest_has_to_go_for_a_newcomer() {
+fn oldest_guest_goes_when_descriptors_are_few() {
     const PLACES: usize = 16;
     const NEWCOMERS: usize = 30;
     // This many of them are for other things.

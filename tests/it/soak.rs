@@ -25,7 +25,7 @@ const MATURE: u32 = 300;
 
 #[test]
 #[ignore = "it takes ten minutes"]
-fn a_long_evening_grows_no_memory_leaves_no_socket_and_loses_no_line() {
+fn long_evening_leaks_nothing_and_loses_no_line() {
     let seconds = match std::env::var("MINICHAT_SOAK_SECS") {
         Ok(seconds) => seconds.parse().expect("it is a number of seconds"),
         Err(_) => 600,

@@ -13,7 +13,7 @@ use crate::harness::{Client, Peer, Running, Server, StandIn, connect, minichat, 
 const MANY: usize = 2500;
 
 #[test]
-fn a_server_whose_output_nobody_reads_stops_all_the_same() {
+fn server_with_unread_output_stops() {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = minichat();
     command.args(["server", "--no-mdns", "--bind", "127.0.0.1", "--port", "0"]);
@@ -41,7 +41,7 @@ fn a_server_whose_output_nobody_reads_stops_all_the_same() {
 }
 
 #[test]
-fn a_client_whose_output_nobody_reads_is_interrupted_all_the_same() {
+fn client_with_unread_output_is_interrupted() {
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
         let server = Server::start(&["--rate", "0"]);
         let mut ana = server.member("ana");
@@ -60,7 +60,7 @@ fn a_client_whose_output_nobody_reads_is_interrupted_all_the_same() {
 }
 
 #[test]
-fn a_client_of_which_nobody_reads_what_it_complains_of_is_interrupted_all_the_same() {
+fn client_with_unread_complaints_is_interrupted() {
     for options in [&["--nick", "bot", "--stay"][..], &["--raw", "--stay"]] {
         let door = StandIn::open();
         let (mut unread, writer) = io::pipe().expect("a pipe can be made");
@@ -84,7 +84,7 @@ fn a_client_of_which_nobody_reads_what_it_complains_of_is_interrupted_all_the_sa
 }
 
 #[test]
-fn who_talks_without_end_and_reads_it_all_is_never_cut_off() {
+fn endless_talker_that_reads_is_never_evicted() {
     let server = Server::start(&["--rate", "0"]);
     let talker = server.member("日".repeat(32).as_str());
     let mut writer = talker.socket().try_clone().expect("a socket can be shared");
@@ -99,7 +99,7 @@ fn who_talks_without_end_and_reads_it_all_is_never_cut_off() {
 }
 
 #[test]
-fn who_had_nothing_to_read_for_long_is_not_cut_off_by_a_burst() {
+fn idle_reader_is_not_evicted_by_a_burst() {
     let server = Server::start(&["--rate", "0"]);
     let [mut talker, mut ana] = server.members(["日".repeat(32).as_str(), "ana"]);
     let listeners: Vec<Peer> = (0..5).map(|n| server.member(&format!("n{n}"))).collect();
@@ -125,7 +125,7 @@ fn who_had_nothing_to_read_for_long_is_not_cut_off_by_a_burst() {
 }
 
 #[test]
-fn messages_to_one_are_waited_for_however_slowly_the_server_listens() {
+fn client_waits_for_private_lines_to_a_slow_server() {
     // A burst of 200 is allowed, and then ten a second.
     let server = Server::start(&["--rate", "10"]);
     let mut joao = server.member("joao");
@@ -191,7 +191,7 @@ fn a_long_raw_line_is_one_line() {
 }
 
 #[test]
-fn a_server_that_never_stops_talking_keeps_nobody() {
+fn client_leaves_a_server_that_talks_without_end() {
     for said_quit in [false, true] {
         let door = StandIn::open();
         let mut bot = Client::start(door.address, &["--nick", "bot", "--timeout", "1"]);

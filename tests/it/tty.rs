@@ -438,7 +438,7 @@ pub fn prompts(screen: &str, prompt: &str) -> usize {
 }
 
 #[test]
-fn a_terminal_shows_what_is_typed_and_printed_and_how_the_program_ends() {
+fn terminal_shows_input_output_and_the_end() {
     let mut tty = Tty::launch(30, 5, Command::new("sh").args(["-c", "read a; stty size; exit $a"]));
     tty.send("7");
     tty.wait("the echo", |screen| last(screen) == "7");
@@ -450,7 +450,7 @@ fn a_terminal_shows_what_is_typed_and_printed_and_how_the_program_ends() {
 }
 
 #[test]
-fn a_terminal_remembers_lines_that_left_the_screen_and_joins_wrapped_rows() {
+fn terminal_remembers_lines_and_joins_wrapped_rows() {
     let script = "for n in 1 2 3 4 5 6 7 8 9; do echo $n-12345678; done";
     let mut tty = Tty::launch(7, 4, Command::new("sh").args(["-c", script]));
     assert_eq!(tty.wait_exit(), Some(0));

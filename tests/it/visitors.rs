@@ -69,7 +69,7 @@ fn full_room_has_no_place_for_a_web_client() {
 }
 
 #[test]
-fn web_listener_that_stops_reading_is_cut_off_and_others_read_all() {
+fn stuck_web_client_is_evicted_and_others_read_all() {
     let (mut server, bridge) = open(&["--rate", "0"]);
     let page = server.page();
     let mut sleepy = Peer::with_little_room(page);
@@ -133,7 +133,7 @@ fn browser_that_is_killed_or_half_closed_leaves_the_room() {
 }
 
 #[test]
-fn stopping_server_says_goodbye_to_web_clients_and_closes_their_frames() {
+fn stopping_server_closes_web_clients_with_a_goodbye() {
     let mut server = Server::start(&[]);
     let page = server.page();
     let stream = TcpStream::connect(page).expect("the page's port listens");

@@ -198,7 +198,7 @@ fn frames_that_break_the_rules_end_the_connection() {
 }
 
 #[test]
-fn silent_visitors_do_not_keep_others_from_the_chat_or_the_server_from_stopping() {
+fn silent_visitors_delay_neither_chat_nor_stop() {
     let mut server = Server::start(&[]);
     let page = server.page();
     let visitors: Vec<Peer> = (0..300).map(|_| Peer::connect(page)).collect();

@@ -275,7 +275,7 @@ fn in_a_pipe_a_server_without_echo_shows_the_same_as_one_with() {
 }
 
 #[test]
-fn who_is_named_or_written_to_alone_is_rung_for() {
+fn bell_rings_for_a_named_or_addressed_user() {
     let mut now = Duration::ZERO;
     let mut rings = |dialogue: &mut Dialogue, line: &str| {
         now += BELL_PAUSE;
@@ -350,7 +350,7 @@ fn nick_is_a_word_in_every_script() {
 }
 
 #[test]
-fn who_is_ignored_is_not_shown_until_they_are_heeded_again() {
+fn ignored_member_is_not_shown_until_heeded_again() {
     let mut dialogue = talking_with("bia");
     assert_eq!(dialogue.typed("/ignore ana"), hint("that is you"));
     assert_eq!(dialogue.typed("/ignore biaa"), hint("biaa is not here. Did you mean bia?"));
@@ -427,7 +427,7 @@ fn nick_that_changes_hands_is_told_in_quiet() {
 }
 
 #[test]
-fn answer_goes_to_nobody_but_the_person_who_wrote() {
+fn answer_goes_to_its_person_alone() {
     for presence in ["leaves", "renames", "lost"] {
         let mut dialogue = talking_with("bia, eve");
         hear(&mut dialogue, "FROM bia [dm]: psst");
@@ -473,7 +473,7 @@ fn answer_goes_to_nobody_but_the_person_who_wrote() {
 }
 
 #[test]
-fn many_who_come_at_once_are_one_line_and_whoever_speaks_was_seen_to_come() {
+fn many_newcomers_are_one_line_before_they_speak() {
     let mut dialogue = talking_with("bia");
     let mut actions = Vec::new();
     for number in 0..20 {
@@ -491,7 +491,7 @@ fn many_who_come_at_once_are_one_line_and_whoever_speaks_was_seen_to_come() {
 }
 
 #[test]
-fn an_answer_goes_to_whoever_wrote_last() {
+fn answer_goes_to_the_last_sender() {
     let mut dialogue = talking_with("bia, caio");
     check(&mut dialogue, "/r oi", &[]);
     hear(&mut dialogue, "FROM bia [dm]: psst");
@@ -502,7 +502,7 @@ fn an_answer_goes_to_whoever_wrote_last() {
 }
 
 #[test]
-fn a_private_word_that_nobody_got_is_named() {
+fn undelivered_private_line_is_named() {
     // Without a list, only the server knows the members.
     let mut dialogue = talking_as(Mode::Editor);
     dialogue.typed("@bia oi");
@@ -513,7 +513,7 @@ fn a_private_word_that_nobody_got_is_named() {
 }
 
 #[test]
-fn a_long_line_goes_in_pieces_between_words_and_no_word_is_lost() {
+fn long_line_goes_in_pieces_and_loses_no_word() {
     let text = "uma palavra @joao e outra ção ".repeat(400);
     let actions = talking_as(Mode::Script).typed(&text);
     let lines = sent(&actions);
@@ -549,7 +549,7 @@ fn a_pipe_names_itself_in_its_first_line_or_not_at_all() {
 }
 
 #[test]
-fn a_person_is_asked_until_the_server_agrees_and_offered_what_may_be_free() {
+fn person_is_asked_until_the_server_accepts_a_nick() {
     let ask = |suggested_nick: &str, draft: &str| Action::AskNick {
         suggested_nick: suggested_nick.into(),
         draft: draft.into(),
@@ -610,7 +610,7 @@ fn a_script_is_told_why_its_nick_was_not_taken() {
 }
 
 #[test]
-fn what_was_sent_is_unanswered_until_something_after_it_comes_back() {
+fn line_is_unanswered_until_a_later_one_comes_back() {
     let mut dialogue = talking_as(Mode::Script);
     hear(&mut dialogue, "Connected users: ana, joao");
     for line in ["@joao one", "two", "@joao three"] {
@@ -657,7 +657,7 @@ fn list_in_several_lines_answers_one_question() {
 }
 
 #[test]
-fn the_end_is_not_good_if_something_that_is_always_answered_was_not() {
+fn end_fails_if_an_answer_is_missing() {
     let mut dialogue = talking_as(Mode::Script);
     dialogue.typed("one");
     hear(&mut dialogue, "FROM ana [all]: one");
@@ -681,7 +681,7 @@ fn the_end_is_not_good_if_something_that_is_always_answered_was_not() {
 }
 
 #[test]
-fn the_end_is_good_only_if_somebody_said_goodbye() {
+fn end_succeeds_only_after_a_goodbye() {
     let mut dialogue = talking_as(Mode::Script);
     assert_eq!(dialogue.closed(), [Action::Fail(Failure::Lost)]);
     assert_eq!(dialogue.end_of_input(), [Action::Send("QUIT".into())]);
@@ -693,7 +693,7 @@ fn the_end_is_good_only_if_somebody_said_goodbye() {
 }
 
 #[test]
-fn private_line_that_may_be_lost_is_named_and_a_delivered_one_is_not() {
+fn private_line_is_named_unless_it_was_delivered() {
     for mode in [Mode::Editor, Mode::Plain, Mode::Script] {
         let mut dialogue = talking_as(mode);
         hear(&mut dialogue, "Connected users: ana, bia, rui");
@@ -740,7 +740,7 @@ fn lines_that_are_too_many_to_be_named_are_counted() {
 }
 
 #[test]
-fn whoever_was_cut_off_comes_back_as_the_same_and_knows_what_may_be_lost() {
+fn client_returns_with_its_nick_and_names_lost_lines() {
     let mut dialogue = talking_with("bia");
     dialogue.typed("heard");
     hear(&mut dialogue, "FROM ana [all]: heard");
@@ -788,7 +788,7 @@ fn nick_that_is_refused_on_return_gives_way_to_the_old_one() {
 }
 
 #[test]
-fn person_who_thinks_is_not_thrown_out() {
+fn slow_person_is_not_thrown_out() {
     for mode in [Mode::Plain, Mode::Editor] {
         for line in ["ERR registration_timeout", "BYE"] {
             assert_eq!(hear(&mut nameless(mode), line), [Action::Unhurried], "{line}");
@@ -855,7 +855,7 @@ fn unknown_refusal_is_not_blamed_on_the_nick() {
 }
 
 #[test]
-fn a_server_that_stops_says_so_to_all_and_one_that_removes_us_does_not() {
+fn stopping_server_tells_all_and_a_removing_one_does_not() {
     let goodbye = "FROM server [all]: the server is stopping; goodbye";
     let mut dialogue = talking_with("bia");
     hear(&mut dialogue, goodbye);
@@ -881,7 +881,7 @@ fn while_the_old_connection_has_the_nick_the_new_one_waits() {
 }
 
 #[test]
-fn what_one_of_the_same_name_said_before_is_no_echo() {
+fn earlier_line_of_the_same_nick_is_no_echo() {
     let mut editor = talking_as(Mode::Editor);
     hear(&mut editor, "History: 1");
     editor.typed("hello");

@@ -150,7 +150,7 @@ fn fixed_lines_of_the_server_are_in_the_language_of_the_reader() {
 }
 
 #[test]
-fn whoever_is_meant_sees_it_without_colours_too() {
+fn mention_is_marked_without_colours_too() {
     let plain = Style::Person { colour: false };
     let named = Record { loud: true, ..record(Kind::Message, "joao", "ana, oi") };
     check(plain, &named, "! 21:04 joao  ana, oi");

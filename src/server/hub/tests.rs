@@ -225,7 +225,7 @@ fn last_reported_number_of_users_is_right() {
 }
 
 #[test]
-fn guest_that_comes_and_goes_wakes_nobody() {
+fn passing_guest_wakes_no_session() {
     let server = TestHub::open(usize::MAX);
     let ana = server.enters("10.0.0.1");
     server.says(ana.id, "NICK ana");

@@ -22,7 +22,7 @@ fn tells(watch: &mut Running, begin: &str, limit: Duration) -> String {
 }
 
 #[test]
-fn who_watches_sees_servers_come_and_go() {
+fn watcher_sees_servers_come_and_go() {
     on_a_lan(2, |lan| {
         let [there, here] = [lan.host(1), lan.host(2)];
         let mut watch = here.watch();

@@ -26,7 +26,7 @@ const TITLES: [&str; 10] = [
 ];
 
 #[test]
-fn the_titles_of_servers_are_completed_and_nothing_in_them_is_run() {
+fn titles_are_completed_and_not_run() {
     on_a_lan(2, |lan| {
         // One that looks like an option would be one, and is left out.
         let titles = TITLES.into_iter().chain(["--raw"]);
@@ -73,7 +73,7 @@ fn check(host: &Host, shell: &str) {
 }
 
 #[test]
-fn where_there_is_nobody_tab_offers_nobody_and_says_nothing() {
+fn tab_offers_nothing_without_servers() {
     on_a_lan(1, |lan| {
         for network in ["up", "down"] {
             lan.host(1).ip(&format!("link set eth0 {network}"));

@@ -58,7 +58,7 @@ impl Host {
 }
 
 #[test]
-fn who_is_cut_off_from_the_network_is_let_go_whether_anybody_talks_or_not() {
+fn unreachable_client_is_let_go_with_and_without_talk() {
     on_a_lan(2, |lan| {
         let (here, there) = (lan.host(1), lan.host(2));
         let mut lively = here.server(&["--no-mdns"]);
@@ -104,7 +104,7 @@ fn who_is_cut_off_from_the_network_is_let_go_whether_anybody_talks_or_not() {
 }
 
 #[test]
-fn one_address_gets_64_connections_and_keeps_nobody_else_out() {
+fn one_address_gets_64_connections_and_others_get_in() {
     on_a_lan(3, |lan| {
         let (here, there, elsewhere) = (lan.host(1), lan.host(2), lan.host(3));
         let _server = here.server(&["--no-mdns"]);

@@ -119,7 +119,7 @@ fn pull_the_cable(lan: &Lan, cases: &[Case<'_>], limit: Duration) {
 }
 
 #[test]
-fn client_notices_that_nobody_acknowledges_what_it_says() {
+fn client_notices_that_its_lines_are_not_acknowledged() {
     on_a_lan(2, |lan| {
         for address in ["10.77.0.1", "fd77::1"] {
             let cases = [Case { options: &[], address, terminal: true, says: true }];
@@ -220,7 +220,7 @@ fn client_notices_a_dead_link_to_a_server_that_was_full() {
 }
 
 #[test]
-fn private_line_into_a_dead_link_is_named_and_one_before_is_not() {
+fn private_line_is_named_if_the_link_was_dead() {
     on_a_lan(2, |lan| {
         let _server = lan.host(1).server(&["--no-mdns"]);
         let mut bia = lan.host(1).inside(|| {
@@ -301,7 +301,7 @@ fn script_whose_last_line_meets_a_dead_link_has_failed() {
 /// It takes more than two minutes: run it with `--ignored`.
 #[test]
 #[ignore = "takes more than two minutes"]
-fn client_notices_that_nobody_is_there_though_nothing_is_said() {
+fn quiet_client_notices_that_the_server_is_gone() {
     on_a_lan(2, |lan| {
         for address in ["10.77.0.1", "fd77::1"] {
             let cases = [Case { options: &["--stay"], address, terminal: false, says: false }];

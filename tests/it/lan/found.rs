@@ -94,7 +94,7 @@ fn of_several_servers_one_is_taken_only_on_request() {
 }
 
 #[test]
-fn nobody_is_there_which_is_said_with_a_way_out() {
+fn empty_network_is_told_with_a_way_out() {
     on_a_lan(2, |lan| {
         let client = lan.host(2);
         thread::scope(|scope| {
@@ -132,7 +132,7 @@ fn places(list: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 #[test]
-fn servers_of_one_title_are_all_listed_with_their_own_addresses() {
+fn servers_of_one_title_are_all_listed() {
     on_a_lan(3, |lan| {
         // Two on one host, and one on another.
         let start = |host, port| lan.host(host).server(&["--name", "Sala 3", "--port", port]);
@@ -184,7 +184,7 @@ fn hosts_with_one_kind_of_address_find_and_join_each_other() {
 }
 
 #[test]
-fn a_server_for_this_machine_alone_is_found_here_and_nowhere_else() {
+fn local_server_is_found_here_and_nowhere_else() {
     on_a_lan(2, |lan| {
         let [here, elsewhere] = [lan.host(1), lan.host(2)];
         here.ip("link set eth0 down");
@@ -286,7 +286,7 @@ fn any_name_is_announced_and_harms_no_terminal() {
 
 #[test]
 #[ignore = "takes three minutes"]
-fn servers_of_one_title_stay_apart_for_as_long_as_names_are_remembered() {
+fn servers_of_one_title_stay_apart_in_the_cache() {
     on_a_lan(3, |lan| {
         let _servers = [(1, "9001"), (2, "9002")]
             .map(|(host, port)| lan.host(host).server(&["--name", "Sala 3", "--port", port]));

@@ -32,7 +32,7 @@ impl Host {
 }
 
 #[test]
-fn whoever_is_cut_off_finds_the_server_by_its_name_wherever_it_is_then() {
+fn client_finds_a_moved_server_by_its_name() {
     on_a_lan(3, |lan| {
         let [first, second, here] = [lan.host(1), lan.host(2), lan.host(3)];
         let old = first.server(&["--name", "Sala 3"]);
@@ -133,7 +133,7 @@ fn title_of_a_server_forges_no_row() {
 }
 
 #[test]
-fn while_somebody_waits_for_a_server_ctrl_c_ends_that() {
+fn ctrl_c_ends_the_wait_for_a_server() {
     on_a_lan(1, |lan| {
         let mut ana = lan.host(1).terminal(&["connect", "--timeout", "60"]);
         ana.wait("the search", |screen| screen.contains("Looking for a server..."));

@@ -146,7 +146,7 @@ impl Drop for Stranger {
 }
 
 #[test]
-fn dead_addresses_hold_nobody_up() {
+fn dead_addresses_delay_no_client() {
     on_a_lan(3, |lan| {
         // Its own announcement would name the right address alone.
         let _server = lan.host(1).server(&["--no-mdns"]);
@@ -214,7 +214,7 @@ fn hostile_records_change_nothing_for_the_others() {
 }
 
 #[test]
-fn a_server_of_another_protocol_is_listed_and_not_joined_by_itself() {
+fn server_of_another_protocol_is_listed_and_not_joined() {
     on_a_lan(3, |lan| {
         let record = txt(&[b"txtvers=1", b"pv=2", b"title=Arte", b"mv=9.0"]);
         let _stranger = Stranger::on(lan.host(3), vec![Claim::new("arte", 9000, record)]);

@@ -77,7 +77,7 @@ fn hold_the_port(host: &Host) -> Socket {
 }
 
 #[test]
-fn a_port_that_somebody_else_holds_is_named_once() {
+fn port_of_another_program_is_named_once() {
     on_a_lan(2, |lan| {
         let [here, elsewhere] = [lan.host(1), lan.host(2)];
         let held = hold_the_port(here);

@@ -6,7 +6,7 @@ use crate::tty::Tty;
 use crate::websocket::Bridge;
 
 #[test]
-fn web_and_plain_clients_of_one_address_share_its_limits_and_bans() {
+fn web_and_plain_clients_share_limits_and_bans() {
     on_a_lan(2, |lan| {
         let (here, there) = (lan.host(1), lan.host(2));
         let mut command = minichat();

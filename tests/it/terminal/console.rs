@@ -73,7 +73,7 @@ fn the_operator_speaks_to_everyone_as_the_server() {
 }
 
 #[test]
-fn the_operator_sees_who_is_here_and_from_where() {
+fn operator_sees_members_with_addresses() {
     let (tty, address) = open(&[], &[]);
     let _people = ["ana", "joao"].map(|nick| member(address, nick));
     tty.wait("who came", |screen| screen.contains("+ joao 127.0.0.1"));
@@ -85,7 +85,7 @@ fn the_operator_sees_who_is_here_and_from_where() {
 }
 
 #[test]
-fn whoever_is_kicked_reads_why_and_the_others_see_them_leave() {
+fn kicked_member_reads_the_reason() {
     let (tty, address) = open(&[], &[]);
     let [mut bia, ana] = ["bia", "ana"].map(|nick| member(address, nick));
     bia.reads("User ana joined.");
@@ -101,7 +101,7 @@ fn whoever_is_kicked_reads_why_and_the_others_see_them_leave() {
 }
 
 #[test]
-fn whoever_is_muted_hears_and_is_not_heard() {
+fn muted_member_hears_and_is_not_heard() {
     let (tty, address) = open(&[], &[]);
     let [mut ana, mut joao] = ["ana", "joao"].map(|nick| member(address, nick));
     tty.enters("/mute ana");
@@ -119,7 +119,7 @@ fn whoever_is_muted_hears_and_is_not_heard() {
 }
 
 #[test]
-fn nobody_else_on_this_machine_is_banned_with_one() {
+fn ban_spares_others_on_this_machine() {
     let (tty, address) = open(&[], &[]);
     let [ana, mut joao] = ["ana", "joao"].map(|nick| member(address, nick));
     tty.enters("/ban ana");
@@ -134,7 +134,7 @@ fn nobody_else_on_this_machine_is_banned_with_one() {
 }
 
 #[test]
-fn the_operators_help_names_every_command_and_tab_completes_them() {
+fn help_and_tab_name_every_operator_command() {
     let (tty, address) = open(&[], &[]);
     let mut ana = member(address, "ana");
     tty.enters("/help");
@@ -150,7 +150,7 @@ fn the_operators_help_names_every_command_and_tab_completes_them() {
 }
 
 #[test]
-fn what_the_operator_types_is_not_disturbed_by_who_comes_and_goes() {
+fn arrivals_do_not_disturb_the_operators_draft() {
     let (tty, address) = open(&[], &[]);
     let mut ana = member(address, "ana");
     tty.send("/say rascunho");

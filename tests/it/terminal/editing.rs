@@ -9,7 +9,7 @@ use crate::harness::{Server, StandIn};
 const TYPED: &str = "olá joão 👍 日本 tudo bem";
 
 #[test]
-fn what_is_typed_is_not_disturbed_by_what_arrives_meanwhile() {
+fn arriving_lines_do_not_disturb_the_draft() {
     for size in SIZES {
         let server = Server::start(&[]);
         let tty = sit_down_at(server.address, size, &[], &[]);
@@ -35,7 +35,7 @@ fn what_is_typed_is_not_disturbed_by_what_arrives_meanwhile() {
 }
 
 #[test]
-fn what_is_typed_stays_whole_where_it_wraps() {
+fn draft_stays_whole_where_it_wraps() {
     for (cols, rows) in SIZES {
         let server = Server::start(&[]);
         let mut joao = server.member("joao");
@@ -70,7 +70,7 @@ fn what_is_typed_stays_whole_where_it_wraps() {
 }
 
 #[test]
-fn what_is_typed_stays_whole_while_the_window_changes() {
+fn draft_stays_whole_while_the_window_changes() {
     let text = "olá joão 👍 日本 tudo bem, até amanhã cedo";
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
@@ -108,7 +108,7 @@ fn one_key_takes_back_one_character_as_people_see_it() {
 }
 
 #[test]
-fn tab_goes_round_the_nicks_from_who_spoke_last_while_lines_arrive() {
+fn tab_goes_round_the_nicks_while_lines_arrive() {
     let server = Server::start(&[]);
     let [mut joao, mut joana, mut jorge, mut maria] =
         server.members(["joao", "joana", "jorge", "maria"]);
@@ -168,7 +168,7 @@ fn tab_completes_commands() {
 }
 
 #[test]
-fn tab_with_nothing_to_complete_holds_nobody_up() {
+fn tab_with_nothing_to_complete_causes_no_delay() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let tty = sit_down(server.address);
@@ -255,7 +255,7 @@ fn typed_address_before_a_paste_keeps_all_of_it_private() {
 }
 
 #[test]
-fn lines_that_address_somebody_are_never_said_to_all() {
+fn addressed_lines_are_never_said_to_all() {
     let server = Server::start(&[]);
     let [mut joao, mut maria] = server.members(["joao", "maria"]);
     let tty = sit_down(server.address);

@@ -43,7 +43,7 @@ fn numbers(text: &str) -> impl Iterator<Item = usize> {
 }
 
 #[test]
-fn ten_thousand_lines_at_once_are_all_shown_in_order_above_the_draft() {
+fn ten_thousand_lines_are_shown_in_order_above_the_draft() {
     let door = StandIn::open();
     let (tty, server) = with_draft(&door);
     pour(&tty, &server, 10_000);
@@ -68,7 +68,7 @@ fn a_hundred_thousand_lines_at_once_need_little_memory() {
 }
 
 #[test]
-fn a_line_that_never_ends_fills_no_memory_and_keeps_nobody_from_leaving() {
+fn endless_line_fills_no_memory_and_delays_no_exit() {
     let door = StandIn::open();
     let (mut tty, server) = with_draft(&door);
     let chunk = [b'x'; 64 << 10];
@@ -84,7 +84,7 @@ fn a_line_that_never_ends_fills_no_memory_and_keeps_nobody_from_leaving() {
 }
 
 #[test]
-fn lines_without_end_fill_no_memory_and_keep_nobody_from_leaving() {
+fn endless_lines_fill_no_memory_and_delay_no_exit() {
     let door = StandIn::open();
     let (mut tty, server) = with_draft(&door);
     let endless = thread::spawn(move || {

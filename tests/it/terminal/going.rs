@@ -124,7 +124,7 @@ fn a_panic_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn the_terminal_is_as_it_was_also_when_nobody_was_let_in() {
+fn terminal_is_restored_after_a_refusal() {
     let settings = fresh(SIZES[0]).settings();
     let server = Server::start(&[]);
     for (keys, status) in [("\x03", 130), ("\x04", 0)] {
@@ -186,7 +186,7 @@ fn key_that_waits_for_another_holds_up_nothing() {
 }
 
 #[test]
-fn a_server_that_dies_and_comes_back_finds_the_same_nick_and_the_same_draft() {
+fn restarted_server_finds_the_same_nick_and_draft() {
     let server = Server::start(&[]);
     let port = server.address.port().to_string();
     let tty = sit_down(server.address);
@@ -215,7 +215,7 @@ fn a_server_that_dies_and_comes_back_finds_the_same_nick_and_the_same_draft() {
 }
 
 #[test]
-fn what_is_entered_while_the_server_is_away_is_not_lost() {
+fn lines_entered_while_away_are_not_lost() {
     let door = StandIn::open();
     let tty = start(door.address, SIZES[0], &["--nick", "ana"], &[]);
     let mut server = door.caller();
@@ -239,7 +239,7 @@ fn what_is_entered_while_the_server_is_away_is_not_lost() {
 }
 
 #[test]
-fn whoever_waits_for_a_lost_server_may_leave() {
+fn user_may_leave_while_the_server_is_away() {
     for (keys, status) in [("\x03", 130), ("\x04", 0)] {
         let door = StandIn::open();
         let mut tty = start(door.address, SIZES[0], &["--nick", "ana"], &[]);

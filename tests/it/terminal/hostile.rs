@@ -219,7 +219,7 @@ fn survives_bytes_that_are_no_text() {
 }
 
 #[test]
-fn attacks_nobody_before_they_are_let_in() {
+fn attacks_no_terminal_before_registration() {
     for attack in ["\x1b[2J", "\x07", "\u{202e}", "\u{9b}2J", "\x1b]0;title\x07"] {
         for answer in ["{}", "ERR {}", "ERR nick_in_use {}", "User ev{}il joined."] {
             let door = StandIn::open();
@@ -259,7 +259,7 @@ fn has_no_last_word_that_is_obeyed() {
 }
 
 #[test]
-fn a_line_as_long_as_a_server_may_send_is_shown_and_longer_ones_end_somewhere() {
+fn longest_line_is_shown_and_longer_ones_are_cut() {
     let door = StandIn::open();
     let (tty, mut server) = victim(&door);
     let_in(&mut server, "ana, bia");

@@ -33,7 +33,7 @@ fn reports_of_the_terminal_are_not_typed() {
 }
 
 #[test]
-fn report_that_never_ends_holds_nobody_up() {
+fn endless_report_causes_no_delay() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let tty = sit_down(server.address);

@@ -42,7 +42,7 @@ fn evening(options: &[&str], environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_terminal_shows_colours_unless_somebody_wants_none() {
+fn terminal_shows_colours_unless_they_are_refused() {
     assert!(is_coloured(&evening(&[], &[])));
     assert!(is_coloured(&evening(&[], &[("NO_COLOR", "")])), "that is not a wish");
     assert!(is_coloured(&evening(&["--color=always"], &[("NO_COLOR", "1")])));
@@ -136,7 +136,7 @@ fn whose_output_is_no_terminal_gets_no_prompt_in_it() {
 }
 
 #[test]
-fn whoever_speaks_portuguese_is_spoken_to_in_portuguese() {
+fn client_speaks_portuguese_by_the_locale() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let environment = [("USER", "xyz"), PORTUGUESE[0]];

@@ -5,7 +5,7 @@ use crate::harness::{GREETING, Server, StandIn};
 use crate::tty::Tty;
 
 #[test]
-fn whoever_says_no_nick_is_asked_with_a_proposal() {
+fn user_without_a_nick_is_asked_with_a_proposal() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     for (answer, nick) in [("", "xyz"), ("\x15ana", "ana"), ("\x15João", "João")] {
@@ -61,7 +61,7 @@ fn a_nick_that_is_none_is_asked_for_again() {
 }
 
 #[test]
-fn a_server_of_the_older_kind_is_asked_for_another_nick_as_well() {
+fn older_server_is_asked_for_another_nick() {
     let door = StandIn::open();
     let tty = start(door.address, SIZES[0], &["--nick", "ana"], &[]);
     let mut server = door.caller();
@@ -101,7 +101,7 @@ fn with_another_nick_the_prompt_is_another() {
 }
 
 #[test]
-fn person_who_thinks_about_a_nick_is_let_in_by_a_new_connection() {
+fn late_nick_is_registered_by_a_new_connection() {
     for term in ["xterm-256color", "dumb"] {
         for last_word in ["ERR registration_timeout\n", "BYE\n", ""] {
             let door = StandIn::open();
@@ -165,7 +165,7 @@ fn server_that_goes_while_a_person_thinks_is_waited_for() {
 }
 
 #[test]
-fn nick_that_is_refused_on_return_does_not_make_a_nick_of_the_next_line() {
+fn refused_nick_on_return_leaves_the_next_line_a_line() {
     let server = Server::start(&[]);
     let port = server.address.port().to_string();
     let tty = start(server.address, SIZES[0], &["--nick", "ana"], &[]);
@@ -186,7 +186,7 @@ fn nick_that_is_refused_on_return_does_not_make_a_nick_of_the_next_line() {
 }
 
 #[test]
-fn what_is_typed_when_the_chat_ends_is_not_for_the_shell() {
+fn draft_at_the_end_is_not_for_the_shell() {
     for (term, way) in
         [("xterm-256color", "kick"), ("dumb", "kick"), ("xterm-256color", "die"), ("dumb", "die")]
     {

@@ -80,7 +80,7 @@ fn draft_of_strange_characters_erases_nothing() {
 }
 
 #[test]
-fn what_is_typed_at_once_is_painted_once() {
+fn keys_at_once_are_painted_once() {
     let server = Server::start(&[]);
     let tty = sit_down(server.address);
     let text = "abcdefghij".repeat(400);
@@ -156,7 +156,7 @@ fn client_that_a_signal_stops_leaves_a_working_shell() {
 }
 
 #[test]
-fn what_was_asked_stays_to_be_seen() {
+fn question_stays_on_the_screen() {
     let server = Server::start(&[]);
     let tty = start(server.address, SIZES[0], &[], &[("USER", "xyz")]);
     tty.wait("the question", |screen| last(screen).starts_with("Nickname [xyz]:"));

@@ -7,7 +7,7 @@ use super::{
 use crate::harness::{Server, StandIn};
 
 #[test]
-fn what_looks_like_a_command_and_is_none_is_said() {
+fn line_that_only_looks_like_a_command_is_said() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let tty = sit_down(server.address);
@@ -75,7 +75,7 @@ fn a_private_line_reaches_its_one_however_the_nick_was_written() {
 }
 
 #[test]
-fn a_private_line_to_nobody_is_said_to_nobody() {
+fn private_line_to_an_unknown_nick_is_not_said() {
     let server = Server::start(&[]);
     let [mut bia, mut joao] = server.members(["bia", "joao"]);
     let tty = sit_down(server.address);
@@ -99,7 +99,7 @@ fn a_private_line_to_nobody_is_said_to_nobody() {
 }
 
 #[test]
-fn a_private_line_to_somebody_who_just_left_is_named() {
+fn private_line_to_a_leaving_member_is_named() {
     let door = StandIn::open();
     let tty = start(door.address, SIZES[0], &["--nick", "ana"], &[]);
     let mut server = door.caller();
@@ -140,7 +140,7 @@ fn the_help_names_every_command() {
 }
 
 #[test]
-fn who_is_here_is_told_when_asked() {
+fn members_are_listed_when_asked() {
     let server = Server::start(&[]);
     let _others = server.members(["bia", "joao"]);
     let tty = sit_down(server.address);
@@ -166,7 +166,7 @@ fn a_deed_is_told_as_one() {
 }
 
 #[test]
-fn whoever_is_ignored_is_not_heard_until_they_are_heard_again() {
+fn ignored_member_is_hidden_until_heeded_again() {
     let server = Server::start(&[]);
     let [mut bia, mut joao] = server.members(["bia", "joao"]);
     let tty = sit_down(server.address);
@@ -190,7 +190,7 @@ fn whoever_is_ignored_is_not_heard_until_they_are_heard_again() {
 }
 
 #[test]
-fn who_comes_and_goes_is_told_until_it_is_to_be_quiet() {
+fn arrivals_are_shown_until_quiet() {
     let server = Server::start(&[]);
     let mut joao = server.member("joao");
     let tty = sit_down(server.address);
@@ -240,7 +240,7 @@ fn a_crowd_that_comes_at_once_takes_few_lines() {
 }
 
 #[test]
-fn whoever_is_spoken_of_hears_the_bell_and_sees_a_mark() {
+fn mentioned_user_hears_the_bell_and_sees_a_mark() {
     // A line, and whether the bell is for it when it rings for me alone.
     let lines = [
         ("[all]: ana, olha isto", true),
@@ -302,7 +302,7 @@ fn the_screen_is_cleared_when_asked_and_the_chat_goes_on() {
 }
 
 #[test]
-fn whoever_says_so_leaves_politely() {
+fn quit_leaves_politely() {
     for line in ["/quit", "QUIT"] {
         let server = Server::start(&[]);
         let mut joao = server.member("joao");
@@ -343,7 +343,7 @@ fn the_conversation_is_kept_in_a_file_when_asked() {
 }
 
 #[test]
-fn answer_does_not_reach_somebody_who_took_the_nick() {
+fn answer_does_not_reach_a_new_owner_of_the_nick() {
     let server = Server::start(&[]);
     let [mut bia, mut eve] = server.members(["bia", "eve"]);
     let tty = sit_down(server.address);

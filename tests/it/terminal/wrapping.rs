@@ -124,7 +124,7 @@ fn new_lines_have_the_width_that_the_terminal_has_then() {
 }
 
 #[test]
-fn terminal_that_does_not_say_its_width_has_that_of_the_variable() {
+fn terminal_without_a_width_has_that_of_the_variable() {
     let door = StandIn::open();
     let mut command = minichat();
     command.args(["connect", &door.address.to_string(), "--nick", "ana"]).env("COLUMNS", "30");

@@ -15,7 +15,7 @@ fn say(text: &str) -> Input<'_> {
 }
 
 #[test]
-fn what_is_typed_is_said_to_all() {
+fn typed_text_is_said_to_all() {
     for text in [
         "pronto",
         " two  blanks ",
@@ -47,7 +47,7 @@ fn the_protocol_itself_may_be_typed() {
 }
 
 #[test]
-fn what_is_for_one_is_never_said_to_all() {
+fn private_line_is_never_said_to_all() {
     let psst = || Input::Whisper { to: "joao", text: "psst" };
     for line in ["@joao psst", "  @joao psst", "\u{200B}@joao psst", "/msg joao psst"] {
         check(line, psst());
