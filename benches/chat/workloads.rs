@@ -168,13 +168,11 @@ pub fn main() {
     let [rooms, summary] = bench.rooms();
     let tables = [rooms, bench.delays()].into_iter().map(|table| table.to_string());
     let (growth, picture) = bench.growth();
-    let tables = tables
-        .chain(growth)
-        .chain([bench.browsers().to_string()])
-        .filter(|table| !table.is_empty());
+    let tables = tables.chain(growth).filter(|table| !table.is_empty());
     let text = [machine()].into_iter().chain(tables).collect::<Vec<String>>().join("\n");
+    let browsers = bench.browsers();
     if full {
-        print!("{text}");
+        print!("{text}\n{browsers}");
     }
     if write {
         report::write("docs/performance.svg", &picture);

@@ -1,5 +1,6 @@
 //! A client in a browser is a client like any other: its limits, and how it goes.
 
+use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +42,70 @@ fn fast_web_client_is_slowed_down_and_loses_nothing() {
     }
     let pause = begin.elapsed();
     assert!(pause > Duration::from_millis(1400), "it only took {pause:?}");
+}
+
+/// An evening at random, of people with and without a browser. Each step waits for its
+/// answer, so it is known what everybody has to read, and in which order.
+#[test]
+fn web_and_plain_clients_read_the_same_evening() {
+    for seed in 0..4 {
+        let (server, bridge) = open(&["--rate", "0"]);
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let connect =
+            |web: bool| if web { bridge.connect() } else { Peer::connect(server.address) };
+        let mut people: Vec<(String, Peer, VecDeque<String>)> = Vec::new();
+        for step in 0..150 {
+            let from = dice.usize(..8);
+            let to = (from + dice.usize(1..8)) % 8;
+            let what = if people.len() < 8 { 9 } else { dice.usize(..8) };
+            let text = format!("{step} {}", "é".repeat(dice.usize(..300)));
+            match what {
+                0 if people.len() == 8 => {
+                    let (nick, mut peer, unread) = people.swap_remove(from);
+                    peer.says("QUIT");
+                    unread.into_iter().for_each(|line| peer.reads(line));
+                    peer.reads("BYE");
+                    peer.ends();
+                    let left = format!("User {nick} left the chat.");
+                    people.iter_mut().for_each(|person| person.2.push_back(left.clone()));
+                }
+                9 => {
+                    let (nick, mut peer) = (format!("p{step}"), connect(step % 2 == 0));
+                    peer.reads(GREETING);
+                    peer.says(format!("NICK {nick}"));
+                    peer.reads(format!("OK welcome {nick}"));
+                    let joined = format!("User {nick} joined.");
+                    people.iter_mut().for_each(|person| person.2.push_back(joined.clone()));
+                    people.push((nick, peer, VecDeque::new()));
+                }
+                1 | 2 => {
+                    let (nick, other) = (people[from].0.clone(), people[to].0.clone());
+                    people[from].1.says(format!("MSG @{other} {text}"));
+                    people[to].2.push_back(format!("FROM {nick} [dm]: {text}"));
+                    people[from].1.says(format!("NICK {nick}")); // The answer tells that it arrived.
+                    people[from].2.push_back(format!("OK welcome {nick}"));
+                    catch_up(&mut people[from]);
+                }
+                3 => {
+                    people.iter_mut().for_each(catch_up);
+                }
+                _ => {
+                    people[from].1.says(format!("MSG {text}"));
+                    let heard = format!("FROM {} [all]: {text}", people[from].0);
+                    people.iter_mut().for_each(|person| person.2.push_back(heard.clone()));
+                    catch_up(&mut people[from]);
+                }
+            }
+        }
+        people.iter_mut().for_each(catch_up);
+        people.iter_mut().for_each(|person| person.1.reads_nothing_more());
+    }
+}
+
+/// Reads what this person has yet to read.
+#[track_caller]
+fn catch_up((_, peer, unread): &mut (String, Peer, VecDeque<String>)) {
+    unread.drain(..).for_each(|line| peer.reads(line));
 }
 
 #[test]

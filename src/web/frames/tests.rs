@@ -315,6 +315,34 @@ fn autobahn_cases_7_closing() {
 }
 
 #[test]
+fn autobahn_cases_9_and_10_large_and_many_messages() {
+    for length in [64 << 10, 256 << 10, 1 << 20] {
+        let text = vec![b'*'; length];
+        for opcode in [TEXT, BINARY] {
+            let whole = masked(FIN | opcode, &text);
+            for chop in [64, 128, 256, 512, 1024, 2048, 1 << 16] {
+                let (lines, controls) = read(&whole, chop);
+                assert!(lines.len() == length + 1 && controls.is_empty(), "9.1 to 9.6, {length}");
+            }
+        }
+    }
+    let text = vec![b'*'; 256 << 10];
+    for size in [64, 256, 1 << 10, 1300, 4 << 10, 16 << 10, 64 << 10] {
+        let pieces = text.chunks(size).enumerate();
+        let mut frames: Vec<Vec<u8>> =
+            pieces.map(|(n, piece)| masked(if n == 0 { TEXT } else { 0 }, piece)).collect();
+        frames.push(masked(FIN, b""));
+        let (lines, controls) = read(&frames.concat(), 4096);
+        assert!(lines.len() == text.len() + 1 && controls.is_empty(), "9.3, 9.4, 10.1: {size}");
+    }
+    for length in [0, 16, 64, 256, 1024, 4096] {
+        let many = masked(FIN | TEXT, &vec![b'*'; length]).repeat(1000);
+        let (lines, controls) = read(&many, 2048);
+        assert!(lines.len() == 1000 * (length + 1) && controls.is_empty(), "9.7, 9.8: {length}");
+    }
+}
+
+#[test]
 fn close_without_a_code_is_answered_without_one() {
     let (mut writer, mut socket) = (FrameWriter::default(), Narrow::new(100));
     writer.close(CloseCode::NONE);
