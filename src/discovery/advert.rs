@@ -214,7 +214,7 @@ impl Presence {
         let mut waiting: Vec<(&u32, &Link)> =
             links.iter().filter(|(index, _)| !assigned.contains_key(index)).collect();
         // Links with IPv4 first, and among them those to other machines.
-        waiting.sort_by_key(|(_, link)| (!link.ipv4, link.place));
+        waiting.sort_unstable_by_key(|(index, link)| (!link.ipv4, link.place, **index));
         for (&index, link) in waiting {
             let taken = |slot: usize| assigned.values().filter(|&&other| other == slot).count();
             let most = |single| if single { 1 } else { LINKS };
