@@ -10,14 +10,13 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::client::dialogue::Dialogue;
 use crate::client::record::Action;
+use crate::config::Bell;
 use crate::suggest::{self, Unclear};
 use crate::terminal::{Argument, Command as Known};
 use crate::texts::{Both, Language, both};
 use crate::wire::sanitize::is_blank;
 use crate::wire::{Command, Refusal, literal};
 
-/// How often the terminal rings, as a word to be typed.
-const BELLS: [&str; 3] = ["never", "me", "all"];
 /// The words by which people leave elsewhere.
 pub const LEAVE_WORDS: [&str; 3] = ["quit", "exit", "sair"];
 /// A character that is seen, as far as the protocol knows, though it looks like a blank.
@@ -103,7 +102,7 @@ enum Meaning {
 const NONE: Both = both("", "");
 
 /// The commands, in the order of `/help`.
-static COMMANDS: [Row; 14] = [
+static COMMANDS: &[Row] = &[
     row("/help", NONE, both("this help", "esta ajuda"), Meaning::Local(Dialogue::help)),
     row("/who", NONE, both("who is here", "quem está aqui"), Meaning::Line(|_| Some(Input::Who))),
     row(
@@ -174,7 +173,7 @@ static COMMANDS: [Row; 14] = [
         both("ring: never, me, all", "toca: never (nunca), me (com você), all (tudo)"),
         Meaning::Local(Dialogue::set_bell),
     )
-    .chooses(&BELLS, "[never|me|all]"),
+    .chooses(&Bell::WORDS, "[never|me|all]"),
     row(
         "/invite",
         NONE,
@@ -327,7 +326,7 @@ impl<'a> Input<'a> {
                 false => Input::Say(line.into()),
             };
         }
-        let known = match suggest::command(&word, COMMANDS.each_ref().map(|row| row.word)) {
+        let known = match suggest::command(&word, COMMANDS.iter().map(|row| row.word)) {
             Ok(known) => known,
             Err(Unclear::Unknown(guess)) => return Input::Error(InputError::Unknown(typed, guess)),
             Err(Unclear::Ambiguous(_)) if word == "/" => {

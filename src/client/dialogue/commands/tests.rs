@@ -217,7 +217,7 @@ fn public_text_is_never_private_on_the_wire() {
 
 #[test]
 fn each_row_is_understood_by_its_own_word() {
-    for row in &COMMANDS {
+    for row in COMMANDS {
         // A number of messages is no word.
         let arguments = if row.word == "/last" { "5" } else { "all oi" };
         let line = format!("{} {arguments}", row.word);
