@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tungstenite::protocol::{Role, WebSocket};
 use tungstenite::{Message, client};
@@ -143,11 +143,13 @@ fn page_cannot_be_framed_or_extended_by_others() {
     let whole = request("/");
     for field in [
         "Content-Security-Policy: default-src 'none'; script-src 'sha256-",
-        "frame-ancestors 'none'",
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "img-src 'self'; connect-src 'self' ws://",
         "X-Content-Type-Options: nosniff",
         "X-Frame-Options: DENY",
         "Referrer-Policy: no-referrer",
         "Cross-Origin-Resource-Policy: same-origin",
+        "Cache-Control: no-cache",
         "Connection: close",
     ] {
         assert!(whole.contains(field), "{field}");
@@ -157,6 +159,33 @@ fn page_cannot_be_framed_or_extended_by_others() {
     let (_, about) = about.split_once("\r\n\r\n").expect("an answer has a body");
     let about: serde_json::Value = serde_json::from_str(about).expect("it is JSON");
     assert_eq!((&about["title"], &about["people"]), (&"<b>\"Sala\" 3".into(), &0.into()));
+}
+
+#[test]
+fn request_that_is_not_whole_in_10_s_is_dropped() {
+    let mut server = Server::start(&[]);
+    let page = server.page();
+    let begin = Instant::now();
+    let visitors = ["", "GET / HTTP/1.1\r\n", "GET /room HTTP/1.1\r\nHost: localhost\r\nX: "];
+    let visitors = visitors.map(|start| {
+        let mut peer = Peer::connect(page);
+        peer.sends(start);
+        peer
+    });
+    for mut visitor in visitors {
+        visitor.ends();
+        assert!(begin.elapsed() > Duration::from_secs(9), "{:?}", begin.elapsed());
+    }
+    server.still_serves();
+}
+
+#[test]
+fn connection_carries_one_request() {
+    let mut server = Server::start(&[]);
+    let page = server.page();
+    let request = format!("GET /about HTTP/1.1\r\nHost: {page}\r\n\r\n");
+    let (first, rest) = ask(page, &request.repeat(2));
+    assert_eq!((first.as_str(), rest.matches("HTTP/1.1").count()), ("HTTP/1.1 200 OK", 0));
 }
 
 #[test]
