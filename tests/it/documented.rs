@@ -411,11 +411,11 @@ const LIMITS: &[Limit] = &[
     ),
     (
         "the others",
-        "256 KiB/s, divided by those who talk, as if they were 64 to 256; 1 s of it at once; \
-         those without a nick have one share for each address | \
-         while somebody who has read in the last second, or 4 s if they are slow, \
+        "256 KiB/s, divided by the talkers, as if they were 64 to 256; 1 s of it at once; \
+         guests of one address have one share | \
+         while a reader that has read in the last second, or 4 s if it is slow, \
          is 256 to 896 KiB behind, or 8 MiB of private lines wait; \
-         one who leaves is waited for, too, for 30 s at most",
+         a leaving reader is waited for, too, for 30 s at most",
         &[
             ("room/budget", "CALM: u64 = 256 << 10;"),
             ("room/budget", "COMPANY: [usize; 2] = [64, 256];"),
