@@ -15,8 +15,8 @@ _minichat() {
             case $word in
                 # written by write_generated_files: values
                 -p | --port | -b | --bind | -n | --name | -m | --motd | -l | --log | --history | \
-                    --max-users | --per-address | --rate | --web-port | --interface | -t | \
-                    --timeout | --nick | --since-file | --bell | --color) option=$word ;;
+                    --store | --keep | --max-users | --per-address | --rate | --web-port | \
+                    --interface | -t | --timeout | --nick | --since-file | --bell | --color) option=$word ;;
                 # end of values
             esac
         elif [[ -z $command ]]; then
@@ -30,7 +30,7 @@ _minichat() {
     # The value of an option, or else a word, or else an option.
     case $option in
         # written by write_generated_files: offers
-        -l | --log | --since-file) compopt -o default 2>/dev/null ;;
+        -l | --log | --store | --since-file) compopt -o default 2>/dev/null ;;
         --interface) _minichat_interfaces ;;
         --bell) _minichat_offer never me all ;;
         --color) _minichat_offer auto always never ;;
@@ -51,8 +51,8 @@ _minichat() {
         '') _minichat_offer -h --help -V --version ;;
         server)
             _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log --history \
-                --max-users --per-address --rate --no-mdns --web-port --no-web --interface -q \
-                --quiet
+                --store --keep --max-users --per-address --rate --no-mdns --web-port --no-web \
+                --interface -q --quiet
             ;;
         discover)
             _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json --scan \

@@ -5,9 +5,9 @@
 # Whether the command is this one, and, if that is said, so many words come after.
 function __minichat_at -a command count
     # written by write_generated_files: values
-    set -l valued -p --port -b --bind -n --name -m --motd -l --log --history --max-users \
-        --per-address --rate --web-port --interface -t --timeout --nick --since-file --bell \
-        --color
+    set -l valued -p --port -b --bind -n --name -m --motd -l --log --history --store --keep \
+        --max-users --per-address --rate --web-port --interface -t --timeout --nick --since-file \
+        --bell --color
     # end of values
     set -l free
     set -l option
@@ -56,6 +56,8 @@ complete -c minichat -n '__minichat_at server' -s n -l name -x -d 'name to annou
 complete -c minichat -n '__minichat_at server' -s m -l motd -x -d 'greet everyone who joins with TEXT'
 complete -c minichat -n '__minichat_at server' -s l -l log -r -F -d 'append the public conversation to FILE'
 complete -c minichat -n '__minichat_at server' -l history -x -d 'tell newcomers the last N messages (default: 50, if asked)'
+complete -c minichat -n '__minichat_at server' -l store -r -F -d 'keep what is said to all in DIR, for later runs, too'
+complete -c minichat -n '__minichat_at server' -l keep -x -d 'days to keep it, 0 for ever (default: 30)'
 complete -c minichat -n '__minichat_at server' -l max-users -x -d 'people at once, 0 for no limit (default: 1000)'
 complete -c minichat -n '__minichat_at server' -l per-address -x -d 'connections from one address, 0 for no limit (default: 64)'
 complete -c minichat -n '__minichat_at server' -l rate -x -d 'lines a second per user, 0 for no limit (default: 50)'

@@ -32,6 +32,10 @@ pub struct Server {
     /// How many of the last messages a newcomer is told. None means 50 for clients that
     /// ask, and none for the others.
     pub history: Option<usize>,
+    /// The folder that keeps what is said to all.
+    pub store: Option<PathBuf>,
+    /// For how many days it is kept; 0 is for ever.
+    pub keep: u32,
     /// How many people may be here at once; 0 is no limit.
     pub max_users: usize,
     /// How many connections may come from one address; 0 is no limit.
@@ -67,6 +71,8 @@ impl Default for Server {
             motd: None,
             log: None,
             history: None,
+            store: None,
+            keep: 30,
             max_users: 1000,
             // A lab behind one terminal server fits, and no address takes all places.
             max_per_address: 64,

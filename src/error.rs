@@ -21,6 +21,14 @@ pub enum Error {
     ListenForPage(SocketAddr, io::Error),
     /// A log cannot be opened.
     Log(PathBuf, io::Error),
+    /// The folder for what is said cannot be used.
+    Store(PathBuf, io::Error),
+    /// Another server uses that folder.
+    StoreInUse(PathBuf),
+    /// That folder belongs to another user.
+    StoreNotOurs(PathBuf),
+    /// This file in that folder is no history.
+    StoreUnknown(PathBuf),
     /// The file that remembers what was read cannot be used.
     Since(PathBuf, io::Error),
     /// The host name leads to no address.
@@ -117,6 +125,16 @@ impl Error {
             }
             Error::ListenForPage(at, err) => {
                 (texts.listen_for_page)(&at.to_string(), &plain(err, texts))
+            }
+            Error::Store(dir, err) => {
+                (texts.store)(&visible(&dir.display().to_string()), &plain(err, texts))
+            }
+            Error::StoreInUse(dir) => (texts.store_in_use)(&visible(&dir.display().to_string())),
+            Error::StoreNotOurs(dir) => {
+                (texts.store_not_ours)(&visible(&dir.display().to_string()))
+            }
+            Error::StoreUnknown(file) => {
+                (texts.store_unknown)(&visible(&file.display().to_string()))
             }
             Error::Since(path, err) => {
                 let path = visible(&path.display().to_string()).into_owned();
@@ -232,6 +250,10 @@ mod tests {
             Error::Listen(at, some()),
             Error::ListenForPage(at, io::ErrorKind::AddrInUse.into()),
             Error::Log("/x".into(), some()),
+            Error::Store("/x".into(), some()),
+            Error::StoreInUse("/x".into()),
+            Error::StoreNotOurs("/x".into()),
+            Error::StoreUnknown("/x".into()),
             Error::Since("/x".into(), some()),
             Error::Since("/x".into(), io::ErrorKind::InvalidData.into()),
             Error::Log("/x".into(), io::ErrorKind::TimedOut.into()),

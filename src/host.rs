@@ -5,6 +5,7 @@ mod history;
 mod log;
 mod operator;
 mod page;
+mod recorder;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
@@ -25,17 +26,20 @@ use crate::error::{Error, plain};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
 use crate::log_file::LogFile;
+use crate::records::Record;
 use crate::server::{
     self, Capacities, Hub, Limits, Listener, MAX_VISITORS, Report, Rules, STOP_TIMEOUT, Server,
     Setup, Site,
 };
+use crate::store::{Contents, OpenError, Store};
 use crate::texts::Texts;
 use crate::web;
 use crate::wire::sanitize::visible;
-use crate::wire::{LAST_LINE, sanitize};
+use crate::wire::{LAST_LINE, RECORDED, sanitize};
 use console::{CommandSource, Console, Invitation};
 use log::Log;
 use page::Page;
+use recorder::{Recorder, unix_millis};
 
 /// How many descriptors are for other things than connections: the log, discovery, and
 /// connections that are refused.
@@ -66,6 +70,17 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterfaceYet(only.unwrap_or_default().into(), others))?;
+    let store = config.store.as_deref();
+    let store = store.map(|dir| {
+        let opened = Store::open(dir, config.keep, unix_millis());
+        opened.map_err(|err| match err {
+            OpenError::InUse => Error::StoreInUse(dir.into()),
+            OpenError::NotOurs => Error::StoreNotOurs(dir.into()),
+            OpenError::Unknown(file) => Error::StoreUnknown(file),
+            OpenError::Io(err) => Error::Store(dir.into(), err),
+        })
+    });
+    let store = store.transpose()?;
     let listeners = server::bind(&config.bind, config.port);
     let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.address).collect();
@@ -88,20 +103,36 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         let page = page_addresses.first().map(SocketAddr::port);
         // The name follows as soon as it is announced.
         console.invite(Invitation { listening, title, page }, taken);
-        for warning in warnings(config, texts).into_iter().chain(page_warning) {
+        if let Some(dir) = &config.store {
+            let dir = visible(&dir.display().to_string()).into_owned();
+            console.print(&((texts.server.recording)(&dir, config.keep) + "\n"));
+        }
+        let left_out = store.iter().flat_map(|(_, contents)| &contents.left_out);
+        let left_out = left_out.map(|(file, count)| {
+            (texts.server.left_out)(&visible(&file.display().to_string()), *count)
+        });
+        for warning in warnings(config, texts).into_iter().chain(page_warning).chain(left_out) {
             console.print(&((texts.server.warning)(&warning) + "\n"));
         }
     }
 
     let (report_to, reports) = async_channel::bounded(MAX_REPORTS);
     let (users_to, users) = async_channel::bounded(1);
-    let hub = Hub::new(rules(config), capacities, report_to.clone(), users_to);
+    let term = store.as_ref().map(|(store, _)| store.term());
+    let hub = Hub::new(rules(config, term), capacities, report_to.clone(), users_to);
     let hub = Arc::new(hub);
     let (shown, open) = (console.clone(), Arc::downgrade(&hub));
     let mut threads = vec![spawn(move || shown.show(reports, &open))?];
     // It ends with the hub, and is not waited for.
     let (lookups, open) = (hub.answer_lookups(), Arc::downgrade(&hub));
-    spawn(move || history::answer(&lookups, &open))?;
+    let dir = config.store.clone();
+    spawn(move || history::answer(&lookups, &open, dir.as_deref()))?;
+    if let Some((store, contents)) = store {
+        restore(&hub, &contents);
+        let (hub, id) = (hub.clone(), hub.follow_messages());
+        let recorder = Recorder::new(store, report_to.clone(), texts);
+        threads.push(spawn(move || recorder.follow(&hub, id))?);
+    }
     if let Some(log) = log {
         // Before anyone enters, so that the log misses nothing.
         let (hub, id) = (hub.clone(), hub.follow());
@@ -276,15 +307,30 @@ fn advert(config: &config::Server, listening: &[SocketAddr], page: &[SocketAddr]
     }
 }
 
-fn rules(config: &config::Server) -> Rules {
+/// Puts the last messages of earlier runs into the room, before anyone enters.
+fn restore(hub: &Hub, contents: &Contents) {
+    let mut access = hub.lock();
+    let lines = contents.tail.split(|&byte| byte == b'\n');
+    for Record { number, millis, from, text } in lines.filter_map(Record::parse) {
+        access.room.restore(number, millis, from, text);
+    }
+    access.room.count_from(contents.next);
+    access.room.set_stored_from(contents.first.unwrap_or(contents.next));
+}
+
+fn rules(config: &config::Server, term: Option<&str>) -> Rules {
     let greeting = config.motd.as_deref().unwrap_or_default().lines().map(sanitize::strip);
     Rules {
         greeting: greeting.filter(|line| !line.trim().is_empty()).map(Into::into).collect(),
         max_users: config.max_users,
         history: config.history.unwrap_or(0),
         recall: config.history.unwrap_or(RECALL),
-        term: format!("{:08x}", fastrand::u32(..)),
-        recorded: None,
+        term: term.map_or_else(|| format!("{:08x}", fastrand::u32(..)), Into::into),
+        recorded: config.store.as_ref().map(|_| match config.keep {
+            0 => RECORDED.into(),
+            1 => format!("{RECORDED} for 1 day"),
+            days => format!("{RECORDED} for {days} days"),
+        }),
     }
 }
 

@@ -10,7 +10,7 @@
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`terminal`], the line at
 //!    the bottom of the terminal; [`screen`], how wide that is; [`log_file`], a file
-//!    that lines are appended to;
+//!    that lines are appended to; [`store`], the history on disk;
 //! 3. [`server`], a running server: the sockets, the tasks and the one lock;
 //!    [`invitation`], how to join, in words and as a code to scan;
 //! 4. [`host`], the program `minichat server`; [`client`], the program
@@ -36,6 +36,7 @@ pub mod room;
 pub mod screen;
 pub mod server;
 pub mod stdio;
+pub mod store;
 pub mod suggest;
 pub mod target;
 pub mod terminal;

@@ -6,6 +6,9 @@
 use std::borrow::Cow;
 use std::io::Write;
 
+/// The greatest number and time of a message. No room lasts so long.
+const MAX_NUMBER: u64 = 999_999_999_999_999;
+
 /// One line of a history, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -44,10 +47,11 @@ fn is_control(c: char) -> bool {
     c.is_control() && c != '\t'
 }
 
-/// A number as it is written in a history: at most 19 digits, the first of them no zero.
+/// A number as it is written in a history: the first of its digits is no zero.
 fn digits(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 19;
-    text.parse().ok().filter(|_| digits && (text == "0" || !text.starts_with('0')))
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| *number <= MAX_NUMBER);
+    number.filter(|_| digits && (text == "0" || !text.starts_with('0')))
 }
 
 /// Writes what stands before the line of a message.
@@ -90,6 +94,11 @@ impl Excerpt {
             self.lines.push(line);
         }
         !self.cut
+    }
+
+    /// There are more, but nobody looks for them.
+    pub fn cut(&mut self) {
+        self.cut = true;
     }
 
     /// How many messages there are.

@@ -199,6 +199,14 @@ pub struct Errors {
     pub log: fn(&str, &str) -> String,
     /// Opening the log takes too long: its path.
     pub log_held: fn(&str) -> String,
+    /// The folder for what is said cannot be used: its path, and why.
+    pub store: fn(&str, &str) -> String,
+    /// Another server keeps what is said in this folder.
+    pub store_in_use: fn(&str) -> String,
+    /// The folder belongs to another user.
+    pub store_not_ours: fn(&str) -> String,
+    /// The folder has a file that holds something else, or a newer format: its path.
+    pub store_unknown: fn(&str) -> String,
     /// The file that remembers what was read cannot be read: its path, and why.
     pub since: fn(&str, &str) -> String,
     /// The file that is to remember what was read holds something else: its path.
@@ -325,6 +333,8 @@ pub struct Client {
     pub search_length: &'static str,
     /// The place in a room cannot be remembered: the path, and why.
     pub since_failed: fn(&str, &str) -> String,
+    /// The server keeps what is said to all, for so many days; none is without a limit.
+    pub recorded: fn(Option<u32>) -> String,
     /// A number of messages, in the digits of the language.
     pub number: fn(u64) -> String,
     /// Oneself, at either end of an arrow.
@@ -577,6 +587,14 @@ pub struct Server {
     pub hidden: fn(&str) -> String,
     /// The server is not announced on these interfaces.
     pub not_on: fn(&str) -> String,
+    /// The folder in which messages are kept, and for how many days; 0 is for ever.
+    pub recording: fn(&str, u32) -> String,
+    /// Lines of a file in a store were left out, because they are none: how many.
+    pub left_out: fn(&str, usize) -> String,
+    /// Messages are missing in a store: its path.
+    pub store_gap: fn(&str) -> String,
+    /// Messages cannot be kept: the path of the store, and why.
+    pub store_failed: fn(&str, &str) -> String,
     /// Lines are missing in the log: its path.
     pub log_gap: fn(&str) -> String,
     /// The log cannot be written: its path, and why.

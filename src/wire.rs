@@ -33,6 +33,10 @@ pub const LAST_LINE: &str = "the server is stopping; goodbye";
 /// The server says this to a member that the operator removes. A reason follows `: `.
 pub const REMOVED: &str = "you were removed by the operator";
 
+/// The server says this to everybody who registers if what is said is recorded. ` for 30
+/// days` may follow.
+pub const RECORDED: &str = "this room is recorded: what is said to all is kept";
+
 /// The TCP port of a server that was not told another one.
 pub const DEFAULT_PORT: u16 = 9000;
 

@@ -98,6 +98,8 @@ enum Set<T> {
 pub(super) const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];
 
 const ADDR: Value = value("ADDR", "ENDEREÇO", Completes::Nothing);
+const DAYS: Value = value("DAYS", "DIAS", Completes::Nothing);
+const DIR: Value = value("DIR", "PASTA", Completes::Files);
 const FILE: Value = value("FILE", "ARQUIVO", Completes::Files);
 const INTERFACE: Value = value("NAME", "NOME", Completes::Interfaces);
 const LINES: Value = value("LINES", "LINHAS", Completes::Nothing);
@@ -223,6 +225,22 @@ pub(super) const SERVER: &[Row<Server>] = &[
         "tell newcomers the last N messages (default: 50, if asked)",
         "últimas N mensagens a quem entra (padrão: 50, se pedir)",
         |server, text| put(&mut server.history, count(text).map(Some)),
+    ),
+    option(
+        None,
+        "store",
+        DIR,
+        "keep what is said to all in DIR, for later runs, too",
+        "guarda em PASTA o que é dito a todos, para depois",
+        |server, text| put(&mut server.store, path(text).map(Some)),
+    ),
+    option(
+        None,
+        "keep",
+        DAYS,
+        "days to keep it, 0 for ever (default: 30)",
+        "por quantos dias guardar, 0 é sempre (padrão: 30)",
+        |server, text| put(&mut server.keep, number(text)),
     ),
     option(
         None,

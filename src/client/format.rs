@@ -14,7 +14,7 @@ use crate::records::Words;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
-use crate::wire::{Event, LAST_LINE, REMOVED, SERVER};
+use crate::wire::{Event, LAST_LINE, RECORDED, REMOVED, SERVER};
 
 /// The colours of nicks, by their numbers in the table of 256 that terminals share. A theme
 /// does not change these. Each has a contrast of at least 3.5 to white, beige and black.
@@ -291,6 +291,13 @@ fn fixed_line(text: &str, texts: &Client) -> Option<String> {
         Some(reason) => Some(format!("{}: {reason}", texts.removed)),
         None => rest.is_empty().then(|| texts.removed.to_string()),
     };
+    if let Some(rest) = text.strip_prefix(RECORDED) {
+        let days = rest.strip_prefix(" for ").and_then(|rest| {
+            let days = rest.strip_suffix(" days").or_else(|| rest.strip_suffix(" day"))?;
+            days.parse().ok()
+        });
+        return (rest.is_empty() || days.is_some()).then(|| (texts.recorded)(days));
+    }
     match text {
         LAST_LINE => Some(texts.stopping.into()),
         _ => text.strip_prefix(REMOVED).and_then(removed),

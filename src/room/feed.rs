@@ -5,7 +5,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::room::lag::SOFT_LAG;
-use crate::room::reader::Reader;
+use crate::room::reader::{BATCH, Reader};
 use crate::room::transcript::Transcript;
 use crate::room::{EvictReason, Eviction, Reading, Room, SessionId, TRANSCRIPT};
 
@@ -43,6 +43,8 @@ struct Follower {
     reader: Reader,
     /// Lines were overwritten before it has read them.
     lapped: bool,
+    /// The number of the next message that it reads, if it reads messages alone.
+    number: Option<u64>,
 }
 
 /// Names one follower for as long as it lasts.
@@ -88,12 +90,38 @@ impl Room {
     /// Adds a follower of everything that is said in public from now on.
     pub fn follow(&mut self) -> FollowerId {
         let reader = Reader::follower(self.head());
-        FollowerId(self.feed.followers.insert(Follower { reader, lapped: false }))
+        FollowerId(self.feed.followers.insert(Follower { reader, lapped: false, number: None }))
+    }
+
+    /// Adds a follower of the messages from now on, which no sender waits for.
+    pub fn follow_messages(&mut self) -> FollowerId {
+        let reader = Reader::follower(self.head());
+        let number = Some(self.last_number() + 1);
+        FollowerId(self.feed.followers.insert(Follower { reader, lapped: false, number }))
+    }
+
+    /// Moves a batch of messages that a follower has not read to the end of `out`, as the
+    /// lines of a store.
+    pub fn read_messages(&mut self, id: FollowerId, out: &mut Vec<u8>) -> Followed {
+        let (head, last) = (self.head(), self.last_number());
+        let Follower { reader, lapped, number } = &mut self.feed.followers[id.0];
+        if std::mem::take(lapped) {
+            return Followed::Gap;
+        }
+        let (before, from) = (out.len(), number.unwrap_or(1));
+        let rest = self.feed.transcript.copy_records(from, BATCH, out);
+        let (next, place) = rest.unwrap_or((last + 1, head));
+        (*number, reader.unread.start) = (Some(next), place);
+        match out.len() > before {
+            true => Followed::Some,
+            false if self.closed => Followed::Closed,
+            false => Followed::Nothing,
+        }
     }
 
     /// Moves a batch of what a follower has not read to the end of `out`.
     pub fn read_on(&mut self, id: FollowerId, out: &mut Vec<u8>) -> Followed {
-        let Follower { reader, lapped } = &mut self.feed.followers[id.0];
+        let Follower { reader, lapped, .. } = &mut self.feed.followers[id.0];
         if std::mem::take(lapped) {
             return Followed::Gap;
         }
@@ -115,7 +143,8 @@ impl Room {
         if self.feed.limit.is_none_or(|(then, _)| now.saturating_sub(then) >= CACHE_LIMIT) {
             self.find_slowest();
             let sessions = self.sessions.iter_mut().map(|(_, session)| &mut session.reader);
-            let followers = self.feed.followers.iter_mut().map(|(_, one)| &mut one.reader);
+            let followers = self.feed.followers.iter_mut().filter(|(_, it)| it.number.is_none());
+            let followers = followers.map(|(_, one)| &mut one.reader);
             let limit = sessions.chain(followers).map(|reader| reader.limit(head, now)).min();
             self.feed.limit = Some((now, limit.unwrap_or(u64::MAX)));
         }
@@ -223,9 +252,11 @@ impl Room {
     /// Lets followers that were lapped go on at the head.
     fn restart_lapped(&mut self) {
         let (start, head) = (self.feed.transcript.start(), self.head());
+        let next = self.last_number() + 1;
         for (_, follower) in &mut self.feed.followers {
             if follower.reader.lag(start) > 0 {
-                *follower = Follower { reader: Reader::follower(head), lapped: true };
+                let number = follower.number.map(|_| next);
+                *follower = Follower { reader: Reader::follower(head), lapped: true, number };
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::room::lag::{Lag, SOFT_LAG};
 use crate::room::transcript::{Excerpt, Transcript};
 
 /// The length of a batch, in bytes. A reader borrows so much of the room's memory.
-const BATCH: usize = 64 << 10;
+pub(super) const BATCH: usize = 64 << 10;
 /// How long senders wait at most for a session that leaves. Nothing can remove it any more.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many bytes of notices may be skipped in one batch of history. A reader that accepts

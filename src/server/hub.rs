@@ -315,6 +315,29 @@ impl Hub {
         }
     }
 
+    /// Adds a follower of the messages from now on, which no sender waits for.
+    pub fn follow_messages(&self) -> FollowerId {
+        self.lock().room.follow_messages()
+    }
+
+    /// Waits for messages that a follower has not read, and puts them at the end of `out`,
+    /// as the lines of a store.
+    pub fn poll_messages(
+        &self,
+        id: FollowerId,
+        out: &mut Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Followed> {
+        let mut access = self.lock();
+        match access.room.read_messages(id, out) {
+            Followed::Nothing => {
+                access.peers.follower_waits(id, cx.waker());
+                Poll::Pending
+            }
+            followed => Poll::Ready(followed),
+        }
+    }
+
     /// Waits for something to read and puts it into `batch`. `false` when there will be
     /// nothing more.
     pub fn poll_read(&self, id: SessionId, batch: &mut Batch, cx: &mut Context<'_>) -> Poll<bool> {

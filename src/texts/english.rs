@@ -54,6 +54,13 @@ pub static ENGLISH: Texts = Texts {
         since_failed: |path, why| {
             format!("{path} cannot be written: {why}; what was read is not remembered")
         },
+        recorded: |days| match days {
+            None => "this room is recorded: what is said to all is kept".into(),
+            Some(1) => "this room is recorded: what is said to all is kept for 1 day".into(),
+            Some(days) => {
+                format!("this room is recorded: what is said to all is kept for {days} days")
+            }
+        },
         number: |number| grouped(number, ','),
         you: "you",
         bye: "Bye.",
@@ -283,6 +290,27 @@ pub static ENGLISH: Texts = Texts {
         log: |path, why| {
             format!(
                 "cannot write the log {path}: {why}\nChoose a file that you may write: --log FILE"
+            )
+        },
+        store: |dir, why| {
+            format!("cannot store in {dir}: {why}\nChoose a folder that you may write: --store DIR")
+        },
+        store_in_use: |dir| {
+            format!(
+                "cannot store in {dir}: another server uses it\n\
+                 Stop that server, or choose another folder: --store DIR"
+            )
+        },
+        store_not_ours: |dir| {
+            format!(
+                "cannot store in {dir}: it belongs to another user\n\
+                 Choose a folder of your own: --store DIR"
+            )
+        },
+        store_unknown: |file| {
+            format!(
+                "cannot store beside {file}: it is no history, or one of a newer minichat\n\
+                 Nothing was changed; choose another folder: --store DIR"
             )
         },
         since: |path, why| {
@@ -576,6 +604,19 @@ pub static ENGLISH: Texts = Texts {
             )
         },
         log_gap: |path| format!("the log {path} has a gap: the disk was too slow"),
+        recording: |dir, days| match days {
+            0 => format!("Recording to {dir}, for ever"),
+            1 => format!("Recording to {dir}, for 1 day"),
+            _ => format!("Recording to {dir}, for {days} days"),
+        },
+        left_out: |path, count| match count {
+            1 => format!("{path}: 1 line left out: not a line of a history"),
+            _ => format!("{path}: {count} lines left out: not lines of a history"),
+        },
+        store_gap: |dir| format!("what is kept in {dir} has a gap: the disk was too slow"),
+        store_failed: |dir, why| {
+            format!("what is said cannot be kept in {dir}: {why}; the chat goes on")
+        },
         log_failed: |path, why| {
             format!("the log {path} cannot be written: {why}; the chat goes on")
         },

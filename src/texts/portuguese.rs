@@ -56,6 +56,13 @@ pub static PORTUGUESE: Texts = Texts {
         since_failed: |path, why| {
             format!("não foi possível gravar {path}: {why}; o que foi lido não fica marcado")
         },
+        recorded: |days| match days {
+            None => "esta sala é gravada: o que é dito a todos fica guardado".into(),
+            Some(1) => "esta sala é gravada: o que é dito a todos fica guardado por 1 dia".into(),
+            Some(days) => {
+                format!("esta sala é gravada: o que é dito a todos fica guardado por {days} dias")
+            }
+        },
         number: |number| grouped(number, '.'),
         you: "você",
         bye: "Até logo.",
@@ -289,6 +296,31 @@ pub static PORTUGUESE: Texts = Texts {
             format!(
                 "não foi possível gravar o log {path}: {why}\n\
                  Escolha um arquivo em que você possa escrever: --log ARQUIVO"
+            )
+        },
+        store: |dir, why| {
+            format!(
+                "não foi possível guardar em {dir}: {why}\n\
+                 Escolha uma pasta em que você possa escrever: --store PASTA"
+            )
+        },
+        store_in_use: |dir| {
+            format!(
+                "não foi possível guardar em {dir}: outro servidor a usa\n\
+                 Pare esse servidor, ou escolha outra pasta: --store PASTA"
+            )
+        },
+        store_not_ours: |dir| {
+            format!(
+                "não foi possível guardar em {dir}: ela é de outro usuário\n\
+                 Escolha uma pasta sua: --store PASTA"
+            )
+        },
+        store_unknown: |file| {
+            format!(
+                "não foi possível guardar junto de {file}: não é um histórico, \
+                 ou é de um minichat mais novo\n\
+                 Nada foi mudado; escolha outra pasta: --store PASTA"
             )
         },
         since: |path, why| {
@@ -629,6 +661,21 @@ pub static PORTUGUESE: Texts = Texts {
             )
         },
         log_gap: |path| format!("o log {path} tem uma lacuna: o disco foi lento demais"),
+        recording: |dir, days| match days {
+            0 => format!("Gravando em {dir}, para sempre"),
+            1 => format!("Gravando em {dir}, por 1 dia"),
+            _ => format!("Gravando em {dir}, por {days} dias"),
+        },
+        left_out: |path, count| match count {
+            1 => format!("{path}: 1 linha deixada de fora: não é de um histórico"),
+            _ => format!("{path}: {count} linhas deixadas de fora: não são de um histórico"),
+        },
+        store_gap: |dir| {
+            format!("falta uma parte do que é guardado em {dir}: o disco foi lento demais")
+        },
+        store_failed: |dir, why| {
+            format!("não foi possível guardar em {dir} o que é dito: {why}; o chat continua")
+        },
         log_failed: |path, why| {
             format!("não foi possível gravar o log {path}: {why}; o chat continua")
         },

@@ -166,9 +166,10 @@ mod pages {
 }
 
 /// The placeholders of values: in English, and in Portuguese.
-const PLACEHOLDERS: [(&str, &str); 12] = [
+const PLACEHOLDERS: [(&str, &str); 13] = [
     ("ADDR", "ENDEREÇO"),
     ("FILE", "ARQUIVO"),
+    ("DIR", "PASTA"),
     ("NAME", "NOME"),
     ("NAMES", "NOMES"),
     ("NICK", "APELIDO"),
@@ -238,6 +239,10 @@ fn failures(texts: &Texts) -> Vec<String> {
         listen,
         log,
         log_held,
+        store,
+        store_in_use,
+        store_not_ours,
+        store_unknown,
         since,
         no_place,
         resolve,
@@ -276,6 +281,10 @@ fn failures(texts: &Texts) -> Vec<String> {
         listen("ADDR", "REASON"),
         log("FILE", "REASON"),
         log_held("FILE"),
+        store("DIR", "REASON"),
+        store_in_use("DIR"),
+        store_not_ours("DIR"),
+        store_unknown("FILE"),
         since("FILE", "REASON"),
         no_place("FILE"),
         resolve("HOST", "REASON"),
@@ -326,6 +335,9 @@ fn man_pages_explain_exactly_the_complaints() {
             (server.log_gap)("FILE"),
             (server.log_failed)("FILE", "REASON"),
             (texts.client.since_failed)("FILE", "REASON"),
+            (server.store_gap)("DIR"),
+            (server.store_failed)("DIR", "REASON"),
+            (server.left_out)("FILE", 7).replace('7', "N"),
             (server.no_orders)("REASON"),
             (server.cut)("NICK", "ADDR", "REASON"),
         ]);
@@ -453,6 +465,15 @@ const LIMITS: &[Limit] = &[
             ("room/past", "SEARCH_INTERVAL: Duration = Duration::from_secs(10);"),
             ("room/past", "SEARCHED: [usize; 2] = [2, 200];"),
             ("room/past", "MAX_LOOKUPS: usize = 16;"),
+        ],
+    ),
+    (
+        "store",
+        "64 MiB, and 30 days (`--keep`)",
+        &[
+            ("store", "MAX_STORE: u64 = 64 << 20;"),
+            ("store", "SEGMENT: u64 = 4 << 20;"),
+            ("config", "keep: 30,"),
         ],
     ),
     ("unread replies", "64 KiB", &[("room", "MAX_UNREAD_ANSWERS: usize = 64 << 10;")]),

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 5] = [
     &["wire", "texts", "suggest", "records", "interrupt", "stdio"],
-    &["room", "web", "discovery", "config", "error", "log_file", "screen", "target"],
+    &["room", "web", "discovery", "config", "error", "log_file", "store", "screen", "target"],
     &["server", "terminal", "invitation"],
     &["host", "client", "discover", "cli"],
     &["main"],

@@ -48,6 +48,7 @@ mod siege;
 mod signals;
 #[cfg(unix)] // Elsewhere there is no signal to end the server with.
 mod soak;
+mod stored;
 mod stuck;
 mod telnet;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
