@@ -41,6 +41,10 @@ fn search(room: &mut Room) {
 #[track_caller]
 fn play(rules: Rules, session: &Session) {
     let mut room = Room::new(rules);
+    let mut now = Duration::ZERO;
+    let mut cut: Vec<Eviction> = Vec::new();
+    // Clients whose bytes are counted instead of compared.
+    let mut counted: Vec<&str> = Vec::new();
     let mut people: HashMap<&str, (SessionId, Vec<u8>)> = HashMap::new();
     let mut unknown = Unknown::default();
     for step in &session.steps {
@@ -49,11 +53,50 @@ fn play(rules: Rules, session: &Session) {
             operate(&mut room, order);
             continue;
         }
+        if let What::Passes(time) = step.what {
+            now += time;
+            continue;
+        }
         let (id, inbox) = people.entry(who).or_insert_with(|| (room.enter(), Vec::new()));
         match step.what {
             What::Says(line) => {
-                room.hear(*id, Ok(unknown.fill(line).as_bytes()), Duration::ZERO);
+                room.hear(*id, Ok(unknown.fill(line).as_bytes()), now);
                 search(&mut room);
+            }
+            What::Passes(_) => unreachable!("it was handled above"),
+            What::Floods(bytes) => {
+                flood(&mut room, *id, bytes.div_ceil(1000));
+                counted.push(who);
+            }
+            What::Stalls => {
+                takes(&mut room, *id, 0, now);
+                counted.push(who);
+            }
+            What::Takes(mut bytes) => {
+                let mut batch = Vec::new();
+                while bytes > 0 && room.read(*id, &mut batch) == Reading::Some {
+                    let accepted = bytes.min(batch.len());
+                    if accepted < batch.len() {
+                        room.return_unsent(*id, &batch, accepted, now);
+                    }
+                    bytes -= accepted;
+                    batch.clear();
+                }
+                counted.push(who);
+            }
+            What::IsHeld(expected) => {
+                // The limit is cached for a moment, and begins to grow when it is first asked.
+                room.must_wait(now);
+                now += CACHE_LIMIT;
+                let held = room.must_wait(now) || room.must_wait_for_reader(*id, now);
+                assert_eq!(held, expected, "whether {who} has to wait at {now:?}");
+            }
+            What::IsCut(reason) => {
+                cut.extend(evicted(&mut room));
+                let reasons = cut.iter().filter(|cut| cut.id == *id);
+                let reasons: Vec<String> =
+                    reasons.map(|cut| format!("{:?}", cut.reason).to_lowercase()).collect();
+                assert_eq!(reasons, [reason], "why {who} is evicted");
             }
             What::Reads(line) => {
                 while room.read(*id, inbox) == Reading::Some {}
@@ -75,6 +118,9 @@ fn play(rules: Rules, session: &Session) {
         }
     }
     for (who, (id, mut inbox)) in people {
+        if counted.contains(&who) {
+            continue;
+        }
         while room.read(id, &mut inbox) == Reading::Some {}
         assert_eq!(String::from_utf8_lossy(&inbox), "", "what {who} is also told");
     }
@@ -429,6 +475,55 @@ fn session_with_an_overwritten_batch_is_evicted() {
     let Effects { evicted: cut, wake, .. } = room.take_effects();
     assert_eq!(cut.iter().map(|cut| cut.reason).collect::<Vec<_>>(), [EvictReason::Behind]);
     assert!(wake.all && !room.is_member(joao), "the others see him leave");
+}
+
+#[test]
+fn senders_wait_for_a_silent_reader_for_a_while() {
+    check(
+        "
+        ana>  NICK ana
+        joao> NICK joao
+        joao takes 1K
+        +10s
+        ana floods 225K
+        ana free
+        # He lags too far. From here on, the others wait.
+        ana floods 50K
+        ana free
+        ana floods 30K
+        ana held
+        # The longer he is silent, the further the others may get.
+        +20ms
+        ana held
+        +80ms
+        ana free
+        ana floods 440K
+        +150ms
+        joao stalls
+        +250ms
+        ana held
+        # He has stopped reading, and delays no sender.
+        +1.5s
+        joao stalls
+        +10ms
+        ana free
+        joao takes 2000K
+        ana free
+        ",
+    );
+}
+
+#[test]
+fn stalled_reader_is_cut_behind_the_transcript() {
+    check(
+        "
+        ana>  NICK ana
+        joao> NICK joao
+        joao stalls
+        ana floods 1100K
+        cut joao behind
+        ",
+    );
 }
 
 #[test]

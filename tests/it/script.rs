@@ -7,9 +7,22 @@
 //! ana<|                   the server has closed Ana's connection
 //! # a remark
 //! ```
+//! Scripts for the room alone may also say how time passes and how fast clients read.
+//! Such clients are counted by bytes, and their lines are not compared.
+//! ```text
+//! +1.5s                   so much time passes; `ms` are milliseconds
+//! ana floods 280K         Ana says so many bytes, in lines of 1,000, and reads along
+//! joao stalls             Joao's connection accepts nothing
+//! joao takes 64K          it accepts so many bytes, or all that there are
+//! ana held                Ana has to wait before her next line
+//! ana free                she does not
+//! cut joao behind         the room evicts Joao, because he lags too far
+//! ```
 //! A person that is named for the first time connects at that moment. At the end
 //! each may have been told no more than the script says. `<term>` stands for the term of
 //! the room, and `<time>` for a time in seconds since 1970.
+
+use std::time::Duration;
 
 /// One example: the options of its server, and what happens.
 #[derive(Debug)]
@@ -31,6 +44,12 @@ pub enum What<'a> {
     Reads(&'a str),
     BreaksOff,
     IsClosed,
+    Passes(Duration),
+    Floods(usize),
+    Stalls,
+    Takes(usize),
+    IsHeld(bool),
+    IsCut(&'a str),
 }
 
 /// The words that the server alone knows, and a script stands a word in brackets for.
@@ -81,6 +100,9 @@ pub fn steps(script: &str) -> Vec<Step<'_>> {
 
 #[track_caller]
 fn step(line: &str) -> Step<'_> {
+    if let Some(step) = step_in_words(line) {
+        return step;
+    }
     let at = line.find(['>', '<', '|']).unwrap_or_else(|| panic!("not a step: {line:?}"));
     let text = line[at + 1..].trim_start();
     let what = match &line[at..=at] {
@@ -90,4 +112,48 @@ fn step(line: &str) -> Step<'_> {
         _ => What::BreaksOff,
     };
     Step { who: line[..at].trim_end(), what }
+}
+
+/// A step that is no line of a client: three words at most.
+fn step_in_words(line: &str) -> Option<Step<'_>> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (who, what) = match words[..] {
+        [time] => ("", What::Passes(duration(time.strip_prefix('+')?)?)),
+        [who, "stalls"] => (who, What::Stalls),
+        [who, "held"] => (who, What::IsHeld(true)),
+        [who, "free"] => (who, What::IsHeld(false)),
+        [who, "takes", count] => (who, What::Takes(bytes(count)?)),
+        [who, "floods", count] => (who, What::Floods(bytes(count)?)),
+        ["cut", who, reason] => (who, What::IsCut(reason)),
+        _ => return None,
+    };
+    let is_name = who.chars().all(char::is_alphanumeric);
+    is_name.then_some(Step { who, what })
+}
+
+/// `1.5s` or `20ms`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s')?, 1.0),
+    };
+    Some(Duration::from_secs_f64(number.parse::<f64>().ok()? * unit))
+}
+
+/// `64K`: kibibytes.
+fn bytes(text: &str) -> Option<usize> {
+    text.strip_suffix('K')?.parse().ok().map(|count: usize| count << 10)
+}
+
+#[test]
+fn words_of_a_script_are_steps() {
+    let found = steps("+1.5s\n+20ms\njoao takes 64K\ncut joao behind\nana> joao stalls\n");
+    let expected = [
+        ("", What::Passes(Duration::from_millis(1500))),
+        ("", What::Passes(Duration::from_millis(20))),
+        ("joao", What::Takes(64 << 10)),
+        ("joao", What::IsCut("behind")),
+        ("ana", What::Says("joao stalls")),
+    ];
+    assert_eq!(found, expected.map(|(who, what)| Step { who, what }));
 }

@@ -46,6 +46,7 @@ fn play(session: &Session, connect: impl Fn() -> Peer) {
                 people.remove(step.who);
             }
             What::BreaksOff => drop(people.remove(step.who)),
+            other => panic!("{other:?} is for the room alone"),
         }
     }
     for peer in people.values_mut() {
