@@ -220,6 +220,29 @@ fn comments_name_the_client_the_member_or_the_program() {
     assert!(found.len() * 1000 <= MAX_VAGUE * lines, "{}", found.join("\n"));
 }
 
+/// The characters that the name of a test may have.
+const MAX_NAME: usize = 60;
+
+#[test]
+fn test_names_are_short_and_name_the_subject() {
+    let mut found = Vec::new();
+    for (path, text) in all_code() {
+        for (_, rest) in
+            text.match_indices("#[test]\n").map(|(at, mark)| text.split_at(at + mark.len()))
+        {
+            let Some((_, name)) = rest.split_once("fn ") else { continue };
+            let name = name.split('(').next().unwrap_or_default();
+            let mut words = name.split('_');
+            let riddle = ["what", "who"].contains(&words.clone().next().unwrap_or_default());
+            let vague = words.any(|word| word != "who" && VAGUE.contains(&word));
+            if name.len() >= MAX_NAME || riddle || vague {
+                found.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 /// The text of a comment, if a line is one.
 fn comment(line: &str) -> Option<&str> {
     let line = line.trim_start().strip_prefix("//")?;

@@ -916,7 +916,7 @@ fn past(actions: &[Action]) -> Option<(Heading, Vec<&str>)> {
 }
 
 #[test]
-fn past_lines_ring_for_nobody_and_offer_no_nick() {
+fn past_lines_ring_no_bell_and_offer_no_nick() {
     let mut ana = remembering(Mode::Editor);
     ana.changed_nicks();
     assert_eq!(hear(&mut ana, "Past: 1 1764340012 FROM rui [all]: ana?"), []);

@@ -139,7 +139,7 @@ impl Server {
 }
 
 #[test]
-fn who_lists_members_with_addresses() {
+fn operator_lists_members_with_addresses() {
     let desk = Server::open();
     desk.order("/who", &["nobody is here"]);
     desk.enters("192.168.1.99");

@@ -301,7 +301,7 @@ fn keys_cost_little() {
 }
 
 #[test]
-fn what_is_left_or_erased_makes_room_for_others() {
+fn erased_rows_make_room_for_others() {
     let mut seat = Seat::new(Emulator::new(Widths::Sum, false, 20, HEIGHT), false);
     seat.types("a draft of more than one row");
     seat.paint();
