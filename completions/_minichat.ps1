@@ -37,6 +37,8 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--web-port|port of the page for browsers (default: 80 higher)'
             '--no-web|no page for browsers'
             '--interface|announce on interface NAME only (default: all)'
+            '--encrypted-only|nobody joins unencrypted; no page for browsers'
+            '--new-key|make a new key for encryption'
             '-q, --quiet|print only errors'
         )
         'discover'    = @(
@@ -62,6 +64,8 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--bell|ring for: never, me, all (default: me)'
             '--notify|notify of what is for you where the terminal can'
             '--color|colours: auto, always, never (default: auto)'
+            '--encrypted|join only with encryption'
+            '--forget|forget the key of the server, then join'
             '--no-reconnect|leave when the connection is lost'
             '--interface|look on interface NAME only (default: all)'
         )

@@ -52,7 +52,7 @@ _minichat() {
         server)
             _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log --history \
                 --store --keep --max-users --per-address --rate --no-mdns --web-port --no-web \
-                --interface -q --quiet
+                --interface --encrypted-only --new-key -q --quiet
             ;;
         discover)
             _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json --scan \
@@ -60,7 +60,8 @@ _minichat() {
             ;;
         connect)
             _minichat_offer -h --help -a --auto -n --nick -t --timeout -r --raw -j --json --text \
-                -s --stay -l --log --since-file --bell --notify --color --no-reconnect --interface
+                -s --stay -l --log --since-file --bell --notify --color --encrypted --forget \
+                --no-reconnect --interface
             ;;
         completions) _minichat_offer -h --help ;;
         # end of options

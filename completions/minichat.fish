@@ -65,6 +65,8 @@ complete -c minichat -n '__minichat_at server' -l no-mdns -d 'do not announce th
 complete -c minichat -n '__minichat_at server' -l web-port -x -d 'port of the page for browsers (default: 80 higher)'
 complete -c minichat -n '__minichat_at server' -l no-web -d 'no page for browsers'
 complete -c minichat -n '__minichat_at server' -l interface -x -a '(__minichat_interfaces)' -d 'announce on interface NAME only (default: all)'
+complete -c minichat -n '__minichat_at server' -l encrypted-only -d 'nobody joins unencrypted; no page for browsers'
+complete -c minichat -n '__minichat_at server' -l new-key -d 'make a new key for encryption'
 complete -c minichat -n '__minichat_at server' -s q -l quiet -d 'print only errors'
 
 complete -c minichat -n '__minichat_at discover' -s h -l help -d 'print this help and exit'
@@ -89,6 +91,8 @@ complete -c minichat -n '__minichat_at connect' -l since-file -r -F -d 'tell wha
 complete -c minichat -n '__minichat_at connect' -l bell -x -a 'never me all' -d 'ring for: never, me, all (default: me)'
 complete -c minichat -n '__minichat_at connect' -l notify -d 'notify of what is for you where the terminal can'
 complete -c minichat -n '__minichat_at connect' -l color -x -a 'auto always never' -d 'colours: auto, always, never (default: auto)'
+complete -c minichat -n '__minichat_at connect' -l encrypted -d 'join only with encryption'
+complete -c minichat -n '__minichat_at connect' -l forget -d 'forget the key of the server, then join'
 complete -c minichat -n '__minichat_at connect' -l no-reconnect -d 'leave when the connection is lost'
 complete -c minichat -n '__minichat_at connect' -l interface -x -a '(__minichat_interfaces)' -d 'look on interface NAME only (default: all)'
 

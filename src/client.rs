@@ -7,6 +7,7 @@ mod burst;
 mod connect;
 mod conversation;
 mod dialogue;
+mod encryption;
 mod find;
 mod format;
 mod link;
@@ -29,6 +30,7 @@ use smol::future::or;
 
 use crate::client::connect::arrive;
 use crate::client::conversation::{Conversation, Ending};
+use crate::client::encryption::Trust;
 use crate::client::plain::Printer;
 use crate::client::since::SinceFile;
 use crate::client::terminal::Terminal;
@@ -39,6 +41,7 @@ use crate::log_file::LogFile;
 use crate::screen::{self, Stream};
 use crate::terminal::LAST_LINES;
 use crate::texts::Texts;
+use crate::trust::{self, KnownServers};
 use crate::wire::sanitize::visible;
 
 pub use crate::client::dialogue::commands::chat_commands;
@@ -81,8 +84,10 @@ async fn chat(
     (log, place): (Option<LogFile>, Option<Option<(String, u64)>>),
 ) -> Result<u8, Error> {
     let log = log.map(|file| start_log(file, terminal, interrupts, texts)).transpose()?;
+    let known = KnownServers::open(trust::folder().as_deref());
+    let trust = Trust::new(known, config.encrypted);
     let interrupted = async { Err(interrupts.next().await) };
-    let arrive = async { Ok(arrive(config, texts, terminal).await) };
+    let arrive = async { Ok(arrive(config, texts, terminal, &trust).await) };
     let (mut transport, server) = match or(interrupted, arrive).await {
         Ok(arrived) => arrived?,
         Err(interrupt) => return Ok(terminal.user_left(interrupt.status())),
@@ -101,7 +106,8 @@ async fn chat(
         None => Printer::start_output(),
     };
     let printer = printer.map_err(Error::Threads)?;
-    let mut conversation = Conversation::new(config, texts, terminal, server, &printer, log);
+    let mut conversation =
+        Conversation::new(config, texts, terminal, &trust, server, &printer, log);
     if let Some((term, number)) = place.flatten() {
         conversation.dialogue.resume(&term, number);
     }

@@ -42,6 +42,10 @@ pub struct Server {
     pub max_per_address: usize,
     /// How many lines a second one user may say; 0 is no limit.
     pub rate: u32,
+    /// Whether nobody may talk in the clear.
+    pub encrypted_only: bool,
+    /// Whether to make a new key for encryption.
+    pub new_key: bool,
     /// Print errors only.
     pub quiet: bool,
 }
@@ -77,6 +81,8 @@ impl Default for Server {
             // A lab behind one terminal server fits, and no address takes all places.
             max_per_address: 64,
             rate: 50,
+            encrypted_only: false,
+            new_key: false,
             quiet: false,
         }
     }
@@ -141,6 +147,10 @@ pub struct Connect {
     pub notify: bool,
     /// Whether to print in colour.
     pub color: Color,
+    /// Whether to join only with encryption.
+    pub encrypted: bool,
+    /// Whether to forget the key of the server first.
+    pub forget: bool,
     /// Whether a client at a terminal reconnects when the connection is lost.
     pub reconnect: bool,
 }
@@ -255,6 +265,8 @@ impl Default for Connect {
             bell: Bell::default(),
             notify: false,
             color: Color::default(),
+            encrypted: false,
+            forget: false,
             reconnect: true,
         }
     }

@@ -12,13 +12,15 @@ use smol::future::or;
 use unicode_width::UnicodeWidthStr;
 
 use crate::config;
-use crate::discovery::{self, Browser, Change, Server, scan, shown_ip};
+use crate::discovery::{self, Browser, Change, Encryption, Server, scan, shown_ip};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts, Reader};
 use crate::screen::{self, Stream};
+use crate::secure::Fingerprint;
 use crate::stdio::Stderr;
 use crate::terminal::write_out;
-use crate::texts::{self, Texts};
+use crate::texts::Texts;
+use crate::trust::{self, KnownServers};
 use crate::web;
 use crate::wire::DEFAULT_PORT;
 
@@ -67,7 +69,10 @@ pub fn run(config: &config::Discover, texts: &'static Texts) -> Result<u8, Error
         };
         let interrupted = async { Err(interrupts.next().await) };
         match or(or(interrupted, unread), async { Ok(look(browser, config, texts).await) }).await {
-            Ok(servers) => print(&list(&servers?, style, &texts.discover), style).map(|()| 0),
+            Ok(servers) => {
+                let known = KnownServers::open(trust::folder().as_deref());
+                print(&list(&servers?, style, &known, texts), style).map(|()| 0)
+            }
             Err(interrupt) => Ok(interrupt.status()),
         }
     });
@@ -266,11 +271,14 @@ enum Style {
     Json,
 }
 
-fn list(servers: &[Server], style: Style, texts: &texts::Discover) -> String {
+fn list(servers: &[Server], style: Style, known: &KnownServers, texts: &Texts) -> String {
     match style {
         Style::Columns => servers.iter().map(|server| columns(server) + "\n").collect(),
         Style::Json => servers.iter().map(|server| json(server, None) + "\n").collect(),
-        Style::Table => table(servers, screen::columns(Stream::Output).unwrap_or(WIDTH), texts),
+        Style::Table => {
+            let columns = screen::columns(Stream::Output).unwrap_or(WIDTH);
+            table(servers, columns, known, texts)
+        }
     }
 }
 
@@ -300,9 +308,23 @@ fn page(server: &Server) -> Option<String> {
     Some(web::url(SocketAddr::new(ip, port)))
 }
 
-/// The servers as rows. Their pages are in the last column, where that fits.
-fn table(servers: &[Server], columns: usize, texts: &texts::Discover) -> String {
-    let rows: Vec<[String; 5]> = servers
+/// The state of the key that a server announces, as an index into the words for it: it is known, new or another one, or there is none.
+fn key_state(server: &Server, known: &KnownServers) -> usize {
+    let announced = server.fingerprint.as_deref().and_then(Fingerprint::parse);
+    let Some(announced) = announced else { return 3 };
+    match known.pin(&server.title) {
+        Some(pin) if pin.key.fingerprint() == announced => 0,
+        None => 1,
+        Some(_) => 2,
+    }
+}
+
+/// The servers as rows. Their pages are in the last column, where that fits. The column
+/// before is about their keys, if any server has one.
+fn table(servers: &[Server], columns: usize, known: &KnownServers, texts: &Texts) -> String {
+    let (words, texts) = (&texts.encryption, &texts.discover);
+    let encrypts = servers.iter().any(|server| server.encryption != Encryption::None);
+    let rows: Vec<[String; 6]> = servers
         .iter()
         .map(|server| {
             let users = server.users.map_or("?".to_string(), |users| users.to_string());
@@ -312,24 +334,33 @@ fn table(servers: &[Server], columns: usize, texts: &texts::Discover) -> String 
                 _ => String::new(),
             };
             let page = page(server).unwrap_or_default();
-            [server.title.clone(), server.address().to_string(), users, version + &note, page]
+            let key = if encrypts { words.states[key_state(server, known)] } else { "" };
+            let (name, address) = (server.title.clone(), server.address().to_string());
+            [name, address, users, version + &note, key.into(), page]
         })
         .collect();
-    let head = texts.head.map(String::from);
+    let [name, address, users, version, page] = texts.head;
+    let key = if encrypts { words.column } else { "" };
+    let head = [name, address, users, version, key, page].map(String::from);
     let all = || std::iter::once(&head).chain(&rows);
     let width = |column: usize| all().map(|row| row[column].width()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
-    let has_pages = rows.iter().any(|row| !row[4].is_empty());
-    let shows_pages =
-        has_pages && (0..5).map(|column| width(column) + 2).sum::<usize>() - 2 <= columns;
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let beside = |column: usize| if width(column) > 0 { 2 + width(column) } else { 0 };
+    let has_pages = rows.iter().any(|row| !row[5].is_empty());
+    let shows_pages = has_pages && (0..6).map(beside).sum::<usize>() - 2 <= columns;
     let pad = |text: &str, width: usize| " ".repeat(width - text.width());
-    let row = |[name, address, users, version, page]: &[String; 5]| {
-        let [names, addresses, counts, versions] = widths;
+    let row = |[name, address, users, version, key, page]: &[String; 6]| {
+        let [names, addresses, counts, versions, keys] = widths;
         let (name, address) =
             (name.clone() + &pad(name, names), address.clone() + &pad(address, addresses));
-        let line = format!("{name}  {address}  {}{users}  {version}", pad(users, counts));
+        let mut line = format!("{name}  {address}  {}{users}  {version}", pad(users, counts));
+        let mut end = pad(version, versions);
+        if !key.is_empty() {
+            line += &format!("{end}  {key}");
+            end = pad(key, keys);
+        }
         match shows_pages && !page.is_empty() {
-            true => format!("{line}{}  {page}\n", pad(version, versions)),
+            true => format!("{line}{end}  {page}\n"),
             false => line + "\n",
         }
     };
@@ -361,6 +392,10 @@ impl Serialize for Object<'_> {
         map.serialize_entry("users", &server.users)?;
         map.serialize_entry("version", &server.version)?;
         map.serialize_entry("web", &page(server))?;
+        let encrypted = server.encryption != Encryption::None;
+        map.serialize_entry("encrypted", &encrypted)?;
+        map.serialize_entry("password", &(server.encryption == Encryption::Password))?;
+        map.serialize_entry("fingerprint", &server.fingerprint)?;
         map.end()
     }
 }
@@ -384,6 +419,8 @@ mod tests {
             version: Some("0.1.0".into()),
             protocol: Some(1),
             web: None,
+            encryption: Encryption::None,
+            fingerprint: None,
         }
     }
 
@@ -399,13 +436,13 @@ mod tests {
             pedro-laptop  192.168.1.23:9000       2  0.1.0\n\
             教室          192.168.1.100:9000     12  0.1.0\n\
             Sala 3        [fd77::1]:9001          ?  0.1.0 (another protocol)\n";
-        assert_eq!(list(&servers, Style::Table, &ENGLISH.discover), expected);
+        assert_eq!(list(&servers, Style::Table, &KnownServers::open(None), &ENGLISH), expected);
         let expected = "\
             NOME          ENDEREÇO            USUÁRIOS  VERSÃO\n\
             pedro-laptop  192.168.1.23:9000          2  0.1.0\n\
             教室          192.168.1.100:9000        12  0.1.0\n\
             Sala 3        [fd77::1]:9001             ?  0.1.0 (outro protocolo)\n";
-        assert_eq!(list(&servers, Style::Table, &PORTUGUESE.discover), expected);
+        assert_eq!(list(&servers, Style::Table, &KnownServers::open(None), &PORTUGUESE), expected);
     }
 
     #[test]
@@ -430,11 +467,19 @@ mod tests {
             "",
         ]
         .join("\n");
-        assert_eq!(table(&servers, 80, &ENGLISH.discover), wide);
-        assert_eq!(table(&servers, 76, &ENGLISH.discover), wide);
-        assert_eq!(table(&servers, 75, &ENGLISH.discover), narrow);
+        let shown = |servers: &[Server], columns| {
+            table(servers, columns, &KnownServers::open(None), &ENGLISH)
+        };
+        assert_eq!(shown(&servers, 80), wide);
+        assert_eq!(shown(&servers, 76), wide);
+        assert_eq!(shown(&servers, 75), narrow);
         let object = json(&servers[1], None);
-        assert!(object.ends_with(r#","web":"http://192.168.1.100:9080/"}"#), "{object}");
+        assert!(
+            object.ends_with(
+                r#","web":"http://192.168.1.100:9080/","encrypted":false,"password":false,"fingerprint":null}"#
+            ),
+            "{object}"
+        );
     }
 
     #[test]
@@ -461,14 +506,19 @@ mod tests {
     fn programs_get_columns_or_objects() {
         let server = server("Sala 3", "10.0.0.1:9000", Some(12));
         let columns = "Sala 3\t10.0.0.1:9000\t12\t0.1.0\n";
-        let listed = list(std::slice::from_ref(&server), Style::Columns, &PORTUGUESE.discover);
+        let listed = list(
+            std::slice::from_ref(&server),
+            Style::Columns,
+            &KnownServers::open(None),
+            &PORTUGUESE,
+        );
         assert_eq!(listed, columns);
         assert_eq!(line(&Change::Down(server.clone()), Style::Columns), format!("-\t{columns}"));
         assert_eq!(
             line(&Change::Up(server.clone()), Style::Table),
             "+ Sala 3  10.0.0.1:9000  12  0.1.0\n"
         );
-        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0","web":null}"#;
+        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0","web":null,"encrypted":false,"password":false,"fingerprint":null}"#;
         assert_eq!(json(&server, None), format!("{{{object}"));
         assert_eq!(json(&server, Some('+')), format!("{{\"change\":\"+\",{object}"));
     }

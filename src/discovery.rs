@@ -59,6 +59,42 @@ pub struct Server {
     pub protocol: Option<u32>,
     /// The TCP port of its page for browsers, if it says that it has one.
     pub web: Option<NonZero<u16>>,
+    /// Whether it encrypts, as it says.
+    pub encryption: Encryption,
+    /// The fingerprint of its key, if it says so: 32 hexadecimal digits.
+    pub fingerprint: Option<String>,
+}
+
+/// How a server encrypts conversations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not, as far as it says.
+    #[default]
+    None,
+    /// With each client that can.
+    Offered,
+    /// Always: it refuses all others.
+    Required,
+    /// Always, and for those who know a password.
+    Password,
+}
+
+impl Encryption {
+    /// The value of the key `sec`.
+    fn code(self) -> &'static str {
+        match self {
+            Encryption::None => "0",
+            Encryption::Offered => "1",
+            Encryption::Required => "2",
+            Encryption::Password => "3",
+        }
+    }
+
+    fn from_code(code: &str) -> Encryption {
+        use Encryption::{Offered, Password, Required};
+        let known = [Offered, Required, Password].into_iter().find(|known| known.code() == code);
+        known.unwrap_or_default()
+    }
 }
 
 impl Server {
@@ -81,6 +117,8 @@ impl Server {
             version: None,
             protocol: None,
             web: None,
+            encryption: Encryption::None,
+            fingerprint: None,
         };
         for (key, value) in txt {
             let text = String::from_utf8_lossy(value);
@@ -91,6 +129,8 @@ impl Server {
                 "mv" if !text.is_empty() => server.version = Some(shown(&text)),
                 "pv" => server.protocol = text.parse().ok(),
                 "web" => server.web = text.parse().ok(),
+                "sec" => server.encryption = Encryption::from_code(&text),
+                "fp" if is_fingerprint(&text) => server.fingerprint = Some(text.into()),
                 _ => (),
             }
         }
@@ -131,6 +171,11 @@ fn best_beside(inner: &[IpAddr], addresses: impl IntoIterator<Item = IpAddr>) ->
     let typed = addresses.into_iter().filter(|ip| !is_link_local(*ip));
     let given = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if !v4.is_link_local());
     typed.min_by_key(|ip| (ip.is_loopback(), inner.contains(ip), !given(ip), ip.is_ipv4()))
+}
+
+/// Whether a text is 32 hexadecimal digits in lower case.
+fn is_fingerprint(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Text fit to be shown, and no longer than a title.

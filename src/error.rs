@@ -31,6 +31,17 @@ pub enum Error {
     StoreUnknown(PathBuf),
     /// The file that remembers what was read cannot be used.
     Since(PathBuf, io::Error),
+    /// The file of the server's key cannot be used.
+    KeyFile(PathBuf, io::Error),
+    /// The conversation with this server was to be encrypted, and is not.
+    NotEncrypted(String),
+    /// This server has not the key that was announced.
+    NotAnnounced(String),
+    /// Bytes of this server were changed on their way.
+    Tampered(String),
+    /// The key of this name is not the one of a date; the new key, and what to type if it is
+    /// right nevertheless.
+    OtherKey(String, Option<String>, String, String),
     /// The host name leads to no address.
     Resolve(String, io::Error),
     /// There is no answer at this server, on this port.
@@ -109,8 +120,23 @@ pub fn find_threads() -> Result<(), Error> {
 impl Error {
     /// Says it to people, in two lines: what happened, and what to do next.
     pub fn tell(&self, texts: &Texts) -> String {
-        let texts = &texts.error;
+        let (encryption, texts) = (&texts.encryption, &texts.error);
         match self {
+            Error::KeyFile(path, err) => {
+                let why = match err.kind() {
+                    io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
+                        encryption.no_key.into()
+                    }
+                    _ => plain(err, texts),
+                };
+                (encryption.key_file)(&visible(&path.display().to_string()), &why)
+            }
+            Error::NotEncrypted(name) => (encryption.stripped)(name),
+            Error::NotAnnounced(name) => (encryption.not_announced)(name),
+            Error::Tampered(name) => (encryption.tampered)(name),
+            Error::OtherKey(name, since, key, line) => {
+                (encryption.unasked)(name, since.as_deref(), key, line)
+            }
             Error::Listen(at, err) => {
                 let place = at.to_string();
                 match err.kind() {

@@ -9,6 +9,7 @@ mod recorder;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
+use std::path::Path;
 use std::pin::pin;
 use std::process;
 use std::sync::{Arc, mpsc};
@@ -21,18 +22,20 @@ use smol::Timer;
 use smol::future::or;
 
 use crate::config::{self, WebPort};
-use crate::discovery::{self, Advert, MAX_TITLE, News};
+use crate::discovery::{self, Advert, Encryption, MAX_TITLE, News};
 use crate::error::{Error, plain};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
 use crate::log_file::LogFile;
 use crate::records::Record;
+use crate::secure::{Fingerprint, Identity};
 use crate::server::{
     self, Capacities, Hub, Limits, Listener, MAX_VISITORS, Report, Rules, STOP_TIMEOUT, Server,
     Setup, Site,
 };
 use crate::store::{Contents, OpenError, Store};
 use crate::texts::Texts;
+use crate::trust::{self, Kept, OwnKey};
 use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{LAST_LINE, RECORDED, sanitize};
@@ -70,6 +73,10 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterfaceYet(only.unwrap_or_default().into(), others))?;
+    let folder = trust::folder();
+    let own = trust::OwnKey::open(folder.as_deref(), config.new_key);
+    let own = own.map_err(|(path, err)| Error::KeyFile(path, err))?;
+    let print = own.key.public.fingerprint();
     let store = config.store.as_deref();
     let store = store.map(|dir| {
         let opened = Store::open(dir, config.keep, unix_millis());
@@ -91,7 +98,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let log = log.transpose()?;
     let mut interrupts = Interrupts::watch().map_err(Error::Signals)?;
 
-    let advert = config.announce.then(|| advert(config, &addresses, &page_addresses));
+    let advert = config.announce.then(|| advert(config, &addresses, &page_addresses, print));
     let (console, orders) = Console::open(config.quiet, interrupts.trigger(), texts);
     let _restored = Restored(console.clone());
     if !config.quiet {
@@ -102,7 +109,8 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         let (listening, title) = (addresses.clone(), title.map(Into::into));
         let page = page_addresses.first().map(SocketAddr::port);
         // The name follows as soon as it is announced.
-        console.invite(Invitation { listening, title, page }, taken);
+        let key = (texts.encryption.own)(&print.to_string(), config.encrypted_only);
+        console.invite(Invitation { listening, title, page, key }, taken);
         if let Some(dir) = &config.store {
             let dir = visible(&dir.display().to_string()).into_owned();
             console.print(&((texts.server.recording)(&dir, config.keep) + "\n"));
@@ -111,7 +119,12 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         let left_out = left_out.map(|(file, count)| {
             (texts.server.left_out)(&visible(&file.display().to_string()), *count)
         });
-        for warning in warnings(config, texts).into_iter().chain(page_warning).chain(left_out) {
+        for warning in warnings(config, texts)
+            .into_iter()
+            .chain(page_warning)
+            .chain(key_warning(&own, texts))
+            .chain(left_out)
+        {
             console.print(&((texts.server.warning)(&warning) + "\n"));
         }
     }
@@ -149,7 +162,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let site = Arc::new(site(config, &page_addresses));
     let page = page.into_iter().map(|listener| listener.for_page(site.clone()));
     let listeners = listeners.into_iter().chain(page).collect();
-    let server = Server::start(Setup { listeners, hub, limits: limits(config) });
+    let server = Server::start(Setup { listeners, hub, limits: limits(config, own) });
     let server = server.map_err(|err| match err.kind() {
         std::io::ErrorKind::WouldBlock => Error::Threads(err),
         _ => Error::Listen(addresses[0], err),
@@ -248,7 +261,9 @@ fn listen_for_page(
     chat_port: u16,
     texts: &Texts,
 ) -> Result<(Vec<Listener>, Option<String>), Error> {
-    match page::listen(&config.bind, chat_port, config.web) {
+    // Browsers ask for the page in the clear.
+    let choice = if config.encrypted_only { WebPort::None } else { config.web };
+    match page::listen(&config.bind, chat_port, choice) {
         Ok(Page { listeners, moved_from }) => {
             let port = listeners.first().map_or(0, |listener| listener.address.port());
             Ok((listeners, moved_from.map(|wanted| (texts.server.page_moved)(wanted, port))))
@@ -297,13 +312,37 @@ fn warnings(config: &config::Server, texts: &Texts) -> Vec<String> {
     warnings
 }
 
-fn advert(config: &config::Server, listening: &[SocketAddr], page: &[SocketAddr]) -> Advert {
+/// The warning about the key, if there is one.
+fn key_warning(own: &OwnKey, texts: &Texts) -> Option<String> {
+    let shown = |path: &Path| visible(&path.display().to_string()).into_owned();
+    let texts_here = &texts.encryption;
+    match &own.kept {
+        Kept::Here => None,
+        Kept::Copied(path) => Some((texts_here.copied)(&shown(path))),
+        Kept::Temporary(None) => Some((texts_here.not_kept)(None)),
+        Kept::Temporary(Some((path, err))) => {
+            Some((texts_here.not_kept)(Some((&shown(path), &plain(err, &texts.error)))))
+        }
+    }
+}
+
+fn advert(
+    config: &config::Server,
+    listening: &[SocketAddr],
+    page: &[SocketAddr],
+    print: Fingerprint,
+) -> Advert {
     Advert {
         title: title(config),
         listening: listening.to_vec(),
         interface: config.interface.clone(),
         max_users: config.max_users,
         web: page.first().map(SocketAddr::port),
+        encryption: match config.encrypted_only {
+            true => Encryption::Required,
+            false => Encryption::Offered,
+        },
+        fingerprint: print.to_hex(),
     }
 }
 
@@ -350,8 +389,15 @@ fn capacities(config: &config::Server) -> Capacities {
 }
 
 /// The limits of one client.
-fn limits(config: &config::Server) -> Limits {
-    let mut limits = Limits { rate: config.rate, ..Limits::default() };
+fn limits(config: &config::Server, own: OwnKey) -> Limits {
+    let temporary = own.is_temporary();
+    let identity = Identity { key: own.key, title: title(config), temporary };
+    let mut limits = Limits {
+        rate: config.rate,
+        identity: Some(identity),
+        encrypted_only: config.encrypted_only,
+        ..Limits::default()
+    };
     if cfg!(debug_assertions) {
         shorten(&mut limits);
     }

@@ -27,8 +27,8 @@ pub use reader::Reading;
 
 use crate::wire::sanitize::{is_blank, strip};
 use crate::wire::{
-    Command, Event, ForeignWatch, MAX_COMMAND, MAX_EVENT, Nick, REMOVED, Refusal, SERVER, Scope,
-    TooLong, pieces,
+    Command, ENCRYPTED_ONLY, Event, ForeignWatch, MAX_COMMAND, MAX_EVENT, Nick, REMOVED, Refusal,
+    SERVER, Scope, TooLong, pieces,
 };
 use feed::Feed;
 use past::Past;
@@ -398,6 +398,20 @@ impl Room {
             true => self.kick(id, ""),
             false => self.refuse(id, Refusal::Banned),
         }
+    }
+
+    /// Sends last bytes to a guest and ends its session, because the conversation begins anew
+    /// in another framing.
+    pub fn hand_over(&mut self, id: SessionId, last: &[u8]) {
+        self.send(id, last);
+        self.end(id);
+    }
+
+    /// Refuses a guest that talks in the clear where that is not wanted.
+    pub fn refuse_clear(&mut self, id: SessionId) {
+        let text = ENCRYPTED_ONLY;
+        self.tell(id, Event::Message { from: SERVER, scope: Scope::Dm, text });
+        self.end_with(id, Event::Refused(Refusal::EncryptionRequired));
     }
 
     /// Refuses a newcomer.

@@ -6,6 +6,7 @@
 mod connection;
 mod delivery;
 mod handovers;
+mod handshakes;
 mod hub;
 mod inbox;
 mod listener;
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, Sender};
 use smol::Executor;
 use smol::future::or;
+
+use crate::secure::Identity;
 
 pub use crate::room::{
     Change, EvictReason, Eviction, Followed, FollowerId, Lookup, MAX_PAST_BYTES, MemberChange,
@@ -56,6 +59,11 @@ pub struct Limits {
     /// How many connections a worker gets before the next worker gets any. A class is
     /// served best by one thread: it has no other to wake, and more lines share a send.
     pub connections_per_worker: usize,
+    /// The key and the title for clients that want an encrypted channel; none if there is no
+    /// such thing.
+    pub identity: Option<Identity>,
+    /// Whether nobody may talk in the clear.
+    pub encrypted_only: bool,
     /// A line at which the task of a connection panics, for a test of panics.
     pub panic_at: Option<Box<[u8]>>,
 }
@@ -66,6 +74,8 @@ impl Default for Limits {
             rate: 0,
             registration: Duration::from_secs(30),
             connections_per_worker: 128,
+            identity: None,
+            encrypted_only: false,
             panic_at: None,
         }
     }

@@ -4,12 +4,14 @@
 //! compile. The wire, JSON, tab-separated columns and the log are the same
 //! everywhere, and none of their words is here.
 
+mod encryption;
 mod english;
 mod portuguese;
 pub mod wrap;
 
 use std::io;
 
+pub use encryption::Encryption;
 pub use english::ENGLISH;
 pub use portuguese::PORTUGUESE;
 
@@ -57,6 +59,8 @@ pub struct Texts {
     pub discover: Discover,
     /// Why no server is seen on the network.
     pub discovery: Discovery,
+    /// Encryption, and the keys of servers.
+    pub encryption: Encryption,
     /// Why the program stopped.
     pub error: Errors,
     /// The operator's commands.
@@ -283,8 +287,10 @@ pub struct Client {
     pub looking: &'static str,
     /// A server was found: its title and address.
     pub joining: fn(&str) -> String,
-    /// The welcome.
+    /// The welcome in a conversation in the clear.
     pub welcome: &'static str,
+    /// The same in an encrypted one.
+    pub welcome_encrypted: &'static str,
     /// Asks for the number of a server; Enter takes the first.
     pub which: &'static str,
     /// How many people are in a room.
@@ -381,6 +387,10 @@ pub struct Client {
     pub crowded: &'static str,
     /// Why: there was no nick in time.
     pub registration_timeout: &'static str,
+    /// Why: the server cannot begin this encryption.
+    pub bad_handshake: &'static str,
+    /// Why: nobody may talk in the clear.
+    pub encryption_required: &'static str,
     /// Why: the server said goodbye at once.
     pub said_goodbye: &'static str,
     /// Why: the server hung up at once.

@@ -37,6 +37,9 @@ pub const REMOVED: &str = "you were removed by the operator";
 /// days` may follow.
 pub const RECORDED: &str = "this room is recorded: what is said to all is kept";
 
+/// The server says this to a client that talks in the clear where all is encrypted.
+pub const ENCRYPTED_ONLY: &str = "this room is encrypted; join it with minichat";
+
 /// The TCP port of a server that was not told another one.
 pub const DEFAULT_PORT: u16 = 9000;
 

@@ -295,6 +295,23 @@ pub(super) const SERVER: &[Row<Server>] = &[
         "anuncia só na interface de rede NOME (padrão: todas)",
         |server, text| put(&mut server.interface, word(text).map(Some)),
     ),
+    excluding(
+        &["web-port"],
+        switch(
+            None,
+            "encrypted-only",
+            "nobody joins unencrypted; no page for browsers",
+            "só entra quem criptografa; sem página",
+            |server| server.encrypted_only = true,
+        ),
+    ),
+    switch(
+        None,
+        "new-key",
+        "make a new key for encryption",
+        "cria uma chave nova de criptografia",
+        |server| server.new_key = true,
+    ),
     switch(Some('q'), "quiet", "print only errors", "mostra só os erros", |server| {
         server.quiet = true
     }),
@@ -450,6 +467,20 @@ pub(super) const CONNECT: &[Row<Connect>] = &[
         "colours: auto, always, never (default: auto)",
         "cores: auto (padrão), always (sempre), never (nunca)",
         |connect, text| put(&mut connect.color, choice(text, &Color::WORDS)),
+    ),
+    switch(
+        None,
+        "encrypted",
+        "join only with encryption",
+        "entra só com criptografia",
+        |connect| connect.encrypted = true,
+    ),
+    switch(
+        None,
+        "forget",
+        "forget the key of the server, then join",
+        "esquece a chave do servidor, e então entra",
+        |connect| connect.forget = true,
     ),
     switch(
         None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use smol::future::or;
 use smol::{LocalExecutor, Timer};
 
+use crate::client::encryption::{Distrust, Trust};
 use crate::client::find::{self, FoundServer};
 use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
@@ -27,17 +28,42 @@ pub(super) const KNOCK: Duration = Duration::from_millis(800);
 /// How long a server of the same title is looked for before its old address is tried, too.
 pub(super) const HEAD_START: Duration = Duration::from_millis(600);
 
-/// Finds the server and connects to it.
+/// Finds the server, connects to it, and makes sure that it is the one that is meant.
 pub(super) async fn arrive(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
+    trust: &Trust,
 ) -> Result<(Transport, FoundServer), Error> {
-    let server = find::find(config, texts, terminal).await?;
-    let transport = reach_in_time(&server.addresses, 1, config.timeout).await;
-    let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
-    let transport = transport.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
-    Ok((transport, server))
+    let mut server = find::find(config, texts, terminal).await?;
+    if config.forget {
+        trust.forget(&server).ok(); // A key that cannot be forgotten is asked about.
+    }
+    let mut found_again = false;
+    loop {
+        let transport = reach_in_time(&server.addresses, 1, config.timeout).await;
+        let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
+        let transport = transport.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
+        match trust.meet(transport, &server, config.timeout).await {
+            Ok((transport, protection)) => {
+                trust.tell(protection, config, texts, terminal);
+                return Ok((transport, server));
+            }
+            // The record of discovery may be old.
+            Err(Distrust::NotAnnounced) if !found_again => {
+                found_again = true;
+                server = find::find_again(config, &server).await.unwrap_or(server);
+            }
+            // The connection does not wait for the answer, which may take long.
+            Err(Distrust::OtherKey(since, key))
+                if terminal.is_interactive
+                    && trust.ask(&server, since, &key, texts, terminal).await? =>
+            {
+                trust.accept(&server, &key).ok(); // It is asked about again, then.
+            }
+            Err(distrust) => return Err(distrust.into_error(&server, texts)),
+        }
+    }
 }
 
 pub(super) async fn reach_in_time(

@@ -15,6 +15,7 @@ use smol::future::{or, race};
 
 use crate::client::burst::InputPiece;
 use crate::client::dialogue::{self, Dialogue, Mode};
+use crate::client::encryption::Trust;
 use crate::client::find::FoundServer;
 use crate::client::format::{Formatter, Style};
 use crate::client::link::{self, Question, Verdict, Watch};
@@ -95,6 +96,8 @@ pub(super) struct Conversation<'a> {
     pub(super) config: &'a Connect,
     pub(super) texts: &'static Texts,
     pub(super) terminal: &'a Terminal,
+    /// The demands and the known keys.
+    pub(super) trust: &'a Trust,
     /// Where the server was.
     pub(super) server: FoundServer,
     pub(super) printer: &'a Printer,
@@ -145,6 +148,7 @@ impl<'a> Conversation<'a> {
         config: &'a Connect,
         texts: &'static Texts,
         terminal: &'a Terminal,
+        trust: &'a Trust,
         server: FoundServer,
         printer: &'a Printer,
         log: Option<Printer>,
@@ -166,6 +170,9 @@ impl<'a> Conversation<'a> {
         let suggested_nick = names.as_deref().and_then(dialogue::suggest_nick);
         let texts_here = &texts.client;
         let mut dialogue = Dialogue::new(mode, suggested_nick.as_deref(), config.bell, texts_here);
+        if trust.is_encrypted() {
+            dialogue.set_encrypted();
+        }
         if config.text {
             dialogue.take_all_as_text();
         }
@@ -173,6 +180,7 @@ impl<'a> Conversation<'a> {
             config,
             texts,
             terminal,
+            trust,
             server,
             printer,
             log,

@@ -100,6 +100,8 @@ pub struct Dialogue {
     last_word: Option<String>,
     /// Every line is a text to be said to all.
     literal: bool,
+    /// Nobody else reads along.
+    encrypted: bool,
     /// The recipient of the line that is being read; none if it did not work.
     addressee: Option<Addressee>,
     /// In how many messages that line went so far.
@@ -195,10 +197,21 @@ impl Dialogue {
             taken: Vec::new(),
             last_word: None,
             literal: false,
+            encrypted: false,
             addressee: None,
             parts: 0,
             partial: false,
         }
+    }
+
+    /// The conversation is encrypted.
+    pub fn set_encrypted(&mut self) {
+        self.encrypted = true;
+    }
+
+    /// The welcome.
+    fn welcome(&self) -> &'static str {
+        if self.encrypted { self.texts.welcome_encrypted } else { self.texts.welcome }
     }
 
     /// Takes every line for a text to be said to all, and none for a command.

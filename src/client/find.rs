@@ -13,6 +13,7 @@ use crate::client::terminal::Terminal;
 use crate::config::{Connect, Target};
 use crate::discovery::{self, Browser, Hidden, Server, cause, shown, shown_ip};
 use crate::error::Error;
+use crate::secure::Fingerprint;
 use crate::target;
 use crate::texts::Texts;
 use crate::wire::DEFAULT_PORT;
@@ -43,6 +44,8 @@ pub struct FoundServer {
     pub title: Option<String>,
     /// The port of its page for browsers, if it was told.
     pub web: Option<NonZero<u16>>,
+    /// The fingerprint of its key, if it was told.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Finds the server that is meant. A person chooses if there are several.
@@ -129,7 +132,13 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<FoundServe
     let addresses = or(answer, late).await.map_err(|err| Error::Resolve(host.into(), err))?;
     let name =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Ok(FoundServer { name, addresses: in_order(addresses), title: None, web: None })
+    Ok(FoundServer {
+        name,
+        addresses: in_order(addresses),
+        title: None,
+        web: None,
+        fingerprint: None,
+    })
 }
 
 fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
@@ -378,6 +387,7 @@ fn found(server: &Server) -> Result<FoundServer, Error> {
         addresses: server.addresses.clone(),
         title: Some(server.title.clone()),
         web: server.web,
+        fingerprint: server.fingerprint.as_deref().and_then(Fingerprint::parse),
     })
 }
 
@@ -391,6 +401,7 @@ fn browse(config: &Connect) -> Result<Browser, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::Encryption;
 
     fn servers(titles: &[&str]) -> Vec<Server> {
         let server = |title: &&str| Server {
@@ -403,6 +414,8 @@ mod tests {
             version: None,
             protocol: Some(1),
             web: None,
+            encryption: Encryption::None,
+            fingerprint: None,
         };
         titles.iter().map(server).collect()
     }

@@ -31,6 +31,8 @@ pub enum Action {
     Prompt(String),
     /// Show how to join this server.
     Invite,
+    /// Show the key of this server.
+    Key,
     /// Clear the screen.
     Clear,
     /// Stop, unless we come back: the server has said goodbye to all.

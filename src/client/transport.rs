@@ -1,10 +1,13 @@
 //! A connection to the server, and how the protocol's bytes travel over it.
 
-use std::io::{self, Write};
+use std::cell::RefCell;
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use smol::Async;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::secure::Channel;
+use crate::secure::channel::SEALED;
 
 /// A connection and the framing around the protocol's bytes.
 ///
@@ -13,38 +16,110 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 #[derive(Debug)]
 pub enum Transport {
     /// The protocol's bytes as they are.
-    Plain(Async<TcpStream>),
+    Plain(Early),
+    /// In records of an encrypted channel.
+    Secure(Box<Secure>),
+}
+
+/// A socket, and bytes that were received from it before.
+#[derive(Debug)]
+pub struct Early {
+    stream: Async<TcpStream>,
+    bytes: RefCell<Vec<u8>>,
+}
+
+/// A socket and its channel.
+#[derive(Debug)]
+pub struct Secure {
+    socket: Early,
+    channel: RefCell<Channel>,
+    input: RefCell<Vec<u8>>,
+    record: RefCell<Box<[u8; SEALED]>>,
+}
+
+/// Reads what was received before, and then from the socket.
+impl io::Read for &Early {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = self.bytes.borrow_mut();
+        if bytes.is_empty() {
+            return self.stream.get_ref().read(buffer);
+        }
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        bytes.drain(..length);
+        Ok(length)
+    }
 }
 
 impl Transport {
-    /// Connects to an address. A handshake belongs here, because the caller limits the time.
+    /// Connects to an address. Whether a channel begins is decided afterwards.
     pub async fn connect(address: SocketAddr) -> io::Result<Transport> {
-        Ok(Transport::Plain(Async::<TcpStream>::connect(address).await?))
+        Ok(Transport::plain(Async::<TcpStream>::connect(address).await?, Vec::new()))
+    }
+
+    /// A connection in the clear, of which these bytes were received already.
+    pub fn plain(stream: Async<TcpStream>, early: Vec<u8>) -> Transport {
+        Transport::Plain(Early { stream, bytes: early.into() })
+    }
+
+    /// A connection with a channel, of which these bytes of records were received already.
+    pub fn secure(stream: Async<TcpStream>, channel: Channel, early: Vec<u8>) -> Transport {
+        let socket = Early { stream, bytes: early.into() };
+        let record = vec![0; SEALED].try_into().expect("the length is the same");
+        let (input, record) = (vec![0; SEALED].into(), RefCell::new(record));
+        Transport::Secure(Box::new(Secure { socket, channel: channel.into(), input, record }))
+    }
+
+    /// Takes the connection back for a handshake, before anything was received.
+    pub fn into_stream(self) -> Async<TcpStream> {
+        match self {
+            Transport::Plain(early) => early.stream,
+            Transport::Secure(secure) => secure.socket.stream,
+        }
+    }
+
+    fn early(&self) -> &Early {
+        match self {
+            Transport::Plain(early) => early,
+            Transport::Secure(secure) => &secure.socket,
+        }
     }
 
     /// The socket, for its options and for the kernel's facts about it.
     pub fn socket(&self) -> &TcpStream {
-        match self {
-            Transport::Plain(stream) => stream.get_ref(),
-        }
+        self.early().stream.get_ref()
     }
 
-    /// Accepts a prefix of `bytes`, and returns its length as soon as there is room.
+    /// Accepts a prefix of `bytes`, and returns its length as soon as there is room. What was
+    /// not accepted must be offered again, first.
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Transport::Plain(stream) => {
-                let mut writer = stream;
-                writer.write(bytes).await
+        let send = |mut socket: &TcpStream| match self {
+            Transport::Plain(_) => socket.write(bytes),
+            Transport::Secure(secure) => {
+                let mut record = secure.record.borrow_mut();
+                secure.channel.borrow_mut().send(socket, bytes, &mut record)
             }
-        }
+        };
+        self.early().stream.write_with(send).await
     }
 
-    /// Receives some bytes, and returns how many; 0 at the end.
+    /// Receives some bytes, and returns how many; 0 at the end. The buffer has room for a
+    /// record of the server.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Transport::Plain(stream) => {
-                let mut reader = stream;
-                reader.read(buffer).await
+        self.early().stream.read_with(|_| self.receive(buffer)).await
+    }
+
+    /// The same with what is there, or `WouldBlock`.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let secure = match self {
+            Transport::Plain(early) => return (&*early).read(buffer),
+            Transport::Secure(secure) => secure,
+        };
+        let (mut channel, mut input) = (secure.channel.borrow_mut(), secure.input.borrow_mut());
+        loop {
+            let received = channel.receive(&secure.socket, buffer, &mut input)?;
+            if received.length > 0 || received.ended {
+                return Ok(received.length);
             }
         }
     }

@@ -16,12 +16,16 @@ use smol::future::or;
 use socket2::{Domain, Socket, Type};
 
 use crate::discovery::probe::Answer;
-use crate::discovery::{Interface, MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown};
+use crate::discovery::{
+    Encryption, Interface, MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown,
+};
 use crate::texts::Texts;
 
 /// The most bytes of the title in the instance label. With the suffix, and the
 /// one that a conflict may add, it is a label of at most 63.
 const MAX_LABEL: usize = 52;
+/// The largest number of people that a record tells. Readers take no larger one.
+const MAX_TOLD: usize = u32::MAX as usize;
 /// How long others may take to say that they have a name already.
 const ASKING: Duration = Duration::from_millis(150);
 /// The least time between two announcements of another number of users.
@@ -58,6 +62,10 @@ pub struct Advert {
     pub max_users: usize,
     /// The port of the page for browsers, if there is one.
     pub web: Option<u16>,
+    /// How the server encrypts.
+    pub encryption: Encryption,
+    /// The fingerprint of its key, as 32 hexadecimal digits.
+    pub fingerprint: String,
 }
 
 impl Advert {
@@ -523,12 +531,15 @@ impl Name {
             ("pv", PROTOCOL.to_string()),
             ("title", title),
             ("id", self.id.clone()),
-            ("n", users.to_string()),
-            ("max", advert.max_users.to_string()),
+            ("n", users.min(MAX_TOLD).to_string()),
+            ("max", advert.max_users.min(MAX_TOLD).to_string()),
             ("mv", env!("CARGO_PKG_VERSION").to_string()),
         ];
         let web = advert.web.map(|port| ("web", port.to_string()));
-        let txt: Vec<(&str, String)> = txt.into_iter().chain(web).collect();
+        let secure =
+            [("sec", advert.encryption.code().to_string()), ("fp", advert.fingerprint.clone())];
+        let secure = secure.into_iter().filter(|_| advert.encryption != Encryption::None);
+        let txt: Vec<(&str, String)> = txt.into_iter().chain(web).chain(secure).collect();
         // Never the machine's own host name: another program that publishes that one, as
         // Avahi and Bonjour do, would rename the machine.
         let host = format!("{}.", self.host());
@@ -600,22 +611,36 @@ mod tests {
                 interface: None,
                 max_users: usize::MAX,
                 web: Some(u16::MAX),
+                encryption: Encryption::Password,
+                fingerprint: "0".repeat(32),
             };
             let info = name.info(&advert, usize::MAX);
             let size: usize =
                 info.get_properties().iter().map(|p| 2 + p.key().len() + p.val_str().len()).sum();
             assert!(size <= 200, "{size}");
             let keys: Vec<&str> = info.get_properties().iter().map(|p| p.key()).collect();
-            assert_eq!(keys, ["txtvers", "pv", "title", "id", "n", "max", "mv", "web"]);
+            assert_eq!(
+                keys,
+                ["txtvers", "pv", "title", "id", "n", "max", "mv", "web", "sec", "fp"]
+            );
         }
     }
 
     #[test]
     fn server_without_a_page_announces_no_port_of_one() {
         let listening = vec!["0.0.0.0:9000".parse().unwrap()];
-        let advert =
-            Advert { title: "x".into(), listening, interface: None, max_users: 0, web: None };
+        let advert = Advert {
+            title: "x".into(),
+            listening,
+            interface: None,
+            max_users: 0,
+            web: None,
+            encryption: Encryption::None,
+            fingerprint: String::new(),
+        };
         let info = Name::new("x", &[], 0).info(&advert, 0);
-        assert_eq!(info.get_property_val_str("web"), None);
+        for key in ["web", "sec", "fp"] {
+            assert_eq!(info.get_property_val_str(key), None);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use smol::future::or;
 use smol::{Async, Timer};
 
-use crate::discovery::{Interface, Server};
+use crate::discovery::{Encryption, Interface, Server};
 
 /// How long one address has to answer; on a local network that is plenty.
 pub const SCAN_TIME: Duration = Duration::from_millis(300);
@@ -79,6 +79,8 @@ async fn knock(address: SocketAddr) -> Option<Server> {
         version: None,
         protocol: None,
         web: None,
+        encryption: Encryption::None,
+        fingerprint: None,
     })
 }
 

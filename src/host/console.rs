@@ -282,11 +282,12 @@ impl Console {
 
     /// Shows how to join, now and whenever `/invite` asks.
     pub fn invite(&self, invitation: Invitation, orders: bool) {
-        let Invitation { listening, title, .. } = self.invitation.get_or_init(|| invitation);
+        let Invitation { listening, title, key, .. } = self.invitation.get_or_init(|| invitation);
         let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
         let texts = &self.texts.server;
         self.print(&how_to_join(listening, title, texts));
         self.show_page(None);
+        self.print(&format!("{key}\n"));
         let notes = if orders { texts.notes_and_orders } else { texts.notes };
         self.print(&format!("{notes}\n"));
     }
@@ -389,6 +390,8 @@ pub struct Invitation {
     pub title: Option<String>,
     /// The port of the page for browsers, if there is one.
     pub page: Option<u16>,
+    /// The key by which others know the server, in words.
+    pub key: String,
 }
 
 /// How many members that come or go are shown one by one within [`BURST`].

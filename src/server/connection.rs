@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use smol::future::{FutureExt as _, or, yield_now};
 
 use crate::room::{EvictReason, SessionId};
+use crate::secure::{self, Channel};
 use crate::server::delivery::{Batch, broken};
 use crate::server::hub::{ConnectionGuard, Hub};
 use crate::server::inbox::{self, Inbox};
-use crate::server::origin::Origin;
 use crate::server::reactor::Stream;
 use crate::server::{Limits, STOP_TIMEOUT};
+use crate::wire::Refusal;
 
 /// How long a connection may accept no byte, though some wait for it. Then the session is
 /// evicted.
@@ -46,29 +47,45 @@ thread_local! {
 pub fn serve<'a>(
     hub: &'a Hub,
     connection: ConnectionGuard<'a>,
-    stream: Stream<'a>,
+    mut stream: Stream<'a>,
     limits: &'a Limits,
     present: impl Send + 'a,
 ) -> impl Future<Output = ()> + Send + 'a {
     async move {
         let deadline = Instant::now() + limits.registration;
-        let session = hub.enter(&connection, stream.transport());
-        let origin = connection.origin;
-        // However it ends, it ends for this client alone. (A future in a variable of its own
-        // would take its memory twice.)
-        let ended = AssertUnwindSafe(converse(hub, session.id, &stream, origin, limits, deadline))
+        let client = Client { connection: &connection, limits, deadline };
+        let polite = loop {
+            let session = hub.enter(&connection, stream.transport());
+            // However it ends, it ends for this client alone. (A future in a variable of its
+            // own would take its memory twice.)
+            let ended = AssertUnwindSafe(async {
+                match converse(&client, session.id, &stream).await? {
+                    None => Ok(None),
+                    // In a box, so that a member does not carry the state of a handshake along.
+                    Some(line) => {
+                        Box::pin(begin_channel(&client, session.id, &stream, &line)).await
+                    }
+                }
+            })
             .catch_unwind()
             .await;
-        let reason = match &ended {
-            Ok(Ok(())) => None,
-            Ok(Err(err)) => broken(err),
-            Err(_) => Some(EvictReason::Failed), // The panic itself has said why.
+            let reason = match &ended {
+                Ok(Ok(_)) => None,
+                Ok(Err(err)) => broken(err),
+                Err(_) => Some(EvictReason::Failed), // The panic itself has said why.
+            };
+            if let Some(reason) = reason {
+                hub.lock().room.evict(session.id, reason);
+            }
+            drop(session);
+            match ended {
+                // The conversation begins anew in the channel.
+                Ok(Ok(Some(channel))) => stream = Box::pin(stream.secured(*channel)).await,
+                Ok(Ok(None)) => break true,
+                Ok(Err(_)) | Err(_) => break false,
+            }
         };
-        if let Some(reason) = reason {
-            hub.lock().room.evict(session.id, reason);
-        }
-        drop(session);
-        if matches!(ended, Ok(Ok(()))) {
+        if polite {
             // When the server stops, the server decides how long.
             let closed = hub.lock().room.is_closed();
             let timeout = if closed { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
@@ -78,6 +95,70 @@ pub fn serve<'a>(
         drop(stream);
         drop(connection);
         drop(present);
+    }
+}
+
+/// The facts that the loop of a client needs.
+struct Client<'a, 'b> {
+    connection: &'b ConnectionGuard<'a>,
+    limits: &'a Limits,
+    /// Until when the client needs a nick.
+    deadline: Instant,
+}
+
+/// Answers the line with which a client begins a channel, when it is its turn. The session
+/// in the clear is over with that, and all of it is sent.
+async fn begin_channel(
+    client: &Client<'_, '_>,
+    id: SessionId,
+    stream: &Stream<'_>,
+    line: &str,
+) -> io::Result<Option<Box<Channel>>> {
+    let late = async {
+        stream.reactor().sleep_until(client.deadline).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    or(answer(client, id, stream, line), late).await
+}
+
+/// The same without a deadline.
+async fn answer(
+    client: &Client<'_, '_>,
+    id: SessionId,
+    stream: &Stream<'_>,
+    line: &str,
+) -> io::Result<Option<Box<Channel>>> {
+    let (hub, limits) = (client.connection.hub, client.limits);
+    let wait = {
+        let mut access = hub.lock();
+        let now = access.now;
+        access.handshakes.count(client.connection.origin, now)
+    };
+    stream.reactor().sleep(wait).await;
+    // A handshake takes as long as thousands of lines. Those are heard first.
+    stream.reactor().yield_to_io().await;
+    let identity = limits.identity.as_ref();
+    let channel = match identity.map(|identity| secure::answer(line, identity)) {
+        Some(Ok((answer, channel))) => {
+            hub.lock().room.hand_over(id, (answer + "\n").as_bytes());
+            Some(Box::new(channel))
+        }
+        Some(Err(_)) | None => {
+            hub.lock().room.refuse(id, Refusal::BadHandshake);
+            None
+        }
+    };
+    // Nothing is read meanwhile: what comes next belongs to the channel.
+    loop {
+        match poll_fn(|cx| send(hub, id, stream, cx)).await? {
+            Turn::Done => return Ok(channel),
+            Turn::Blocked(_) => {
+                let writable = poll_fn(|cx| stream.poll_writable(cx));
+                or(writable, stream.reactor().sleep(RETRY)).await;
+            }
+            Turn::Broken => return Ok(None),
+            _ => (),
+        }
     }
 }
 
@@ -97,17 +178,17 @@ enum Turn {
     Done,
 }
 
-// A value that is moved into a task takes its memory twice, so the inbox begins here.
+// A value that is moved into a task takes its memory twice, so the inbox begins here. Returns the
+// line with which the client wants to begin a channel, if it does.
 async fn converse<'a>(
-    hub: &Hub,
+    client: &Client<'a, '_>,
     id: SessionId,
     stream: &Stream<'a>,
-    origin: Option<Origin>,
-    limits: &'a Limits,
-    deadline: Instant,
-) -> io::Result<()> {
-    let mut inbox = Inbox::new(origin, limits, hub.lock().now);
-    let mut deadline = Some(stream.reactor().sleep_until(deadline));
+) -> io::Result<Option<Box<str>>> {
+    let hub = client.connection.hub;
+    let fresh = stream.transport().is_plain();
+    let mut inbox = Inbox::new(client.connection.origin, client.limits, fresh, hub.lock().now);
+    let mut deadline = Some(stream.reactor().sleep_until(client.deadline));
     let (mut blocked, mut broken) = (None, false);
     loop {
         // The order is the flow control. Between two reads of its input a client is sent
@@ -155,6 +236,9 @@ async fn converse<'a>(
             }
             Turn::Receive => {
                 let more = inbox.receive(hub, id, stream)?;
+                if let Some(line) = inbox.take_hello() {
+                    return Ok(Some(line));
+                }
                 if inbox.is_member() && !broken {
                     deadline = None;
                 }
@@ -166,12 +250,12 @@ async fn converse<'a>(
                 }
                 inbox.deliver(hub);
             }
-            Turn::TimedOut if broken => return Ok(()),
+            Turn::TimedOut if broken => return Ok(None),
             Turn::TimedOut => {
                 deadline = None;
                 hub.lock().room.time_out(id);
             }
-            Turn::Done => return Ok(()),
+            Turn::Done => return Ok(None),
         }
     }
 }

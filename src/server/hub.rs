@@ -17,6 +17,7 @@ use crate::room::{
 };
 use crate::server::delivery::{Batch, Peer, Peers, Pending, Sends};
 use crate::server::handovers::Handovers;
+use crate::server::handshakes::Handshakes;
 use crate::server::mutes::{Mutes, Suspect};
 use crate::server::origin::{Origin, Origins};
 use crate::server::transport::Transport;
@@ -60,6 +61,8 @@ pub struct State {
     pub mutes: Mutes,
     /// Nicks that have changed hands of late.
     pub handovers: Handovers,
+    /// When the next handshake may take place.
+    pub handshakes: Handshakes,
     /// Newcomers from where a muted person is or was, to be reported.
     suspects: Vec<Suspect>,
     /// The connections from each origin; none is this machine.
@@ -210,6 +213,7 @@ impl Hub {
             banned: Origins::default(),
             mutes: Mutes::default(),
             handovers: Handovers::default(),
+            handshakes: Handshakes::default(),
             suspects: Vec::new(),
             counts: BTreeMap::new(),
             talkers: Talkers::default(),
@@ -383,7 +387,8 @@ impl Hub {
 /// A connection that is counted until this is dropped. That is later than the end of its
 /// session: it has a socket until it has read its last line.
 pub struct ConnectionGuard<'a> {
-    hub: &'a Hub,
+    /// Where the connection is counted.
+    pub hub: &'a Hub,
     address: SocketAddr,
     /// Where it comes from, if that is not this machine.
     pub origin: Option<Origin>,

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::room::{Heard, LineBucket, Sender, SessionId};
+use crate::secure::handshake;
 use crate::server::Limits;
 use crate::server::delivery::{Pending, Sends};
 use crate::server::hub::Hub;
@@ -46,8 +47,8 @@ pub struct Inbox<'a> {
     origin: Option<Origin>,
     telnet: Telnet,
     lines: LineBuffer,
-    /// Finds another protocol in what is no line yet, until the client has a nick.
-    foreign: Option<Box<ForeignWatch>>,
+    /// The state that a client needs until it has a nick.
+    guest: Option<Box<Guest>>,
     /// Bytes that were received and not heard yet: the client says too much at once, or has
     /// to read its answers first.
     backlog: Vec<u8>,
@@ -70,14 +71,19 @@ pub struct Inbox<'a> {
 }
 
 impl<'a> Inbox<'a> {
-    /// The input of a client that comes now.
-    pub fn new(origin: Option<Origin>, limits: &'a Limits, now: Duration) -> Inbox<'a> {
+    /// The input of a client that comes now. With `fresh`, its first line may begin a channel.
+    pub fn new(
+        origin: Option<Origin>,
+        limits: &'a Limits,
+        fresh: bool,
+        now: Duration,
+    ) -> Inbox<'a> {
         Inbox {
             limits,
             origin,
             telnet: Telnet::default(),
             lines: LineBuffer::new(MAX_COMMAND),
-            foreign: Some(Box::default()),
+            guest: Some(Box::new(Guest { foreign: ForeignWatch::default(), fresh, hello: None })),
             backlog: Vec::new(),
             rate: LineBucket::new(limits.rate),
             closed: false,
@@ -104,6 +110,11 @@ impl<'a> Inbox<'a> {
     /// Whether the client has a nick.
     pub fn is_member(&self) -> bool {
         self.member
+    }
+
+    /// Takes the line with which the client begins a channel.
+    pub fn take_hello(&mut self) -> Option<Box<str>> {
+        self.guest.as_mut()?.hello.take()
     }
 
     /// Hears the client again, because nothing is unread. Whether that changes anything.
@@ -189,14 +200,14 @@ impl<'a> Inbox<'a> {
                 break;
             }
             if access.room.is_member(id) {
-                self.foreign = None;
+                self.guest = None;
             }
             let before = bytes;
             let offered = self.lines.peek(&mut bytes);
-            if let Some(watch) = &mut self.foreign {
+            if let Some(Guest { foreign, .. }) = self.guest.as_deref_mut() {
                 let rest = offered.as_ref().map_or(0, |offered| offered.rest);
                 let new = &before[mem::take(&mut self.watched)..before.len() - bytes.len() + rest];
-                if watch.detects(new) {
+                if foreign.detects(new) {
                     if let Some(Offered { line: Err(TooLong), .. }) = offered {
                         // Answered first, as for a line in pieces.
                         access.room.hear(id, Err(TooLong), now);
@@ -209,6 +220,36 @@ impl<'a> Inbox<'a> {
                 }
             }
             let Some(Offered { line, rest }) = offered else { break };
+            if let Some(guest) = self.guest.as_deref_mut().filter(|guest| guest.fresh)
+                && line != Ok(b"")
+                && !access.room.is_leaving(id)
+            {
+                guest.fresh = false;
+                match First::of(line.unwrap_or_default(), self.limits) {
+                    First::Clear => (),
+                    First::Hello(hello) => {
+                        // A client can make no record before it has the answer. Bytes that
+                        // follow are not the client's, and the channel does not begin.
+                        match bytes.len() > rest {
+                            true => access.room.input_ended(id),
+                            false => guest.hello = Some(hello),
+                        }
+                        self.closed = true;
+                    }
+                    First::Refused => {
+                        access.room.refuse_clear(id);
+                        self.closed = true;
+                    }
+                    First::Wrong => {
+                        access.room.refuse(id, Refusal::BadHandshake);
+                        self.closed = true;
+                    }
+                }
+                if self.closed {
+                    bytes = &[];
+                    break;
+                }
+            }
             // In the worst of moments: the room is locked, and the buffers are borrowed.
             let panics = self.limits.panic_at.as_ref().is_some_and(|at| line == Ok(&**at));
             assert!(!panics, "the test wants that");
@@ -228,6 +269,38 @@ impl<'a> Inbox<'a> {
         drop(access);
         self.backlog = bytes.to_vec();
         heard == MAX_LINES
+    }
+}
+
+/// The state that a client needs until it has a nick.
+struct Guest {
+    /// Finds another protocol in what is no line yet.
+    foreign: ForeignWatch,
+    /// The next line is the first one in the clear, so it may begin a channel.
+    fresh: bool,
+    /// The line with which the client begins a channel.
+    hello: Option<Box<str>>,
+}
+
+/// The meaning of the first line of a client in the clear.
+enum First {
+    /// It is a line like any other.
+    Clear,
+    /// It may begin a channel.
+    Hello(Box<str>),
+    /// It should begin a channel, and cannot.
+    Wrong,
+    /// It is a line like any other, and those are not wanted.
+    Refused,
+}
+
+impl First {
+    fn of(line: &[u8], limits: &Limits) -> First {
+        let word = line.split(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
+        if limits.identity.is_some() && word.eq_ignore_ascii_case(handshake::WORD.as_bytes()) {
+            return str::from_utf8(line).map_or(First::Wrong, |line| First::Hello(line.into()));
+        }
+        if limits.encrypted_only { First::Refused } else { First::Clear }
     }
 }
 

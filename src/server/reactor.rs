@@ -21,6 +21,7 @@ use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
 use smol::Executor;
 
+use crate::secure::Channel;
 use crate::server::transport::Transport;
 
 /// How many events are taken from the system at a time.
@@ -276,6 +277,21 @@ impl<'a> Stream<'a> {
         let Stream { transport, watch } = self;
         let transport = Arc::into_inner(transport).expect("no other task shares it");
         Stream { transport: Arc::new(transport.framed()), watch }
+    }
+
+    /// Puts the records of an encrypted channel around the protocol from now on. The session
+    /// in the clear must be over, so that no other task begins to send.
+    pub async fn secured(self, channel: Channel) -> Stream<'a> {
+        let Stream { mut transport, watch } = self;
+        loop {
+            match Arc::try_unwrap(transport) {
+                Ok(transport) => {
+                    return Stream { transport: Arc::new(transport.secured(channel)), watch };
+                }
+                Err(shared) => transport = shared, // Another task is about to drop it.
+            }
+            watch.reactor.yield_to_io().await;
+        }
     }
 
     /// The reactor that watches it.

@@ -1,5 +1,6 @@
 //! A connection's socket, and how protocol bytes travel over it.
 
+mod secure;
 mod web;
 
 use std::io::{self, Read as _, Write as _};
@@ -7,8 +8,12 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use mio::net::TcpStream;
+use secure::Secure;
 use socket2::SockRef;
 use web::Web;
+
+use crate::secure::Channel;
+pub use crate::secure::Received;
 
 /// The socket of one connection and the framing around the protocol's bytes.
 ///
@@ -19,17 +24,8 @@ pub enum Transport {
     Plain(TcpStream),
     /// In frames of a WebSocket. In a box, so that a plain connection does not pay for it.
     Web(Box<Web>),
-}
-
-/// The result of one attempt to receive.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Received {
-    /// How many protocol bytes stand at the start of the buffer.
-    pub length: usize,
-    /// The client sends nothing more.
-    pub ended: bool,
-    /// The socket has filled the buffer, so it may have more.
-    pub filled: bool,
+    /// In records of an encrypted channel. In a box, for the same reason.
+    Secure(Box<Secure>),
 }
 
 impl Transport {
@@ -41,11 +37,25 @@ impl Transport {
         }
     }
 
+    /// Puts the records of an encrypted channel around the protocol.
+    pub fn secured(self, channel: Channel) -> Transport {
+        match self {
+            Transport::Plain(socket) => Transport::Secure(Box::new(Secure::new(socket, channel))),
+            other => other,
+        }
+    }
+
+    /// Whether the protocol's bytes are sent as they are, so that a channel may begin.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Transport::Plain(_))
+    }
+
     /// The socket itself.
     fn socket(&self) -> &TcpStream {
         match self {
             Transport::Plain(socket) => socket,
             Transport::Web(web) => &web.socket,
+            Transport::Secure(secure) => &secure.socket,
         }
     }
 
@@ -54,6 +64,7 @@ impl Transport {
         match self {
             Transport::Plain(socket) => socket,
             Transport::Web(web) => &mut web.socket,
+            Transport::Secure(secure) => &mut secure.socket,
         }
     }
 
@@ -68,10 +79,11 @@ impl Transport {
                 socket.write(bytes)
             }
             Transport::Web(web) => web.send(bytes),
+            Transport::Secure(secure) => secure.send(bytes),
         }
     }
 
-    /// Receives protocol bytes into `buffer`, which has room for two bytes at least.
+    /// Receives protocol bytes into `buffer`, which has room for a line at least.
     ///
     /// # Errors
     /// `WouldBlock` if nothing has arrived; anything else ends the connection.
@@ -79,6 +91,7 @@ impl Transport {
         let mut socket = match self {
             Transport::Plain(socket) => socket,
             Transport::Web(web) => return web.receive(buffer),
+            Transport::Secure(secure) => return secure.receive(buffer),
         };
         let length = socket.read(buffer)?;
         Ok(Received { length, ended: length == 0, filled: length == buffer.len() })
@@ -90,9 +103,12 @@ impl Transport {
     /// # Errors
     /// If the connection is gone.
     pub fn finish(&self) -> io::Result<bool> {
-        if let Transport::Web(web) = self
-            && !web.finish()?
-        {
+        let finished = match self {
+            Transport::Plain(_) => true,
+            Transport::Web(web) => web.finish()?,
+            Transport::Secure(secure) => secure.finish()?,
+        };
+        if !finished {
             return Ok(false);
         }
         self.socket().shutdown(Shutdown::Write)?;

@@ -169,8 +169,3 @@ pub fn watch(_: impl Fn(News) + Send + 'static) -> io::Result<()> {
 pub fn reflows() -> bool {
     std::env::var_os("WT_SESSION").is_some()
 }
-
-/// Whether the cursor may be elsewhere when the terminal has wrapped its rows anew.
-pub fn loses_cursor() -> bool {
-    false
-}

@@ -132,8 +132,6 @@ struct State {
     painted: Instant,
     /// How wide the window was when that was last looked at.
     columns: usize,
-    /// How many rows the window had when something was last painted.
-    height: usize,
     /// When the window began to be resized, and when its size last changed.
     resized: Option<(Instant, Instant)>,
     /// A signal asks for this.
@@ -181,7 +179,6 @@ impl Editor {
             broken: None,
             painted: Instant::now(),
             columns: system::size().columns,
-            height: system::size().rows,
             resized: None,
             news: None,
         };
@@ -609,9 +606,7 @@ impl State {
         let calm = self.resized.take().is_some_and(|(first, last)| {
             first.saturating_duration_since(self.painted) > SETTLED && last.elapsed() >= SETTLED
         });
-        let loses_cursor = reflows && system::loses_cursor();
-        self.painting.has_height(mem::replace(&mut self.height, size.rows), size.rows);
-        self.painting.resized(Change { columns: size.columns, reflows, loses_cursor, calm });
+        self.painting.resized(Change { columns: size.columns, reflows, calm });
         let view = if open { self.line.view(size) } else { View::default() };
         let before = out.len();
         if self.pending.is_empty() {

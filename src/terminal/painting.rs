@@ -12,8 +12,6 @@ use crate::terminal::layout::{Piece, Row, Style, View};
 /// The terminal breaks rows that are too long, or does not.
 const WRAP: &str = "\x1b[?7h";
 const NO_WRAP: &str = "\x1b[?7l";
-/// The last row of the screen, from one that is near.
-const LAST_ROW: &str = "\x1b[99B";
 /// A terminal shows the bytes in between at once.
 const BEGIN_UPDATE: &str = "\x1b[?2026h";
 const END_UPDATE: &str = "\x1b[?2026l";
@@ -29,8 +27,6 @@ pub struct Painting {
     columns: usize,
     /// The window has changed since.
     moved: Option<Moved>,
-    /// How many rows are below, at most, where that is known.
-    below: Option<usize>,
 }
 
 /// Where the cursor is in a window that has changed.
@@ -40,9 +36,6 @@ struct Moved {
     above: usize,
     /// The row above those may go on in the first of them.
     gap: bool,
-    /// How many rows are above the last row of the screen, if that is ours and the cursor
-    /// may be elsewhere.
-    above_last: Option<usize>,
 }
 
 /// A window that has changed, as far as that is known.
@@ -51,9 +44,6 @@ pub struct Change {
     pub columns: usize,
     /// The terminal wraps its rows anew.
     pub reflows: bool,
-    /// The terminal may lose the cursor when it wraps its rows anew, as tmux does behind wide
-    /// characters. The last row stays at the bottom.
-    pub loses_cursor: bool,
     /// Nothing was painted for some time before the change, and nothing has changed since.
     pub calm: bool,
 }
@@ -64,27 +54,13 @@ impl Painting {
     /// A terminal that wraps its rows anew has moved the cursor down. By how much is only
     /// known if it counts columns as expected, and has this width at this moment. If not,
     /// some rows of the prompt are left over, but no message is taken for one.
-    pub fn resized(&mut self, Change { columns, reflows, loses_cursor, calm }: Change) {
+    pub fn resized(&mut self, Change { columns, reflows, calm }: Change) {
         if columns == self.columns || self.rows.is_empty() {
             return;
         }
         let wraps = reflows && self.wraps_at(columns);
         let above = if wraps && calm { self.rows_above(columns) } else { self.cursor.0 };
-        let is_last = loses_cursor && self.below == Some(0);
-        let behind = self.rows.len() - 1 - self.cursor.0;
-        let above_last = is_last.then_some(above + behind);
-        self.moved = Some(Moved { above, gap: wraps && !calm, above_last });
-    }
-
-    /// Takes note of the height of the screen, which may have changed.
-    pub fn has_height(&mut self, before: usize, now: usize) {
-        let below = self.below.get_or_insert(before.max(now).saturating_sub(1));
-        *below = (*below + now.saturating_sub(before)).saturating_sub(before.saturating_sub(now));
-    }
-
-    /// The cursor goes down by some rows, or the screen scrolls.
-    fn goes_down(&mut self, rows: usize) {
-        self.below = self.below.map(|below| below.saturating_sub(rows));
+        self.moved = Some(Moved { above, gap: wraps && !calm });
     }
 
     /// Whether a terminal that wraps its rows anew has moved the cursor down.
@@ -148,8 +124,6 @@ impl Painting {
         if out.len() == start + NO_WRAP.len() + WRAP.len() {
             out.truncate(start);
         }
-        self.goes_down(view.rows.len().max(known.max(1)) - known.max(1));
-        self.below = self.below.map(|below| below + known.saturating_sub(view.rows.len()));
         view.rows.clone_into(&mut self.rows);
         self.cursor = view.cursor;
     }
@@ -159,10 +133,6 @@ impl Painting {
     pub fn print(&mut self, text: &str, out: &mut String) {
         self.erase(out);
         *out += text;
-        self.goes_down(memchr::memchr_iter(b'\n', text.as_bytes()).count());
-        if text.contains("\x1b[H") {
-            self.below = None; // The screen is cleared.
-        }
     }
 
     /// Takes the rows away.
@@ -170,22 +140,13 @@ impl Painting {
         if self.rows.is_empty() {
             return;
         }
-        let here = Moved { above: self.cursor.0, gap: false, above_last: None };
-        let Moved { above, gap, above_last } = self.moved.unwrap_or(here);
-        if above_last.is_some() {
-            *out += LAST_ROW;
-        }
-        up(above_last.unwrap_or(above), out);
+        let Moved { above, gap } = self.moved.unwrap_or(Moved { above: self.cursor.0, gap: false });
+        up(above, out);
         *out += "\r\x1b[J";
         if gap {
-            // Rows that are left over do not go on in the next ones. Behind a row that is
-            // wrapped, tmux loses count of the cursor if nothing is in the next row.
-            *out += " \n";
+            out.push('\n'); // Rows that are left over do not go on in the next ones.
         }
-        let behind = self.rows.len() - 1 - self.cursor.0;
-        let cleared = above.max(self.cursor.0) + behind;
-        self.below = self.below.map(|below| (below + cleared).saturating_sub(gap.into()));
-        self.clear();
+        self.forget();
     }
 
     /// Leaves the rows where they are, and begins a line below them.
@@ -202,11 +163,6 @@ impl Painting {
 
     /// The terminal is another program's for a while: nothing is painted.
     pub fn forget(&mut self) {
-        self.clear();
-        self.below = None;
-    }
-
-    fn clear(&mut self) {
         self.rows.clear();
         self.cursor = (0, 0);
         self.moved = None;

@@ -249,8 +249,3 @@ pub fn reflows() -> bool {
     let variables = ["VTE_VERSION", "KONSOLE_VERSION", "WEZTERM_PANE", "ITERM_SESSION_ID"];
     named || is_term(&["xterm"]) && variables.into_iter().any(is_set)
 }
-
-/// Whether the cursor may be elsewhere when the terminal has wrapped its rows anew.
-pub fn loses_cursor() -> bool {
-    std::env::var_os("TMUX").is_some()
-}

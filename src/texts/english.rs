@@ -13,6 +13,7 @@ pub static ENGLISH: Texts = Texts {
         looking: "Looking for a server...",
         joining: |server| format!("joining {server}"),
         welcome: "Messages are not encrypted. /help shows the commands.",
+        welcome_encrypted: "/help shows the commands.",
         which: "Which one? [1] ",
         people: |count| match count {
             0 => "nobody yet".into(),
@@ -84,6 +85,8 @@ pub static ENGLISH: Texts = Texts {
         banned: "the operator lets nobody in from your address",
         crowded: "too many connections come from your address",
         registration_timeout: "it has waited too long for a nick; join again",
+        bad_handshake: "it does not know this way to encrypt",
+        encryption_required: "everybody there is encrypted; join with minichat",
         said_goodbye: "it said goodbye",
         closed: "it closed the connection; is it a chat server?",
         in_pieces: |count| format!("that line was too long for one message; it went as {count}"),
@@ -260,6 +263,7 @@ pub static ENGLISH: Texts = Texts {
         no_multicast: "the network does not carry multicast",
         blocked: "nobody serves here yet, or multicast may be blocked (guest Wi-Fi, VPN, firewall)",
     },
+    encryption: super::encryption::ENGLISH,
     error: Errors {
         address_in_use: |at, line| {
             format!(
@@ -566,8 +570,8 @@ pub static ENGLISH: Texts = Texts {
             format!("no page for browsers: port {port}: {why}; choose another with --web-port PORT")
         },
         no_page_here: "This server has no page for browsers.\n",
-        notes: "Messages are not encrypted. Ctrl-C stops.",
-        notes_and_orders: "Messages are not encrypted. Commands here: /who /say /kick /mute /ban /invite /help; Ctrl-C stops.",
+        notes: "Ctrl-C stops.",
+        notes_and_orders: "Commands here: /who /say /kick /mute /ban /invite /help; Ctrl-C stops.",
         no_orders: |why| {
             format!("cannot read standard input: {why}; no more commands are taken here")
         },

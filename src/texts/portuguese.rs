@@ -13,6 +13,7 @@ pub static PORTUGUESE: Texts = Texts {
         looking: "Procurando um servidor...",
         joining: |server| format!("entrando em {server}"),
         welcome: "As mensagens não são criptografadas. /help mostra os comandos.",
+        welcome_encrypted: "/help mostra os comandos.",
         which: "Qual deles? [1] ",
         people: |count| match count {
             0 => "ninguém ainda".into(),
@@ -86,6 +87,8 @@ pub static PORTUGUESE: Texts = Texts {
         banned: "quem opera o servidor não deixa ninguém entrar do seu endereço",
         crowded: "há conexões demais do seu endereço",
         registration_timeout: "ele esperou demais por um apelido; entre de novo",
+        bad_handshake: "ele não conhece esta criptografia",
+        encryption_required: "lá tudo é criptografado; entre com o minichat",
         said_goodbye: "ele se despediu",
         closed: "ele fechou a conexão; é um servidor de chat?",
         in_pieces: |count| format!("essa linha era longa demais para uma mensagem; foi em {count}"),
@@ -263,6 +266,7 @@ pub static PORTUGUESE: Texts = Texts {
         no_multicast: "a rede não transporta multicast",
         blocked: "ainda não há servidor aqui, ou o multicast pode estar bloqueado (Wi-Fi de visitantes, VPN, firewall)",
     },
+    encryption: super::encryption::PORTUGUESE,
     error: Errors {
         address_in_use: |at, line| {
             format!(
@@ -619,8 +623,8 @@ pub static PORTUGUESE: Texts = Texts {
             )
         },
         no_page_here: "Este servidor não tem página para navegadores.\n",
-        notes: "As mensagens não são criptografadas. Ctrl-C encerra.",
-        notes_and_orders: "As mensagens não são criptografadas. Comandos aqui: /who /say /kick /mute /ban /invite /help; Ctrl-C encerra.",
+        notes: "Ctrl-C encerra.",
+        notes_and_orders: "Comandos aqui: /who /say /kick /mute /ban /invite /help; Ctrl-C encerra.",
         no_orders: |why| {
             format!("não foi possível ler a entrada padrão: {why}; aqui não há mais comandos")
         },

@@ -122,11 +122,15 @@ pub enum Refusal {
     Crowded,
     /// The client registered no nick in time; the connection is over.
     RegistrationTimeout,
+    /// The first line should begin a channel and does not; the connection is over.
+    BadHandshake,
+    /// Nobody may talk in the clear here; the connection is over.
+    EncryptionRequired,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Refusal; 15] = [
+    pub const ALL: [Refusal; 17] = [
         Refusal::NickInUse,
         Refusal::InvalidNick,
         Refusal::UserNotFound,
@@ -142,6 +146,8 @@ impl Refusal {
         Refusal::Banned,
         Refusal::Crowded,
         Refusal::RegistrationTimeout,
+        Refusal::BadHandshake,
+        Refusal::EncryptionRequired,
     ];
 
     /// The word that follows `ERR`.
@@ -162,6 +168,8 @@ impl Refusal {
             Refusal::Banned => "banned",
             Refusal::Crowded => "too_many_connections",
             Refusal::RegistrationTimeout => "registration_timeout",
+            Refusal::BadHandshake => "bad_handshake",
+            Refusal::EncryptionRequired => "encryption_required",
         }
     }
 

@@ -50,6 +50,7 @@ pub fn is_of_type(value: &Value, name: &str) -> bool {
         "number" => value.is_number(),
         "string or null" => value.is_string() || value.is_null(),
         "number or null" => value.is_number() || value.is_null(),
+        "true or false" => value.is_boolean(),
         "array of strings" => {
             value.as_array().is_some_and(|values| values.iter().all(Value::is_string))
         }

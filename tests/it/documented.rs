@@ -166,7 +166,9 @@ mod pages {
 }
 
 /// The placeholders of values: in English, and in Portuguese.
-const PLACEHOLDERS: [(&str, &str); 13] = [
+const PLACEHOLDERS: [(&str, &str); 15] = [
+    ("DATE", "DATA"),
+    ("KEY", "CHAVE"),
     ("ADDR", "ENDEREÇO"),
     ("FILE", "ARQUIVO"),
     ("DIR", "PASTA"),
@@ -357,6 +359,22 @@ fn man_pages_explain_exactly_the_complaints() {
             discovery.blocked,
         ];
         expected.extend(reasons.map(String::from));
+        let encryption = &texts.encryption;
+        let first_line = |text: String| text.lines().next().unwrap_or_default().to_string();
+        expected.extend(
+            [
+                (encryption.key_file)("FILE", "REASON"),
+                (encryption.copied)("FILE"),
+                (encryption.not_kept)(Some(("FILE", "REASON"))),
+                (encryption.not_kept)(None),
+                (encryption.stripped)("NAME"),
+                (encryption.not_announced)("NAME"),
+                (encryption.tampered)("NAME"),
+                (encryption.unasked)("NAME", Some("DATE"), "KEY", ""),
+                (encryption.forgetful)("FILE", "REASON"),
+            ]
+            .map(first_line),
+        );
         // A mistake in a command line mostly explains itself.
         let possible = [
             (cli.unknown_command)("WORD"),
@@ -386,6 +404,14 @@ fn man_pages_explain_exactly_the_complaints() {
 type Limit = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const LIMITS: &[Limit] = &[
+    (
+        "handshakes",
+        "500 in a second, 20 of them from one address, after 500 and 64 at once",
+        &[
+            ("server/handshakes", "interval: Duration::from_millis(2), burst: 500 };"),
+            ("server/handshakes", "interval: Duration::from_millis(50), burst: 64 };"),
+        ],
+    ),
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),

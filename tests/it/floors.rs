@@ -7,8 +7,19 @@ use std::path::Path;
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 5] = [
     &["wire", "texts", "suggest", "records", "interrupt", "stdio"],
-    &["room", "web", "discovery", "config", "error", "log_file", "store", "screen", "target"],
-    &["server", "terminal", "invitation"],
+    &[
+        "room",
+        "secure",
+        "web",
+        "discovery",
+        "config",
+        "error",
+        "log_file",
+        "store",
+        "screen",
+        "target",
+    ],
+    &["server", "terminal", "invitation", "trust"],
     &["host", "client", "discover", "cli"],
     &["main"],
 ];
@@ -18,7 +29,7 @@ const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 
 /// The modules that the server may import. It knows no signals, standard streams, texts or
 /// configuration.
-const FOR_SERVER: [&str; 3] = ["room", "web", "wire"];
+const FOR_SERVER: [&str; 4] = ["room", "secure", "web", "wire"];
 /// Words that the server must not mention: the standard streams and the environment.
 const NOT_FOR_SERVER: [&str; 6] =
     ["io::std", "std::env", "println", "process", "colored", "chrono"];
@@ -30,6 +41,7 @@ const PURE: &[&str] = &[
     "suggest",
     "records",
     "room",
+    "secure",
     "web",
     "client/dialogue",
     "client/notices",

@@ -6,7 +6,9 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,9 +49,39 @@ pub fn minichat() -> Command {
     {
         command.env_remove(name);
     }
+    command.envs(state_home());
     // Few clients are to be served by several threads, as many are by themselves.
     command.env("MINICHAT_CLASS", "1");
     command
+}
+
+/// The key of all servers, of any machine, so that one that is started again is known.
+const KEY: &str =
+    "minichat-key 1 77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a -\n";
+
+/// Where a program keeps keys: a folder that no other program knows, unless the test gives
+/// the same to both. Else a stand-in might get the port of a server that is known.
+pub fn state_home() -> [(&'static str, PathBuf); 3] {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    const OLD: Duration = Duration::from_secs(3600);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    if number == 0 {
+        // Those of earlier runs; others may run at the same time.
+        for entry in fs::read_dir(&all).into_iter().flatten().flatten() {
+            let changed = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+            if changed.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > OLD) {
+                fs::remove_dir_all(entry.path()).ok();
+            }
+        }
+    }
+    let folder = all.join(format!("{}-{number}", std::process::id()));
+    fs::create_dir_all(folder.join("minichat")).expect("a folder can be made");
+    fs::write(folder.join("minichat").join("server.key"), KEY).expect("a file can be written");
+    ["XDG_STATE_HOME", "LOCALAPPDATA", "STATE_DIRECTORY"].map(|name| match name {
+        "STATE_DIRECTORY" => (name, PathBuf::new()),
+        _ => (name, folder.clone()),
+    })
 }
 
 /// The same, started by a shell that does this first.
@@ -59,7 +91,12 @@ pub fn minichat_after(preparation: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{preparation} && exec \"$0\" \"$@\"")]);
     command.arg(minichat.get_program()).args(minichat.get_args());
-    minichat.get_envs().for_each(|(name, _)| _ = command.env_remove(name));
+    for (name, value) in minichat.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command
 }
 
@@ -286,7 +323,7 @@ impl Lines {
     }
 
     /// All that was printed and read.
-    fn so_far(&self) -> String {
+    pub fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.all).into_owned()
     }
 
@@ -336,7 +373,14 @@ impl Server {
         if !arguments.contains(&"--bind") {
             command.args(["--bind", "127.0.0.1"]);
         }
-        let mut process = Running::start(command.args(arguments).stdin(Stdio::null()));
+        command.args(arguments);
+        Server::of(command)
+    }
+
+    /// Starts it by a whole command.
+    #[track_caller]
+    pub fn of(mut command: Command) -> Server {
+        let mut process = Running::start(command.stdin(Stdio::null()));
         let Some(line) = process.stdout.next() else {
             panic!("the server ended: {}", process.output().stderr);
         };
@@ -506,7 +550,10 @@ impl StandIn {
         let (sender, receiver) = channel();
         thread::spawn(move || sender.send(listener.accept()));
         let caller = receiver.recv_timeout(PATIENCE).expect("somebody comes");
-        Peer { is_deaf: true, ..Peer::over(caller.expect("a connection can be accepted").0) }
+        let mut caller = Peer::over(caller.expect("a connection can be accepted").0);
+        caller.refuses_encryption();
+        caller.is_deaf = true;
+        caller
     }
 }
 
@@ -548,6 +595,23 @@ impl Peer {
         stream.set_write_timeout(Some(PATIENCE)).expect("a deadline can be set");
         stream.set_nodelay(true).expect("nodelay can be set");
         Peer { stream: BufReader::new(stream), is_deaf: false }
+    }
+
+    /// Answers the first line of a client as a server does that knows no encryption. A
+    /// client that says nothing at once is none of ours.
+    fn refuses_encryption(&mut self) {
+        let socket = self.socket().try_clone().expect("a socket can be shared");
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while socket.peek(&mut byte).is_ok_and(|count| count > 0)
+            && b"SECURE 1 ".starts_with(&line[..line.len().min(9)])
+        {
+            self.stream.get_mut().read_exact(&mut byte).expect("it was seen");
+            line.push(byte[0]);
+            if byte == *b"\n" {
+                return self.says("ERR unknown_command");
+            }
+        }
+        assert!(line.is_empty(), "a client that speaks first begins with SECURE: {line:?}");
     }
 
     /// Connects to a server that is about to listen and does not say when. The

@@ -49,8 +49,9 @@ fn server_speaks_portuguese_to_its_operator_alone() {
     let address = first.strip_prefix("Servidor rodando em ").expect("it says that it runs");
     let address: SocketAddr = address.parse().expect("it says where");
     assert_eq!(server.stdout.next().as_deref(), Some("Para entrar a partir desta máquina:"));
-    let notes = "As mensagens não são criptografadas. Ctrl-C encerra.";
-    assert_eq!(server.stdout.find("mensagens"), notes);
+    let key = server.stdout.find("Chave: ");
+    assert!(key.ends_with(". Quem entra com nc não tem criptografia."), "{key}");
+    assert_eq!(server.stdout.next().as_deref(), Some("Ctrl-C encerra."));
 
     let mut ana = Peer::connect(address);
     ana.reads(GREETING);

@@ -9,12 +9,14 @@
 mod bots;
 #[cfg(target_os = "linux")] // The networks of the page are made there.
 mod browser;
+mod channel;
 mod classroom;
 mod cli;
 mod client;
 mod crowd;
 mod dialects;
 mod documented;
+mod encrypted;
 mod evening;
 #[cfg(debug_assertions)] // A release cannot be made to fail.
 mod failing;

@@ -8,9 +8,13 @@ use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use fastrand::Rng;
 use minichat::discovery::read_answer;
+use minichat::secure::channel::{MAX_OF_SERVER, SEALED};
+use minichat::secure::{Channel, Hello, Identity, Key, answer};
+use minichat::trust::parse_known_server;
 use minichat::web::frames::{Control, FrameReader, FrameWriter};
 use minichat::web::http::{self, Resource};
 use minichat::wire::sanitize::{is_blank, is_unsafe, strip, visible};
@@ -345,10 +349,63 @@ fn for_each_line(bytes: &[u8], check: impl Fn(&str)) {
     }
 }
 
+/// No bytes of a stranger begin a channel or pass for a record, and records do not depend on
+/// the cuts.
+///
+/// The first byte is the size of the pieces. The rest is a first line, then records, then
+/// what is said in a channel.
+pub fn secure(bytes: &[u8]) {
+    static IDENTITY: OnceLock<Identity> = OnceLock::new();
+    let identity = IDENTITY.get_or_init(|| Identity {
+        key: Key::generate(),
+        title: "Sala 3".into(),
+        temporary: false,
+    });
+    let Some((&size, bytes)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().next().unwrap_or_default();
+    if let Ok((line, _)) = answer(line, identity) {
+        assert!(text.starts_with("SECURE 1 ") && line.len() >= 9 + 192, "{text}");
+    }
+    assert!(Hello::new().0.finish(line).is_err(), "it answers nobody");
+
+    let (hello, line) = Hello::new();
+    let (line, mut server) = answer(&line, identity).expect("the line is one");
+    let (mut client, _) = hello.finish(&line).expect("the answer is one");
+    let mut wire = Vec::new();
+    let sent = client.send(&mut wire, bytes, &mut [0; SEALED]).expect("there is room");
+    assert_eq!(sent, bytes.len());
+    let open = |channel: &mut Channel, bytes: &[u8]| -> io::Result<Vec<u8>> {
+        let mut heard = Vec::new();
+        for mut piece in bytes.chunks(usize::from(size) + 1) {
+            while !piece.is_empty() {
+                let mut buffer = [0; MAX_OF_SERVER];
+                let received = channel.receive(&mut piece, &mut buffer, &mut [0; SEALED])?;
+                heard.extend_from_slice(&buffer[..received.length]);
+            }
+        }
+        Ok(heard)
+    };
+    assert_eq!(open(&mut server, &wire).expect("the records are true"), bytes);
+    // A stranger's bytes are never heard, whether they are refused or waited for.
+    assert!(open(&mut server, bytes).unwrap_or_default().is_empty());
+}
+
+/// A line of the file of known servers is understood as it is written again.
+pub fn known_servers(bytes: &[u8]) {
+    for line in bytes.split(|&byte| byte == b'\n') {
+        if let Some((name, pin)) = parse_known_server(line) {
+            assert!(!name.is_empty() && !name.contains('\t'));
+            let again = format!("{name}\t{}\t{}", pin.key.to_text(), pin.since);
+            assert_eq!(parse_known_server(again.as_bytes()), Some((name, pin)));
+        }
+    }
+}
+
 type Promise = fn(&[u8]);
 
 /// The promises by the names of their targets.
-const PROMISES: [(&str, Promise); 9] = [
+const PROMISES: [(&str, Promise); 11] = [
     ("framing", framing),
     ("command", command),
     ("event", event),
@@ -358,6 +415,8 @@ const PROMISES: [(&str, Promise); 9] = [
     ("request", request),
     ("client_frames", client_frames),
     ("server_frames", server_frames),
+    ("secure", secure),
+    ("known_servers", known_servers),
 ];
 
 #[test]

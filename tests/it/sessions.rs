@@ -1,7 +1,9 @@
 //! The example sessions of `protocol.md`, with the real server.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
+use crate::channel::Tunnel;
 use crate::harness::{Peer, Server};
 use crate::script::{Session, Unknown, What, sessions};
 use crate::websocket::Bridge;
@@ -22,6 +24,30 @@ fn websocket_clients_read_the_same_sessions() {
         let mut server = Server::start(&session.options);
         let bridge = Bridge::open(server.page());
         play(session, || bridge.connect());
+    }
+}
+
+#[test]
+fn encrypted_clients_read_the_same_sessions() {
+    for session in &sessions(include_str!("../../protocol.md")) {
+        let server = Server::start(&session.options);
+        let tunnel = Tunnel::open(server.address);
+        play(session, || tunnel.connect());
+    }
+}
+
+#[test]
+fn encrypted_clients_and_others_share_the_sessions() {
+    for session in &sessions(include_str!("../../protocol.md")) {
+        for first in [0, 1] {
+            let server = Server::start(&session.options);
+            let tunnel = Tunnel::open(server.address);
+            let count = Cell::new(first);
+            play(session, || match count.replace(count.get() + 1) % 2 {
+                0 => server.connect(),
+                _ => tunnel.connect(),
+            });
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use smol::future::or;
 use crate::client::burst::InputPiece;
 use crate::client::connect::{attempt, reach_in_time};
 use crate::client::conversation::{Conversation, Ending};
+use crate::client::encryption::Distrust;
 use crate::client::find::{self, FoundServer};
 use crate::client::link;
 use crate::client::transport::Transport;
@@ -64,9 +65,17 @@ impl Conversation<'_> {
         let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
         match or(interrupted, async { Ok(attempt.await) }).await? {
             (Ok(transport), server) => {
-                self.server = server;
-                self.abort_dead_connection().await;
-                Ok(transport)
+                match self.trust.meet(transport, &server, config.timeout).await {
+                    Ok((transport, _)) => {
+                        self.server = server;
+                        self.abort_dead_connection().await;
+                        Ok(transport)
+                    }
+                    Err(Distrust::Lost(_)) if self.retries() => {
+                        self.come_back(&None, interrupts).await
+                    }
+                    Err(distrust) => Err(Ending::Failed(distrust.into_error(&server, self.texts))),
+                }
             }
             _ if self.retries() => self.come_back(&None, interrupts).await,
             (Err(err), server) => {
@@ -84,7 +93,7 @@ impl Conversation<'_> {
         interrupts: &mut Interrupts,
     ) -> Result<Transport, Ending> {
         enum Happening {
-            Attempt(Option<(Transport, FoundServer)>),
+            Attempt(Option<Result<(Transport, FoundServer), Error>>),
             Typed(io::Result<Option<InputPiece>>),
             Interrupted(Interrupt),
             Unheard,
@@ -106,9 +115,15 @@ impl Conversation<'_> {
             // Not all of a class at once.
             let wait = pause.mul_f64(1.0 + fastrand::f64() / 4.0);
             let (config, server) = (self.config, self.server.clone());
+            let (trust, texts) = (self.trust, self.texts);
             let attempt = async {
                 Timer::after(wait).await;
-                attempt(config, server).await
+                let (transport, server) = attempt(config, server).await?;
+                match trust.meet(transport, &server, config.timeout).await {
+                    Ok((transport, _)) => Some(Ok((transport, server))),
+                    Err(Distrust::Lost(_)) => None,
+                    Err(distrust) => Some(Err(distrust.into_error(&server, texts))),
+                }
             };
             let mut attempt = Box::pin(attempt);
             loop {
@@ -140,7 +155,8 @@ impl Conversation<'_> {
                         self.unreadable = Some(err);
                         self.dialogue.end_of_input()
                     }
-                    Happening::Attempt(Some((transport, server))) => {
+                    Happening::Attempt(Some(Err(error))) => return Err(Ending::Failed(error)),
+                    Happening::Attempt(Some(Ok((transport, server)))) => {
                         self.server = server;
                         self.abort_dead_connection().await;
                         return Ok(transport);

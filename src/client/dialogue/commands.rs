@@ -183,6 +183,12 @@ static COMMANDS: &[Row] = &[
         ),
         Meaning::Local(Dialogue::invite),
     ),
+    row(
+        "/key",
+        NONE,
+        both("show the key of the server, to compare", "mostra a chave do servidor, para comparar"),
+        Meaning::Local(|_, _| vec![Action::Key]),
+    ),
     row("/clear", NONE, both("clear the screen", "limpa a tela"), Meaning::Local(Dialogue::clear)),
     row(
         "/quit",

@@ -55,7 +55,9 @@ impl Dialogue {
                     Refusal::RoomFull
                     | Refusal::Banned
                     | Refusal::Crowded
-                    | Refusal::RegistrationTimeout,
+                    | Refusal::RegistrationTimeout
+                    | Refusal::BadHandshake
+                    | Refusal::EncryptionRequired,
                 ),
             ) => self.fail(Failure::Refused(why)),
             // A nick that was chosen without a connection: the old one is there still.
@@ -225,6 +227,8 @@ pub fn words_for(code: &str, texts: &Client) -> String {
         Some(Refusal::Banned) => texts.banned,
         Some(Refusal::Crowded) => texts.crowded,
         Some(Refusal::RegistrationTimeout) => texts.registration_timeout,
+        Some(Refusal::BadHandshake) => texts.bad_handshake,
+        Some(Refusal::EncryptionRequired) => texts.encryption_required,
         None => return visible(code).into_owned(),
     };
     words.into()

@@ -24,7 +24,7 @@ impl Dialogue {
         }
         let mut actions = Vec::new();
         if self.mode == Mode::Editor {
-            actions.extend(note(self.texts.welcome));
+            actions.extend(note(self.welcome()));
         }
         actions.extend(match nick {
             _ if self.mode == Mode::Raw => Vec::new(),
@@ -106,7 +106,7 @@ impl Dialogue {
         let mut actions = vec![welcome];
         match self.mode {
             Mode::Editor => actions.push(Action::Prompt(nick.into())),
-            Mode::Plain if first => actions.push(Action::Note(self.texts.welcome.into())),
+            Mode::Plain if first => actions.push(Action::Note(self.welcome().into())),
             _ => (),
         }
         if first && self.is_interactive() {

@@ -36,12 +36,7 @@ impl Seat {
 
     fn show(&mut self, text: &str, settled: bool) {
         let mut out = String::new();
-        let change = Change {
-            columns: self.columns,
-            reflows: self.reflows,
-            loses_cursor: false,
-            calm: settled,
-        };
+        let change = Change { columns: self.columns, reflows: self.reflows, calm: settled };
         self.painting.resized(change);
         let view = self.line.view(Size { columns: self.columns, rows: HEIGHT });
         if text.is_empty() {
@@ -316,30 +311,4 @@ fn erased_rows_make_room_for_others() {
     seat.painting.erase(&mut out);
     seat.terminal.send(&(out + "end"));
     assert_eq!(seat.terminal.lines()[2..], ["shell$", "end"]);
-}
-
-#[test]
-fn lost_cursor_is_looked_for_at_the_bottom() {
-    let view = View { rows: vec![ascii_row("ana> a"), ascii_row("b")], cursor: (1, 1) };
-    for (lines, lost, expected) in [
-        (HEIGHT, true, "\x1b[99B\x1b[1A\r\x1b[J"),
-        (HEIGHT, false, "\x1b[1A\r\x1b[J"),
-        // The last row may be further up.
-        (HEIGHT - 3, true, "\x1b[1A\r\x1b[J"),
-    ] {
-        let (mut painting, mut out) = (Painting::default(), String::new());
-        painting.has_height(HEIGHT, HEIGHT);
-        painting.print(&"x\n".repeat(lines), &mut out);
-        painting.paint(&view, 30, &mut out);
-        painting.resized(Change { columns: 60, reflows: true, loses_cursor: lost, calm: true });
-        out.clear();
-        painting.paint(&view, 60, &mut out);
-        assert!(out.starts_with(expected), "{lines} lines, lost {lost}: {out:?}");
-    }
-}
-
-/// A row of ASCII characters.
-fn ascii_row(text: &str) -> Row {
-    let piece = |c: char| Piece { text: c.into(), style: Style::Plain, most: 1, least: 1 };
-    text.chars().map(piece).collect()
 }

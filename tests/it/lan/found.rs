@@ -27,9 +27,12 @@ fn a_server_is_found_and_joined_without_its_address() {
         assert_eq!(id.as_str().map(str::len), Some(8));
         assert!(host.as_str().is_some_and(|host| host.starts_with("mc-")), "{host}");
         assert_eq!(addresses[0], "10.77.0.1");
+        let fingerprint = server["fingerprint"].take();
+        assert_eq!(fingerprint.as_str().map(str::len), Some(32));
         let expected = json!({
             "name": "Sala 3", "id": null, "host": null, "port": 9000, "addresses": null,
             "users": 0, "version": env!("CARGO_PKG_VERSION"), "web": "http://10.77.0.1:9080/",
+            "encrypted": true, "password": false, "fingerprint": null,
         });
         assert_eq!(server, expected);
 

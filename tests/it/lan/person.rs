@@ -65,9 +65,8 @@ fn client_finds_a_moved_server_by_its_name() {
         ana.wait("joao", |screen| screen.contains("+ joao joined"));
         ana.send("\r");
         peer.stdout.find("\tmessage\tana\ta draft");
-        // Everyone on this network can read it, which is said once.
         let screen = ana.screen();
-        assert_eq!(screen.matches("Messages are not encrypted.").count(), 1, "{screen}");
+        assert_eq!(screen.matches("Encrypted, for the first time here.").count(), 1, "{screen}");
     });
 }
 

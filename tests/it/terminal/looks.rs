@@ -118,7 +118,7 @@ fn a_terminal_that_can_nothing_is_sent_nothing_but_text() {
         let raw = tty.raw();
         assert!(!raw.contains('\x1b'), "{raw:?}");
         assert!(!raw.contains("ana>"), "{raw:?}");
-        assert_eq!(raw.matches("Messages are not encrypted.").count(), 1, "{raw:?}");
+        assert_eq!(raw.matches("Encrypted, for the first time here.").count(), 1, "{raw:?}");
     }
 }
 

@@ -1,0 +1,9 @@
+//! The first line of a client, and records.
+
+#![no_main]
+
+#[path = "../../tests/it/promises.rs"]
+#[allow(dead_code, unused_imports)]
+mod promises;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promises::secure(bytes));

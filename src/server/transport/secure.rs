@@ -1,0 +1,59 @@
+//! Protocol bytes in the records of an encrypted channel.
+
+// Where the system keeps what is local to a thread, clippy cannot see the `const`.
+#![cfg_attr(windows, allow(clippy::missing_const_for_thread_local))]
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mio::net::TcpStream;
+
+use super::Received;
+use crate::secure::Channel;
+use crate::secure::channel::SEALED;
+
+/// How many bytes of records are read at a time.
+const READ: usize = 64 << 10;
+
+thread_local! {
+    // An idle connection owns no buffers. These are borrowed for one call.
+    static INPUT: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
+    static RECORD: RefCell<[u8; SEALED]> = const { RefCell::new([0; SEALED]) };
+}
+
+/// The socket of a client and its channel.
+pub struct Secure {
+    pub socket: TcpStream,
+    channel: Mutex<Channel>,
+}
+
+impl Secure {
+    /// A connection on which nothing but records follows.
+    pub fn new(socket: TcpStream, channel: Channel) -> Secure {
+        Secure { socket, channel: Mutex::new(channel) }
+    }
+
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        RECORD.with_borrow_mut(|record| self.channel().send(&self.socket, bytes, record))
+    }
+
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        INPUT.with_borrow_mut(|input| self.channel().receive(&self.socket, buffer, input))
+    }
+
+    /// Sends the rest of a record. Returns false while the socket takes no more of it.
+    pub fn finish(&self) -> io::Result<bool> {
+        match self.send(b"") {
+            Ok(_) => Ok(true),
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// A panic of another task may have torn the channel. Its next record is then refused by
+    /// one of the sides, which ends the connection.
+    fn channel(&self) -> MutexGuard<'_, Channel> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

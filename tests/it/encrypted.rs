@@ -1,0 +1,370 @@
+//! Encryption, with the real programs and with somebody on the way.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+use std::{fs, thread};
+
+use minichat::secure::Hello;
+use minichat::secure::channel::SEALED;
+
+use crate::channel::{Change, Relay, Tunnel, shake_hands};
+use crate::harness::{
+    GREETING, Output, PATIENCE, Running, Server, StandIn, connect, minichat, run, state_home,
+};
+
+/// A client of one user, who joins, says something and leaves.
+struct User([(&'static str, PathBuf); 3]);
+
+impl User {
+    fn new() -> User {
+        User(state_home())
+    }
+
+    fn command(&self, address: SocketAddr, options: &[&str]) -> Command {
+        let mut command = connect(address, options);
+        command.args(["--nick", "ana"]).envs(self.0.clone());
+        command
+    }
+
+    #[track_caller]
+    fn joins(&self, address: SocketAddr, options: &[&str]) -> Output {
+        run(&mut self.command(address, options), "oi do segredo\n")
+    }
+
+    /// The lines of the file of known servers.
+    fn known(&self) -> Vec<String> {
+        let folder = self.0[0].1.join("minichat");
+        let text = fs::read_to_string(folder.join("known_servers")).unwrap_or_default();
+        text.lines().map(Into::into).collect()
+    }
+}
+
+/// A server with a key of its own.
+fn server_with_another_key(options: &[&str]) -> Server {
+    let mut command = minichat();
+    let [one, two, three] = state_home();
+    command.args(["server", "--port", "0", "--no-mdns", "--bind", "127.0.0.1", "--new-key"]);
+    command.args(options).envs([one, two, three]);
+    Server::of(command)
+}
+
+const STRIPPED: Change = |up, bytes| match up && bytes.starts_with(b"SECURE") {
+    true => b"HELLO\n".to_vec(), // As if the server knew no such line.
+    false => bytes.to_vec(),
+};
+
+#[test]
+fn two_programs_talk_encrypted_and_nc_talks_with_them() {
+    let server = Server::start(&["--name", "Sala do segredo"]);
+    let relay = Relay::open(server.address);
+    let mut rui = server.member("rui");
+    let mut ana = Running::start(
+        connect(relay.address, &["--nick", "ana", "--stay"]).stdin(std::process::Stdio::piped()),
+    );
+    ana.stdout.find("welcome\t\tana");
+    rui.reads("User ana joined.");
+    ana.type_in("oi do segredo\n@rui psst\n");
+    rui.reads("FROM ana [all]: oi do segredo");
+    rui.reads("FROM ana [dm]: psst");
+    rui.says("MSG @ana resposta");
+    ana.stdout.find("resposta");
+    let seen = relay.seen();
+    // The greeting in the clear names no one; the rest is records.
+    let (clear, _) = seen.split_once("SECURE 1 ").expect("there is a handshake");
+    assert!(clear.is_empty() || clear.trim() == GREETING, "{clear}");
+    for word in ["segredo", "ana", "rui", "psst", "resposta", "welcome", "MSG", "Sala"] {
+        assert!(!seen.contains(word), "{word} is seen on the way");
+    }
+}
+
+#[test]
+fn key_is_remembered_and_another_one_refused() {
+    let (user, first) = (User::new(), Server::start(&[]));
+    let relay = Relay::open(first.address);
+    assert_eq!(user.joins(relay.address, &[]).status, Some(0));
+    let known = user.known();
+    assert_eq!(known.len(), 1);
+    assert!(known[0].starts_with(&format!("{}\t", relay.address)), "{known:?}");
+    assert_eq!(user.joins(relay.address, &[]).status, Some(0));
+    assert_eq!(user.known(), known);
+
+    let second = server_with_another_key(&[]);
+    relay.lead_to(second.address);
+    let output = user.joins(relay.address, &[]);
+    assert_eq!((output.status, &*output.stdout), (Some(1), ""));
+    let (cause, way_out) = output.complaint();
+    assert!(cause.starts_with(&format!("the key of \"{}\" is not the one of ", relay.address)));
+    assert!(
+        way_out.ends_with(&format!("minichat connect --forget {}", relay.address)),
+        "{way_out}"
+    );
+    assert_eq!(user.known(), known, "nothing is remembered of it");
+
+    let output = user.joins(relay.address, &["--forget"]);
+    assert_eq!(output.status, Some(0), "{}", output.stderr);
+    assert!(user.known() != known && user.known().len() == 1);
+    assert_eq!(user.joins(relay.address, &[]).status, Some(0));
+}
+
+#[test]
+fn stripped_encryption_is_refused_where_it_was_promised() {
+    let server = Server::start(&[]);
+    let relay = Relay::open(server.address);
+    relay.change(STRIPPED);
+    // Nobody can know.
+    let user = User::new();
+    assert_eq!(user.joins(relay.address, &[]).status, Some(0));
+    assert!(user.known().is_empty() && relay.seen().contains("segredo"));
+    // The user wants it.
+    let output = user.joins(relay.address, &["--encrypted"]);
+    assert_eq!(output.status, Some(1));
+    let (cause, way_out) = output.complaint();
+    assert!(cause.contains("is to be encrypted, and is not"), "{cause}");
+    assert!(way_out.contains("--forget"), "{way_out}");
+    // The server was known.
+    relay.change(|_, bytes| bytes.to_vec());
+    assert_eq!(user.joins(relay.address, &["--encrypted"]).status, Some(0));
+    relay.change(STRIPPED);
+    assert_eq!(user.joins(relay.address, &[]).status, Some(1));
+    assert_eq!(user.joins(relay.address, &["--forget"]).status, Some(0));
+}
+
+#[test]
+fn lost_answer_is_no_reason_to_talk_in_the_clear() {
+    let server = Server::start(&[]);
+    let relay = Relay::open(server.address);
+    relay.change(|up, bytes| if up { Vec::new() } else { bytes.to_vec() });
+    let output = User::new().joins(relay.address, &["--encrypted", "--timeout", "1"]);
+    assert_eq!((output.status, &*output.stdout), (Some(1), ""));
+}
+
+#[test]
+fn changed_bytes_end_the_conversation() {
+    let server = Server::start(&[]);
+    let relay = Relay::open(server.address);
+    // In the answer.
+    relay.change(|up, bytes| {
+        let mut bytes = bytes.to_vec();
+        let at = bytes.windows(9).position(|part| part == b"SECURE 1 ").filter(|_| !up);
+        if let Some(at) = at {
+            bytes[at + 100] = if bytes[at + 100] == b'0' { b'1' } else { b'0' };
+        }
+        bytes
+    });
+    let output = User::new().joins(relay.address, &[]);
+    assert_eq!(output.status, Some(1));
+    assert!(output.complaint().0.ends_with("was changed on its way"), "{}", output.stderr);
+    // In a record: what was said is not heard, and nobody is here any more.
+    relay.change(|up, bytes| {
+        let mut bytes = bytes.to_vec();
+        if up && !bytes.starts_with(b"SECURE") {
+            *bytes.last_mut().expect("there is a byte") ^= 1;
+        }
+        bytes
+    });
+    assert_eq!(User::new().joins(relay.address, &[]).status, Some(1));
+    server.still_serves();
+}
+
+#[test]
+fn text_behind_the_first_line_is_neither_obeyed_nor_answered() {
+    let server = Server::start(&[]);
+    let mut rui = server.member("rui");
+    let hello = Hello::new().1;
+    let whole = format!("{hello}\nNICK mallory\nMSG sou eu\n");
+    for cut in [whole.len(), hello.len() + 1, hello.len(), 40, 1] {
+        let mut peer = server.guest();
+        peer.sends(&whole[..cut]);
+        peer.sends(&whole[cut..]);
+        let mut rest = String::new();
+        peer.socket().read_to_string(&mut rest).ok(); // It may be reset.
+        assert!(rest.is_empty() || rest.starts_with("SECURE 1 "), "{rest}");
+        for word in ["OK", "ERR", "mallory"] {
+            assert!(!rest.contains(word), "{rest}");
+        }
+    }
+    // Before it, the conversation is one in the clear for good.
+    let mut peer = server.guest();
+    peer.sends(format!("\nWHO\n{hello}\nNICK bia\n"));
+    peer.reads("ERR please_register_with_NICK");
+    peer.reads("ERR unknown_command");
+    peer.reads("OK welcome bia");
+    rui.reads("User bia joined.");
+    peer.says(hello);
+    peer.reads("ERR unknown_command");
+    rui.reads_nothing_more();
+}
+
+#[test]
+fn wrong_first_lines_are_refused_and_end_only_themselves() {
+    let server = Server::start(&[]);
+    let good = Hello::new().1;
+    let zeros = format!("SECURE 1 {}", "00".repeat(32));
+    for line in [
+        "SECURE",
+        "SECURE 1",
+        "SECURE 1 ",
+        "secure 1 00",
+        "SECURE\t1 00",
+        "SECURE 2 00",
+        &good[..good.len() - 1],
+        &format!("{good}0"),
+        &good.to_uppercase().replace("SECURE 1 ", "SECURE 1 A"),
+        &zeros,
+    ] {
+        let mut peer = server.guest();
+        peer.says(line);
+        peer.reads("ERR bad_handshake");
+        peer.ends();
+    }
+    // A word that only begins like that is any other.
+    let mut peer = server.guest();
+    peer.says("SECURELY");
+    peer.reads("ERR unknown_command");
+    for noise in [&[0, 0][..], &[0, 16, 0], &[0xFF; 40], &[0, 17, 1], &[7; 4200]] {
+        let (mut far, _, _) = shake_hands(server.address);
+        far.write_all(noise).ok();
+        far.shutdown(std::net::Shutdown::Write).ok();
+        far.set_read_timeout(Some(PATIENCE)).expect("a deadline can be set");
+        let mut rest = Vec::new();
+        far.read_to_end(&mut rest).ok(); // It may be reset.
+        assert!(!String::from_utf8_lossy(&rest).contains("ERR"));
+    }
+    server.still_serves();
+}
+
+#[test]
+fn channel_begins_no_second_one() {
+    let server = Server::start(&[]);
+    let mut peer = Tunnel::open(server.address).connect();
+    peer.reads(GREETING);
+    peer.says(Hello::new().1);
+    peer.reads("ERR unknown_command");
+    peer.says("NICK ana");
+    peer.reads("OK welcome ana");
+    peer.says("QUIT");
+    peer.reads("BYE");
+    peer.ends();
+}
+
+#[test]
+fn encrypted_room_refuses_all_others_and_has_no_page() {
+    let server = Server::start(&["--encrypted-only"]);
+    for line in ["NICK rui", "WHO", "nonsense", "\nQUIT"] {
+        let mut peer = server.guest();
+        peer.says(line);
+        peer.reads("FROM server [dm]: this room is encrypted; join it with minichat");
+        peer.reads("ERR encryption_required");
+        peer.ends();
+    }
+    let mut peer = server.guest();
+    peer.sends([b'x'; 5000]);
+    peer.says("");
+    peer.reads("FROM server [dm]: this room is encrypted; join it with minichat");
+    peer.reads("ERR encryption_required");
+    let user = User::new();
+    let output = user.joins(server.address, &[]);
+    assert_eq!(output.status, Some(0), "{}", output.stderr);
+    let mut server = server;
+    let line = server.process.stdout.find("Key: ");
+    assert!(line.ends_with("Nobody joins without encryption, and there is no page."), "{line}");
+    assert!(!server.process.stdout.so_far().contains("http://"));
+}
+
+#[test]
+fn server_without_encryption_is_joined_in_the_clear() {
+    let server = StandIn::open();
+    let mut user = Running::start(&mut User::new().command(server.address, &[]));
+    let mut caller = server.caller();
+    caller.says("Bem-vindo!");
+    caller.reads("NICK ana");
+    caller.says("OK Welcome ana");
+    user.stdout.find("welcome\t\tana");
+}
+
+#[test]
+fn raw_lines_are_those_inside_the_channel() {
+    let server = Server::start(&[]);
+    let relay = Relay::open(server.address);
+    let mut command = connect(relay.address, &["--raw"]);
+    let output = run(command.envs(User::new().0), "NICK ana\nMSG segredo\nQUIT\n");
+    let lines = [GREETING, "OK welcome ana", "FROM ana [all]: segredo", "BYE", ""];
+    assert_eq!((output.status, &*output.stdout), (Some(0), &*lines.join("\n")));
+    assert!(!relay.seen().contains("segredo"));
+}
+
+#[test]
+fn new_key_is_made_when_it_is_wanted() {
+    let home = state_home();
+    let key_of = |options: &[&str]| {
+        let mut command = minichat();
+        command.args(["server", "--port", "0", "--no-mdns", "--bind", "127.0.0.1"]);
+        let mut server = Server::of({
+            command.args(options).envs(home.clone());
+            command
+        });
+        server.process.stdout.find("Key: ")
+    };
+    let key = key_of(&[]);
+    assert_eq!(key_of(&[]), key);
+    let new = key_of(&["--new-key"]);
+    assert!(new != key && key_of(&[]) == new);
+    let file = home[0].1.join("minichat").join("server.key");
+    fs::write(&file, "nonsense").expect("the file is there");
+    let mut command = minichat();
+    let output = run(command.args(["server", "--port", "0", "--no-mdns"]).envs(home.clone()), "");
+    assert_eq!(output.status, Some(1));
+    let (cause, way_out) = output.complaint();
+    assert!(cause.ends_with("server.key: it is no key"), "{cause}");
+    assert!(way_out.contains("minichat server --new-key"), "{way_out}");
+}
+
+#[test]
+fn many_join_at_once_and_two_talk_meanwhile() {
+    const CROWD: usize = 240;
+    let server = Server::start(&["--per-address", "0", "--max-users", "2000"]);
+    let address = server.address;
+    let (mut ana, mut rui) = (server.member("ana"), server.member("rui"));
+    ana.skips_to("User rui joined.");
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let join = move || {
+                let mut all = Vec::new();
+                for number in 0..CROWD / 8 {
+                    let (far, mut channel, _) = shake_hands(address);
+                    let line = format!("NICK x{thread}-{number}\n");
+                    channel.send(&far, line.as_bytes(), &mut [0; SEALED]).expect("it reads");
+                    all.push((far, channel));
+                }
+                all
+            };
+            thread::Builder::new().spawn(join).expect("there is a thread")
+        })
+        .collect();
+    let begin = Instant::now();
+    let mut talk = 0;
+    while !threads.iter().all(|thread| thread.is_finished()) {
+        ana.says(format!("MSG {talk}"));
+        rui.skips_to(&format!("FROM ana [all]: {talk}"));
+        ana.skips_to(&format!("FROM ana [all]: {talk}"));
+        talk += 1;
+    }
+    let all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().expect("done")).collect();
+    assert!(all.len() == CROWD && talk > 0, "{talk} lines in {:?}", begin.elapsed());
+    assert!(begin.elapsed() < 4 * PATIENCE);
+    rui.says("WHO");
+    let mut people = 0;
+    while people < CROWD + 2 {
+        let line = rui.line();
+        if let Some(names) = line.strip_prefix("Connected users: ") {
+            people += names.split(", ").count();
+        }
+        if people > 0 && people < CROWD + 2 && !line.starts_with("Connected users: ") {
+            (people, _) = (0, rui.says("WHO"));
+        }
+    }
+    assert_eq!(people, CROWD + 2);
+}
