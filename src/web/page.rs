@@ -46,7 +46,7 @@ pub const ICON: &str = include_str!("page/icon.svg");
 /// test compares them with the files and says what they should be.
 pub const STYLE_SHA256: &str = "5eTV0YPST7L6v7bsWrjPjRsIAOPXtRcVCJtzrUtJBb0=";
 /// See [`STYLE_SHA256`].
-pub const SCRIPT_SHA256: &str = "weFeo9jx9u4GrzMI/ghqGBJUvnu/u++j28ykqkgRgFE=";
+pub const SCRIPT_SHA256: &str = "uWkFidUsNPtmqlNxoz0zYUQ6tHcQWtmc3p6r7yzgqqI=";
 
 #[cfg(test)]
 mod tests {

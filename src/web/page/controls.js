@@ -104,6 +104,12 @@ $("bell").onclick = () => {
   notice(sound ? T.soundOn : T.soundOff);
   ring();
 };
+$("search").onclick = () => {
+  text.value = "/search ";
+  grow();
+  offerNames();
+  text.focus();
+};
 $("invite").onclick = () => { $("code").src = "/code.svg"; showCard(true); };
 $("card-close").onclick = () => showCard(false);
 $("card").onclick = event => { if (event.target === $("card")) showCard(false); };

@@ -120,7 +120,8 @@ function submit() {
 }
 
 function obey(command, rest) {
-  const direct = /^@?(\S+)\s+([^]+)$/.exec(rest);
+  const direct = /^@?(\S+)\s+([^]+)$/.exec(rest), before = page;
+  page = 0; // Only /last right after /last turns the page.
   switch (command) {
     case "nick":
       if (!rest) return false;
@@ -131,6 +132,8 @@ function obey(command, rest) {
     case "msg": return direct ? tell(direct[1], direct[2]) : false;
     case "me": return rest ? say("/me " + rest, target) : false;
     case "who": openPeople(true); return true;
+    case "last": return askPast("LAST 20" + (before ? " BEFORE " + before : ""), "last");
+    case "search": return rest ? askPast("FIND " + rest, "find") : false;
     case "quit": send("QUIT", { kind: "quit" }); return true;
     default: notice(T.noCommand); return false;
   }
@@ -173,6 +176,9 @@ let slice = 50; // How many messages can be shown, with their layout, in about a
 const said = []; // The newest public messages, to recognise what history repeats.
 let historyLeft = 0, replay = []; // History that is still to come, and what has come of it.
 let gapNotice = null;
+// The place in the room: a term and the number of the last message (protocol.md, section 14).
+let place = null, uncounted = false; // `uncounted`: the last line may be the server's last word.
+let remembers = false, question = null, page = 0, past = []; // `page`: where the next /last ends.
 
 // A flood is shown in slices, so that the page answers keys in between.
 function receive(data) {
@@ -203,6 +209,7 @@ function drain(budget) {
 
 function hear(line, unseen) {
   let found;
+  if (uncounted) { uncounted = false; if (line !== "BYE") place.number++; }
   if ((found = /^FROM (\S+) \[(all|dm)\]: ([^]*)$/.exec(line))) heard(found[1], found[2] === "dm", found[3], unseen);
   else if ((found = /^User (\S+) (joined\.|left the chat\.)$/.exec(line))) moved(found[1], found[2] === "joined.");
   else if ((found = /^Connected users: (.*)$/.exec(line))) {
@@ -217,6 +224,13 @@ function hear(line, unseen) {
   } else if ((found = /^History: (\d+)$/.exec(line))) {
     historyLeft = +found[1];
     replay = [];
+  } else if ((found = /^Past: (\d+) (\d+) FROM (\S+) \[all\]: ([^]*)$/.exec(line))) {
+    if (past.length < MAX_SHOWN) past.push({ number: +found[1], at: +found[2], from: found[3], words: found[4] });
+  } else if ((found = /^Now: (\S+) (\d+)$/.exec(line))) catchUp(found[1], +found[2]);
+  else if (/^Found: \d+/.test(line)) answerQuestion();
+  else if ((found = /^Capabilities:(.*)$/.exec(line))) {
+    settle("ask");
+    remembers = found[1].split(" ").indexOf("history") > 0;
   } else if ((found = /^ERR (\S+)$/.exec(line))) refused(found[1]);
   else if (line === "BYE") ended = true;
 }
@@ -227,7 +241,11 @@ function heard(from, direct, words, unseen) {
     if (--historyLeft === 0) recall();
     return;
   }
-  if (!direct) remember(from, words);
+  if (!direct) {
+    remember(from, words);
+    if (place && from === "server" && words === ENGLISH.stopping) uncounted = true;
+    else if (place) place.number++;
+  }
   if (!direct && from === me) {
     const item = settle("say");
     if (item) { confirm(item); return; }
@@ -239,6 +257,8 @@ function heard(from, direct, words, unseen) {
 // The fixed lines of the server, in the reader's language.
 function translate(words) {
   if (words === ENGLISH.stopping) return T.stopping;
+  const recorded = /^this room is recorded: what is said to all is kept(?: for (\d+) days?)?$/.exec(words);
+  if (recorded) return T.recorded(+recorded[1]);
   return words.indexOf(ENGLISH.removed) === 0 ? T.removed + words.slice(ENGLISH.removed.length) : words;
 }
 
@@ -303,13 +323,80 @@ function recall() {
   log.setAttribute("aria-busy", "true");
   replay.slice(known).forEach(one => {
     remember(one[0], one[1]);
-    message(one[0], one[1], { own: keyOf(one[0]) === keyOf(me), past: true });
+    message(one[0], one[1], { own: keyOf(one[0]) === keyOf(me), past: true, at: one[2] });
   });
   replay = [];
   log.removeAttribute("aria-busy");
 }
 
+// Shows what was said before now, and counts from here.
+function catchUp(term, number) {
+  const lines = past, before = place;
+  past = [];
+  place = { term: term, number: number };
+  if (!before || before.term !== term) {
+    if (!before && lines.length) notice(T.earlier(lines.length));
+    replay = lines.map(one => [one.from, one.words, one.at]);
+    recall();
+    if (!before && lines.length) notice(T.now);
+    return;
+  }
+  if (gapNotice && number - before.number <= lines.length) gapNotice.textContent = T.back;
+  gapNotice = null;
+  showPast(lines);
+}
+
+function showPast(lines) {
+  log.setAttribute("aria-busy", "true");
+  lines.forEach(one => {
+    remember(one.from, one.words);
+    message(one.from, one.from === "server" ? translate(one.words) : one.words,
+      { own: keyOf(one.from) === keyOf(me), past: true, at: one.at });
+  });
+  previous = null;
+  log.removeAttribute("aria-busy");
+}
+
+// Asks for earlier messages: one question at a time.
+function askPast(line, kind) {
+  if (!remembers) { notice(T.noHistory); return true; }
+  if (question) { notice(T.stillSearching); return false; }
+  question = kind;
+  socket.send(line + "\n");
+  return true;
+}
+
+function answerQuestion() {
+  const lines = past, kind = question;
+  past = [];
+  question = null;
+  if (kind === "last" && lines.length) page = lines[0].number;
+  if (!lines.length) { notice(T.nothingFound); return; }
+  notice(T.earlier(lines.length));
+  const known = said.slice();
+  showPast(lines);
+  said.length = 0;
+  said.push(...known); // They were said before, and history does not repeat them.
+  notice(T.now);
+  toEnd();
+}
+
+// Whether a refusal answers the question for earlier messages.
+function refusesQuestion(code) {
+  const other = code === "too_fast" ? "nick" : "say";
+  if (!question || ["too_fast", "empty_message", "line_too_long"].indexOf(code) < 0) return false;
+  if (unanswered.some(item => item.kind === other)) return false;
+  question = null;
+  notice(code === "too_fast" ? T.searchTooFast : T.searchLength);
+  return true;
+}
+
 function refused(code) {
+  if (refusesQuestion(code)) return;
+  // A server that tells nothing of the past does not know these lines.
+  const asked = !member && unanswered.length > 0 && unanswered[0].kind === "ask";
+  if (asked && code === "unknown_command") { unanswered.shift(); return; }
+  while (unanswered.length && unanswered[0].kind === "ask") unanswered.shift(); // They were taken.
   const why = T[code] || code, item = unanswered.shift() || {};
   if (member) {
     if (item.row) fail(item, why);
@@ -347,11 +434,19 @@ function connect() {
   lines = [];
   listed = null;
   historyLeft = 0;
+  past = [];
+  question = null;
+  remembers = uncounted = false;
   heardAt = askedAt = Date.now();
   // Some browsers keep a socket that is dead and report nothing even when it is closed.
   const gone = () => { if (mine === socket) lose(); };
   timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, PATIENCE);
-  mine.onopen = () => { if (mine === socket) send("NICK " + wanted, { kind: "nick" }); else mine.close(); };
+  mine.onopen = () => {
+    if (mine !== socket) { mine.close(); return; }
+    send("CAP history", { kind: "ask" });
+    if (place) send("SINCE " + place.term + " " + place.number, { kind: "ask" });
+    send("NICK " + wanted, { kind: "nick" });
+  };
   mine.onerror = gone;
   mine.onclose = () => { if (lines.length) drain(Infinity); gone(); };
   mine.onmessage = event => {

@@ -103,9 +103,16 @@ function time() {
   return clock;
 }
 
+// When something was said, with the day if that is another one.
+function timeOf(seconds) {
+  const then = new Date(seconds * 1000), today = then.toDateString() === new Date().toDateString();
+  const hour = then.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+  return today ? hour : then.toLocaleDateString() + " " + hour;
+}
+
 const kindOf = (from, how) => from + (how.person ? " to " + how.person.nick : how.direct ? " private" : "");
 
-// how: own, direct (private, to us), person (private, from us), waiting, past (history).
+// how: own, direct (private, to us), person (private, from us), waiting, past (history), at (when).
 function message(from, words, how) {
   const action = /^\/me\s+([^]+)/.exec(words), server = from === "server", now = Date.now();
   const called = !how.own && !server && (how.direct || mentionsMe(words));
@@ -125,7 +132,8 @@ function message(from, words, how) {
   const bubble = make("div", "bubble");
   bubble.dir = "auto";
   appendLinked(bubble, action ? from + " " + action[1] : words);
-  if (!how.past && (first || previous.time !== time())) bubble.appendChild(make("time", "", time()));
+  if (how.at) bubble.appendChild(make("time", "", timeOf(how.at)));
+  else if (!how.past && (first || previous.time !== time())) bubble.appendChild(make("time", "", time()));
   row.appendChild(bubble);
   if (!how.own && !how.past) count();
   append(row);

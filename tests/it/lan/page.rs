@@ -290,7 +290,7 @@ fn taken_or_improper_name_is_asked_for_again() {
 
 #[test]
 fn page_comes_back_and_shows_what_it_missed_once() {
-    Room::with(&["--history", "50"], |room| {
+    Room::with(&[], |room| {
         let mut ana = room.peer("ana");
         let proxy = Proxy::open();
         let page = room.phone_by(&proxy.url(), "bia");
@@ -315,6 +315,37 @@ fn page_comes_back_and_shows_what_it_missed_once() {
         let expected: Vec<String> = (0..8).map(|number| format!("linha {number}")).collect();
         assert_eq!(told, expected);
         assert!(texts.iter().any(|text| text == "Você voltou."), "{texts:?}");
+    });
+}
+
+#[test]
+fn page_shows_what_was_said_before_and_finds_it() {
+    Room::with(&[], |room| {
+        let mut ana = room.peer("ana");
+        for line in ["A chave está com a Bia", "até amanhã", "bia, oi"] {
+            ana.says(format!("MSG {line}"));
+            ana.reads(format!("FROM ana [all]: {line}"));
+        }
+        let page = room.phone("bia");
+        page.shows("bia, oi");
+        page.wait("document.title === 'Sala 3'"); // Nothing is new for the reader.
+        page.eval("document.getElementById('search').click()");
+        page.wait("document.activeElement.value === '/search '");
+        page.says("CHAVE"); // Behind the command.
+        page.shows("1 mensagem de antes:");
+        let count = |page: &Page<'_>, words: &str| {
+            page.texts().iter().filter(|text| text.contains(words)).count()
+        };
+        page.shows("Agora");
+        assert_eq!(count(&page, "A chave está"), 2);
+        assert_eq!(count(&page, "até amanhã"), 1);
+        page.says("/search xyz");
+        page.shows("Nada encontrado.");
+        page.says("/last");
+        page.shows("3 mensagens de antes:");
+        ana.says("MSG depois");
+        page.shows("depois");
+        assert_eq!(count(&page, "até amanhã"), 2);
     });
 }
 
@@ -571,6 +602,7 @@ fn dead_connection_is_left_and_the_name_comes_home() {
         let page = room.phone_by(&proxy.url(), "bia");
         page.says("um");
         ana.skips_to("FROM bia [all]: um");
+        arrived(&page, 1); // Else the page hears it after it asks, and is content.
         proxy.freeze();
         // The phone is unlocked, so the page asks, and no answer comes.
         page.eval("dispatchEvent(new Event('online'))");
