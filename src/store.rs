@@ -23,6 +23,8 @@ const TAIL: u64 = 512 << 10;
 const HEAD: u64 = 64 << 10;
 /// A day, in milliseconds.
 const DAY: u64 = 24 * 60 * 60 * 1000;
+/// No number of a message is so high. Those that follow can still be read.
+const HIGHEST: u64 = 1 << 49;
 /// The end of a segment's name.
 const ENDING: &str = ".chat";
 
@@ -384,7 +386,8 @@ fn read_tail(dir: &Path, first: Option<u64>) -> io::Result<Contents> {
             _ => memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1),
         };
         for line in bytes[begin..].split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            match Record::parse(line).filter(|record| record.number >= *named) {
+            let range = *named..HIGHEST;
+            match Record::parse(line).filter(|record| range.contains(&record.number)) {
                 Some(record) => lines.push((record.number, line.to_vec(), at)),
                 None => bad[at] += 1,
             }

@@ -4,6 +4,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_channel::Sender;
@@ -18,6 +19,9 @@ use crate::wire::sanitize::visible;
 
 /// How long what is written may stay in the system's memory alone. A power cut takes no more.
 const SYNC: Duration = Duration::from_secs(1);
+/// How long messages gather after a write, so that many share the next one. The first
+/// after a silence is written at once.
+const GATHER: Duration = Duration::from_millis(10);
 /// Where writing works now and then, it is not said each time that it does not, but once
 /// until it went well for so long.
 const RELAPSE: Duration = Duration::from_secs(60);
@@ -56,6 +60,9 @@ impl Recorder {
             if !read.is_empty() {
                 self.write(&read, hub);
                 read.clear();
+                if followed != Some(Followed::Closed) {
+                    thread::sleep(GATHER);
+                }
             }
             match followed {
                 Some(Followed::Closed) => return self.sync(),

@@ -7,13 +7,17 @@
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use fastrand::Rng;
 use minichat::discovery::read_answer;
+use minichat::records::Record;
 use minichat::secure::channel::{MAX_OF_SERVER, SEALED};
 use minichat::secure::{Channel, Hello, Identity, Key, answer};
+use minichat::store::{OpenError, Store};
 use minichat::trust::parse_known_server;
 use minichat::web::frames::{Control, FrameReader, FrameWriter};
 use minichat::web::http::{self, Resource};
@@ -402,10 +406,69 @@ pub fn known_servers(bytes: &[u8]) {
     }
 }
 
+/// A store opens with any bytes in it, or is left as it is. No whole line is lost but those
+/// that are none, and what is said next follows them.
+pub fn store(bytes: &[u8]) {
+    thread_local! {
+        static FOLDER: Folder = Folder::new();
+    }
+    FOLDER.with(|Folder(dir)| {
+        let path = dir.join(format!("{:020}.chat", 1));
+        fs::write(&path, bytes).expect("there is room");
+        let (mut store, contents) = match Store::open(dir, 0, 0) {
+            Ok(opened) => opened,
+            Err(OpenError::Unknown(file)) => {
+                assert_eq!((file, fs::read(&path).expect("it is there")), (path, bytes.to_vec()));
+                return;
+            }
+            Err(err) => panic!("{err:?}"),
+        };
+        let whole = &bytes[..bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)];
+        assert_eq!(fs::read(&path).expect("it is there"), whole);
+        let lines = |bytes: &[u8]| -> Vec<Vec<u8>> {
+            let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            lines.map(<[u8]>::to_vec).collect()
+        };
+        let (all, kept) = (lines(whole), lines(&contents.tail));
+        let left_out: usize = contents.left_out.iter().map(|(_, count)| count).sum();
+        assert_eq!(kept.len() + left_out, all.len());
+        let number = |line: &Vec<u8>| Record::parse(line).expect("a record").number;
+        let numbers: Vec<u64> = kept.iter().map(number).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next));
+        assert!(numbers.last().is_none_or(|last| *last < contents.next));
+        assert!(kept.iter().all(|line| all.contains(line)));
+        let next = format!("{} 0 FROM ana [all]: oi\n", contents.next);
+        store.append(next.as_bytes(), 0).expect("there is room");
+        drop(store);
+        let (_, contents) = Store::open(dir, 0, 0).expect("it opened before");
+        assert!(contents.tail.ends_with(next.as_bytes()));
+    });
+}
+
+/// The folder of a store, which is gone when this is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("minichat-promises-{}-{number}", process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a folder can be made");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok(); // It is of no use.
+    }
+}
+
 type Promise = fn(&[u8]);
 
 /// The promises by the names of their targets.
-const PROMISES: [(&str, Promise); 11] = [
+const PROMISES: [(&str, Promise); 12] = [
     ("framing", framing),
     ("command", command),
     ("event", event),
@@ -417,6 +480,7 @@ const PROMISES: [(&str, Promise); 11] = [
     ("server_frames", server_frames),
     ("secure", secure),
     ("known_servers", known_servers),
+    ("store", store),
 ];
 
 #[test]
