@@ -8,6 +8,7 @@ mod budget;
 mod capabilities;
 mod feed;
 mod lag;
+mod listing;
 mod past;
 mod reader;
 mod session;
@@ -27,8 +28,8 @@ pub use reader::Reading;
 
 use crate::wire::sanitize::{is_blank, strip};
 use crate::wire::{
-    Command, ENCRYPTED_ONLY, Event, ForeignWatch, MAX_COMMAND, MAX_EVENT, Nick, REMOVED, Refusal,
-    SERVER, Scope, TooLong, pieces,
+    Command, ENCRYPTED_ONLY, Event, ForeignWatch, MAX_COMMAND, Nick, REMOVED, Refusal, SERVER,
+    Scope, TooLong, pieces,
 };
 use feed::Feed;
 use past::Past;
@@ -550,29 +551,6 @@ impl Room {
         // A receiver that does not read slows no sender down for one that does.
         if self.sessions[to.0].reader.lags_on_notes(now) || self.notes_are_heavy(now) {
             self.sessions[id.0].slows = Some(to);
-        }
-        Ok(())
-    }
-
-    /// Sends the list of members, in as many lines as it takes for none to be longer
-    /// than [`MAX_EVENT`].
-    fn list_members(&mut self, id: SessionId) -> Result<(), Refusal> {
-        self.nick(id).ok_or(Refusal::NotRegistered)?;
-        let mut lines = Vec::new();
-        let mut nicks = Vec::new();
-        let mut length = 0;
-        for (_, nick) in self.members() {
-            length += ", ".len() + nick.as_str().len();
-            // Before the first nick there is no comma, but at the end a line feed.
-            if length - 1 + "Connected users: ".len() > MAX_EVENT {
-                lines.push(Event::Users(mem::take(&mut nicks)).to_string());
-                length = ", ".len() + nick.as_str().len();
-            }
-            nicks.push(nick.as_str());
-        }
-        lines.push(Event::Users(nicks).to_string());
-        for line in lines {
-            self.tell(id, line);
         }
         Ok(())
     }

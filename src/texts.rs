@@ -317,6 +317,9 @@ pub struct Client {
     pub stopping: &'static str,
     /// The server's word to a person that the operator removes.
     pub removed: &'static str,
+    /// The conversation is encrypted, and that of some members is not: their nicks, and how
+    /// many they are.
+    pub in_the_clear: fn(&str, usize) -> String,
     /// Behind a list of nicks: how many more.
     pub more: fn(usize) -> String,
     /// Above what was said before we came: how many messages, since when.

@@ -27,6 +27,8 @@ pub(super) struct Session {
     renames: VecDeque<Duration>,
     /// The operator lets it say nothing.
     pub muted: bool,
+    /// Its lines are encrypted.
+    pub encrypted: bool,
     /// It was evicted.
     pub evicted: bool,
     /// It understands more than version 1 of the protocol. Others pay nothing for that.

@@ -4,6 +4,7 @@ use super::feed::{CACHE_LIMIT, RECOUNT_AFTER};
 use super::script::{Session, Unknown, What, sessions, steps};
 use super::*;
 use crate::records::{Record, Words};
+use crate::wire::MAX_EVENT;
 
 /// The evictions since this was last asked.
 fn evicted(room: &mut Room) -> Vec<Eviction> {

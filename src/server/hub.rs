@@ -288,6 +288,9 @@ impl Hub {
         let mut access = self.lock();
         let ip = connection.address.ip();
         let id = access.room.enter();
+        if transport.is_encrypted() {
+            access.room.set_encrypted(id);
+        }
         access.peers.insert(id, transport.clone(), connection.address, connection.origin);
         if access.banned.hold(ip) {
             access.room.ban(id);

@@ -45,6 +45,11 @@ impl Transport {
         }
     }
 
+    /// Whether nobody on the way reads the protocol's bytes.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Transport::Secure(_))
+    }
+
     /// Whether the protocol's bytes are sent as they are, so that a channel may begin.
     pub fn is_plain(&self) -> bool {
         matches!(self, Transport::Plain(_))

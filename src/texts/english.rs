@@ -36,6 +36,12 @@ pub static ENGLISH: Texts = Texts {
         history: |count| format!("History: {count}"),
         stopping: "the server is stopping; goodbye",
         removed: "you were removed by the operator",
+        in_the_clear: |nicks, count| {
+            let are = if count == 1 { "is" } else { "are" };
+            format!(
+                "Encrypted, but {nicks} {are} not: what you say to all can be read on its way to them."
+            )
+        },
         more: |count| format!("and {count} more"),
         remembered: |count, since| match count {
             1 => format!("--- the room remembers 1 line since {since} ---"),

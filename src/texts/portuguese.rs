@@ -38,6 +38,11 @@ pub static PORTUGUESE: Texts = Texts {
         history: |count| format!("Histórico: {count}"),
         stopping: "o servidor está parando; até logo",
         removed: "o operador tirou você da sala",
+        in_the_clear: |nicks, _| {
+            format!(
+                "Conversa criptografada, mas sem criptografia para {nicks}: o que você diz a todos pode ser lido no caminho até lá."
+            )
+        },
         more: |count| format!("e mais {count}"),
         remembered: |count, since| match count {
             1 => format!("--- a sala lembra 1 linha desde {since} ---"),

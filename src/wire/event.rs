@@ -29,6 +29,8 @@ pub enum Event<'a> {
     Left(&'a str),
     /// `Connected users: ana, joao`: the members, in alphabetical order.
     Users(Vec<&'a str>),
+    /// `In the clear: rui, bia`: the members whose lines are not encrypted.
+    InTheClear(Vec<&'a str>),
     /// `History: 2`: this many of the messages that follow were said earlier.
     History(usize),
     /// `Capabilities: history`: these of the words after `CAP` are known.
@@ -206,7 +208,10 @@ impl<'a> Event<'a> {
             return Some(Refusal::from_code(rest).map_or(Event::Failed(rest), Event::Refused));
         }
         if let Some(rest) = line.strip_prefix("Connected users:") {
-            return Some(users(rest));
+            return Some(Event::Users(nicks(rest)));
+        }
+        if let Some(rest) = line.strip_prefix("In the clear: ") {
+            return Some(Event::InTheClear(nicks(rest)));
         }
         if let Some(rest) = line.strip_prefix("History: ") {
             return rest.parse().ok().map(Event::History);
@@ -271,13 +276,13 @@ fn acknowledgement(rest: &str) -> Event<'_> {
         "goodbye" if target.is_empty() => Event::Bye,
         "broadcast_sent" => Event::Sent(None),
         "dm_sent" => Event::Sent(Some(target.strip_prefix("to ").unwrap_or(target))),
-        _ => users(rest),
+        _ => Event::Users(nicks(rest)),
     }
 }
 
 /// `ana, joao`.
-fn users(list: &str) -> Event<'_> {
-    Event::Users(list.split(',').map(str::trim).filter(|nick| !nick.is_empty()).collect())
+fn nicks(list: &str) -> Vec<&str> {
+    list.split(',').map(str::trim).filter(|nick| !nick.is_empty()).collect()
 }
 
 impl fmt::Display for Event<'_> {
@@ -296,6 +301,7 @@ impl fmt::Display for Event<'_> {
             Event::Joined(nick) => write!(f, "User {nick} joined."),
             Event::Left(nick) => write!(f, "User {nick} left the chat."),
             Event::Users(nicks) => write!(f, "Connected users: {}", nicks.join(", ")),
+            Event::InTheClear(nicks) => write!(f, "In the clear: {}", nicks.join(", ")),
             Event::History(count) => write!(f, "History: {count}"),
             Event::Capabilities(words) => {
                 f.write_str("Capabilities:")?;

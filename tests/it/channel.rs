@@ -13,15 +13,27 @@ use crate::harness::Peer;
 /// Makes encrypted clients of connections: what arrives goes on in records of a channel.
 pub struct Tunnel(SocketAddr);
 
+/// The beginning of the line that a server sends in channels alone.
+const IN_THE_CLEAR: &str = "In the clear: ";
+
 impl Tunnel {
     /// To this server.
     pub fn open(server: SocketAddr) -> Tunnel {
+        Tunnel::new(server, false)
+    }
+
+    /// The same for clients that know nothing of channels.
+    pub fn unaware(server: SocketAddr) -> Tunnel {
+        Tunnel::new(server, true)
+    }
+
+    fn new(server: SocketAddr, unaware: bool) -> Tunnel {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let address = listener.local_addr().expect("it has an address");
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 thread::spawn(move || match try_to_shake_hands(server) {
-                    Ok((far, channel, rest)) => pump(near, far, channel, rest),
+                    Ok((far, channel, rest)) => pump(near, far, channel, rest, unaware),
                     Err(refusal) => {
                         let mut near = near;
                         near.write_all(refusal.as_bytes()).ok(); // The client may be gone.
@@ -63,7 +75,7 @@ fn try_to_shake_hands(server: SocketAddr) -> Result<(TcpStream, Channel, Vec<u8>
     Ok((lines.into_inner(), channel, rest))
 }
 
-fn pump(near: TcpStream, far: TcpStream, channel: Channel, rest: Vec<u8>) {
+fn pump(near: TcpStream, far: TcpStream, channel: Channel, rest: Vec<u8>, unaware: bool) {
     let channel = Arc::new(Mutex::new(channel));
     let copy = |socket: &TcpStream| socket.try_clone().expect("a socket can be shared");
     let (mut typed, mut out, sealing) = (copy(&near), copy(&far), channel.clone());
@@ -78,6 +90,7 @@ fn pump(near: TcpStream, far: TcpStream, channel: Channel, rest: Vec<u8>) {
         out.shutdown(Shutdown::Both).ok(); // The other end may be gone.
     });
     let (mut near, mut far) = (near, far);
+    let mut heard = Vec::new();
     let (mut records, mut count, mut raw) = (rest, 0, vec![0; 4096]);
     loop {
         records.extend_from_slice(&raw[..count]);
@@ -87,7 +100,13 @@ fn pump(near: TcpStream, far: TcpStream, channel: Channel, rest: Vec<u8>) {
             let mut channel = channel.lock().expect("nobody panics");
             let received = channel.receive(&mut input, &mut buffer, &mut [0; SEALED]);
             let received = received.expect("the server sends no forged records");
-            near.write_all(&buffer[..received.length]).ok(); // The client may be gone.
+            heard.extend_from_slice(&buffer[..received.length]);
+            while let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = heard.drain(..=end).collect();
+                if !unaware || !line.starts_with(IN_THE_CLEAR.as_bytes()) {
+                    near.write_all(&line).ok(); // The client may be gone.
+                }
+            }
         }
         records.clear();
         count = match far.read(&mut raw) {

@@ -251,6 +251,27 @@ fn channel_begins_no_second_one() {
 }
 
 #[test]
+fn members_in_the_clear_are_named_to_those_who_are_not() {
+    let server = Server::start(&[]);
+    let mut ana = Tunnel::open(server.address).connect();
+    ana.reads(GREETING);
+    ana.says("NICK ana");
+    ana.reads("OK welcome ana");
+    ana.says("WHO");
+    ana.reads("Connected users: ana");
+    ana.reads_nothing_more();
+    let mut rui = server.member("rui");
+    ana.reads("User rui joined.");
+    ana.says("WHO");
+    ana.reads("Connected users: ana, rui");
+    ana.reads("In the clear: rui");
+    ana.reads_nothing_more();
+    rui.says("WHO");
+    rui.reads("Connected users: ana, rui");
+    rui.reads_nothing_more();
+}
+
+#[test]
 fn encrypted_room_refuses_all_others_and_has_no_page() {
     let server = Server::start(&["--encrypted-only"]);
     for line in ["NICK rui", "WHO", "nonsense", "\nQUIT"] {

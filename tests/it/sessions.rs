@@ -41,7 +41,7 @@ fn encrypted_clients_and_others_share_the_sessions() {
     for session in &sessions(include_str!("../../protocol.md")) {
         for first in [0, 1] {
             let server = Server::start(&session.options);
-            let tunnel = Tunnel::open(server.address);
+            let tunnel = Tunnel::unaware(server.address);
             let count = Cell::new(first);
             play(session, || match count.replace(count.get() + 1) % 2 {
                 0 => server.connect(),

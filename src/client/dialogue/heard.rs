@@ -21,6 +21,9 @@ use crate::wire::{Event, Nick, SERVER, Scope};
 /// How many nicks whose owners left unseen are kept in mind.
 pub(super) const MAX_UNSEEN: usize = 1000;
 
+/// How many members without encryption are named.
+const MAX_IN_THE_CLEAR: usize = 5;
+
 /// The bell gains one ring in this time.
 pub(super) const BELL_PAUSE: Duration = Duration::from_secs(3);
 
@@ -105,6 +108,18 @@ impl Dialogue {
                 }
                 actions
             }
+            Event::InTheClear(nicks) if self.is_interactive() && self.encrypted => {
+                let mut shown: Vec<String> = nicks
+                    .iter()
+                    .take(MAX_IN_THE_CLEAR)
+                    .map(|nick| visible(bounded(nick)).into())
+                    .collect();
+                if nicks.len() > MAX_IN_THE_CLEAR {
+                    shown.push((self.texts.more)(nicks.len() - MAX_IN_THE_CLEAR));
+                }
+                super::note(&(self.texts.in_the_clear)(&shown.join(", "), nicks.len()))
+            }
+            Event::InTheClear(_) => Vec::new(),
             Event::Refused(refusal) => self.hear_refusal(refusal.code()),
             Event::Failed(words) => self.hear_refusal(words),
             Event::Bye => match self.phase {

@@ -78,6 +78,21 @@ fn shown(actions: &[Action]) -> Vec<String> {
 }
 
 #[test]
+fn members_in_the_clear_are_named_in_an_encrypted_conversation() {
+    let mut dialogue = talking_as(Mode::Editor);
+    assert_eq!(hear(&mut dialogue, "In the clear: rui"), []);
+    dialogue.set_encrypted();
+    let text = (ENGLISH.client.in_the_clear)("rui", 1);
+    assert_eq!(hear(&mut dialogue, "In the clear: rui"), [Action::Note(text)]);
+    let actions = hear(&mut dialogue, "In the clear: a, b, c, d, e, f, g");
+    let [Action::Note(text)] = &actions[..] else { panic!("one note: {actions:?}") };
+    assert!(text.contains("a, b, c, d, e, and 2 more are not"), "{text}");
+    let mut script = talking_as(Mode::Script);
+    script.set_encrypted();
+    assert_eq!(hear(&mut script, "In the clear: rui"), []);
+}
+
+#[test]
 fn a_script_says_what_it_writes() {
     let mut script = talking_as(Mode::Script);
     check(&mut script, "pronto", &["MSG pronto"]);
