@@ -45,7 +45,6 @@ thread_local! {
 /// A block that is `async`, because a function keeps each of its arguments twice.
 #[expect(clippy::manual_async_fn)]
 pub fn serve<'a>(
-    hub: &'a Hub,
     connection: ConnectionGuard<'a>,
     mut stream: Stream<'a>,
     limits: &'a Limits,
@@ -55,7 +54,7 @@ pub fn serve<'a>(
         let deadline = Instant::now() + limits.registration;
         let client = Client { connection: &connection, limits, deadline };
         let polite = loop {
-            let session = hub.enter(&connection, stream.transport());
+            let session = connection.hub.enter(&connection, stream.transport());
             // However it ends, it ends for this client alone. (A future in a variable of its
             // own would take its memory twice.)
             let ended = AssertUnwindSafe(async {
@@ -75,7 +74,7 @@ pub fn serve<'a>(
                 Err(_) => Some(EvictReason::Failed), // The panic itself has said why.
             };
             if let Some(reason) = reason {
-                hub.lock().room.evict(session.id, reason);
+                connection.hub.lock().room.evict(session.id, reason);
             }
             drop(session);
             match ended {
@@ -87,7 +86,7 @@ pub fn serve<'a>(
         };
         if polite {
             // When the server stops, the server decides how long.
-            let closed = hub.lock().room.is_closed();
+            let closed = connection.hub.lock().room.is_closed();
             let timeout = if closed { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
             or(close(&stream), stream.reactor().sleep(timeout)).await;
         }
@@ -312,7 +311,7 @@ mod tests {
         let stream = reactor.watch(mio::net::TcpStream::from_std(socket)).unwrap();
         let limits = Limits::default();
         let connection = server.hub.admit("127.0.0.1:50412".parse().unwrap(), None);
-        let size = size_of_val(&serve(&server.hub, connection, stream, &limits, [0_u64; 2]));
+        let size = size_of_val(&serve(connection, stream, &limits, [0_u64; 2]));
         assert!(size <= 672, "it takes {size} bytes");
     }
 }

@@ -153,7 +153,7 @@ pub(super) async fn accept<'a>(
                 match kind.clone() {
                     Kind::Chat => {
                         let connection = hub.admit(address, origin);
-                        let session = connection::serve(hub, connection, stream, limits, present);
+                        let session = connection::serve(connection, stream, limits, present);
                         worker.executor.spawn(session).detach();
                     }
                     Kind::Web(site) => {
@@ -163,8 +163,7 @@ pub(super) async fn accept<'a>(
                         let visit = async move {
                             let stream = visit::serve(hub, site, stream, origin, stopped).await?;
                             let connection = hub.admit(address, origin);
-                            let session =
-                                connection::serve(hub, connection, stream, limits, present);
+                            let session = connection::serve(connection, stream, limits, present);
                             // A task of its own, which carries nothing of the request along.
                             executor.upgrade()?.spawn(session).detach();
                             Some(())
