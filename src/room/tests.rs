@@ -1301,3 +1301,56 @@ fn last_word_is_no_message() {
     assert_eq!(room.last_number(), 1);
     assert_eq!(String::from_utf8(room.records(0)).unwrap(), "1 1000000 FROM ana [all]: one\n");
 }
+
+/// Any messages and notices, and any questions, next to a list.
+#[test]
+fn answers_about_the_past_are_those_of_a_list() {
+    let mut dice = fastrand::Rng::with_seed(19);
+    for _ in 0..30 {
+        let (mut room, ana) = room_that_remembers();
+        let mut list: Vec<String> = Vec::new();
+        for n in 0..dice.usize(0..900) {
+            match dice.usize(0..4) {
+                0 => {
+                    let bia = room.enter();
+                    said(&mut room, bia, &["NICK bia"]);
+                    room.leave(bia);
+                }
+                _ => {
+                    let text = format!("{n}{}", "x".repeat(dice.usize(0..1500)));
+                    said(&mut room, ana, &[&format!("MSG {text}")]);
+                    let line = format!("FROM ana [all]: {text}\n");
+                    list.push(format!("Past: {} 1000 {line}", list.len() + 1));
+                }
+            }
+        }
+        // The newest of these that an answer has room for.
+        let answer = |lines: &[String], count: usize| -> String {
+            let mut bytes = 0;
+            let fits = |line: &&String| {
+                bytes += line.len();
+                bytes <= past::MAX_PAST_BYTES
+            };
+            let newest: Vec<&String> = lines.iter().rev().take(count).take_while(fits).collect();
+            newest.into_iter().rev().map(String::as_str).collect()
+        };
+        let remembered = room.feed.transcript.first_within(MAX_HISTORY).unwrap_or(1) as usize - 1;
+        let number = list.len();
+        for _ in 0..5 {
+            let since = dice.usize(0..number + 2);
+            let id = room.enter();
+            let since_line = format!("SINCE 7f3a9c21 {since}");
+            let read = said(&mut room, id, &["CAP history", &since_line, "NICK rui"]);
+            let (_, told) = read.split_once("OK welcome rui\n").unwrap();
+            let missed = &list[since.max(remembered).min(number)..];
+            let expected = answer(missed, past::MAX_PAST) + &format!("Now: 7f3a9c21 {number}\n");
+            assert!(told == expected, "since {since} of {number}");
+            let (count, before) = (dice.usize(0..600), dice.usize(0..number + 2));
+            let told = said(&mut room, id, &[&format!("LAST {count} BEFORE {before}")]);
+            let end = before.saturating_sub(1).min(number).max(remembered);
+            let expected = answer(&list[remembered..end], count.min(past::MAX_PAST));
+            assert!(told.starts_with(&format!("{expected}Found: ")), "{count} before {before}");
+            room.leave(id);
+        }
+    }
+}

@@ -273,3 +273,34 @@ fn full_disk_is_told_once_and_the_chat_goes_on() {
     stop(server);
     assert!(stored(&folder.0).ends_with("FROM ana [all]: de novo\n"));
 }
+
+#[test]
+fn crowd_that_comes_back_after_a_restart_is_told_all_it_missed() {
+    const PEOPLE: u64 = 300;
+    let folder = Folder::new("crowd");
+    let path = folder.path();
+    let server = Server::start(&["--store", &path, "--rate", "0"]);
+    let mut ana = member(&server, "ana");
+    let text = "x".repeat(200);
+    (1..=200).for_each(|n| ana.says(format!("MSG {n} {text}")));
+    ana.skips_to(&format!("FROM ana [all]: 200 {text}"));
+    stop(server);
+    let room = fs::read_to_string(folder.0.join("room")).unwrap();
+    let term = room.trim_end().split_once(' ').unwrap().1.to_string();
+    let server = Server::start(&["--store", &path]);
+    let mut people: Vec<(u64, Peer)> = (0..PEOPLE).map(|n| (n, server.connect())).collect();
+    for (n, peer) in &mut people {
+        peer.sends(format!("CAP history\nSINCE {term} {}\nNICK p{n}\n", *n % 200));
+    }
+    for (n, peer) in &mut people {
+        peer.skips_to(NOTICE);
+        for number in *n % 200 + 1..=200 {
+            let line = peer.line();
+            assert!(line.starts_with(&format!("Past: {number} ")), "{line}");
+        }
+        peer.reads(format!("Now: {term} 200"));
+    }
+    if let Some(kibibytes) = server.process.peak_memory() {
+        assert!(kibibytes < 64 << 10, "{kibibytes} KiB");
+    }
+}
