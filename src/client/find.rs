@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::secure::Fingerprint;
 use crate::target;
 use crate::texts::Texts;
+use crate::trust::{self, KnownServers};
 use crate::wire::DEFAULT_PORT;
 use crate::wire::sanitize::visible;
 
@@ -282,11 +283,23 @@ async fn find_any(
             });
         }
         [only] => only,
-        [first, ..] if config.auto => first,
+        [first, ..] if config.auto => {
+            let known = KnownServers::open(trust::folder().as_deref());
+            ours.iter().find(|server| is_known(server, &known)).unwrap_or(first)
+        }
         several if terminal.is_interactive => choose(several, texts, terminal).await?,
         several => return Err(choice(several)),
     };
     join(chosen, texts, terminal)
+}
+
+/// Whether the user knows the server of this title by the key that it announces. A stranger
+/// can announce a title that comes first, but not with that key.
+fn is_known(server: &Server, known: &KnownServers) -> bool {
+    let announced = server.fingerprint.as_deref().and_then(Fingerprint::parse);
+    announced.is_some_and(|announced| {
+        known.pin(&server.title).is_some_and(|pin| pin.key.fingerprint() == announced)
+    })
 }
 
 /// Asks which of several servers is meant.
@@ -470,5 +483,26 @@ mod tests {
         assert!(found(&server).is_ok());
         server.protocol = Some(2);
         assert!(matches!(found(&server), Err(Error::Incompatible(_, Some(2)))));
+    }
+
+    #[test]
+    fn server_is_known_by_its_title_and_its_key() {
+        use crate::secure::Key;
+
+        let folder = std::env::temp_dir().join(format!("minichat-find-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        let known = KnownServers::open(Some(&folder));
+        let key = Key::generate().public;
+        known.remember("Sala 3", &key).unwrap();
+        let announces = |title: &str, key: Option<&crate::secure::PublicKey>| {
+            let mut server = servers(&[title]).remove(0);
+            server.fingerprint = key.map(|key| key.fingerprint().to_hex());
+            is_known(&server, &known)
+        };
+        assert!(announces("Sala 3", Some(&key)));
+        assert!(!announces("AAA", Some(&key)), "that is another title");
+        assert!(!announces("Sala 3", Some(&Key::generate().public)));
+        assert!(!announces("Sala 3", None));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use minichat::discovery::read_answer;
 use minichat::records::Record;
 use minichat::secure::channel::{MAX_OF_SERVER, SEALED};
 use minichat::secure::{Channel, Hello, Identity, Key, answer};
-use minichat::store::{OpenError, Store};
+use minichat::store::{Contents, OpenError, Store};
 use minichat::trust::parse_known_server;
 use minichat::web::frames::{Control, FrameReader, FrameWriter};
 use minichat::web::http::{self, Resource};
@@ -415,7 +417,7 @@ pub fn store(bytes: &[u8]) {
     FOLDER.with(|Folder(dir)| {
         let path = dir.join(format!("{:020}.chat", 1));
         fs::write(&path, bytes).expect("there is room");
-        let (mut store, contents) = match Store::open(dir, 0, 0) {
+        let (mut store, contents) = match open_store(dir) {
             Ok(opened) => opened,
             Err(OpenError::Unknown(file)) => {
                 assert_eq!((file, fs::read(&path).expect("it is there")), (path, bytes.to_vec()));
@@ -440,9 +442,21 @@ pub fn store(bytes: &[u8]) {
         let next = format!("{} 0 FROM ana [all]: oi\n", contents.next);
         store.append(next.as_bytes(), 0).expect("there is room");
         drop(store);
-        let (_, contents) = Store::open(dir, 0, 0).expect("it opened before");
+        let (_, contents) = open_store(dir).expect("it opened before");
         assert!(contents.tail.ends_with(next.as_bytes()));
     });
+}
+
+/// Opens a store that nothing holds. A program that another test starts at this moment has
+/// its lock until it is another program.
+fn open_store(dir: &Path) -> Result<(Store, Contents), OpenError> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match Store::open(dir, 0, 0) {
+            Err(OpenError::InUse) if Instant::now() < deadline => thread::yield_now(),
+            opened => return opened,
+        }
+    }
 }
 
 /// The folder of a store, which is gone when this is dropped.

@@ -102,6 +102,8 @@ fn raw_lines_are_the_very_words_of_the_protocol() {
         "User joao joined.",
         "User joao left the chat.",
         "Connected users: ana, bot",
+        // The bot talks encrypted, and ana does not.
+        "In the clear: ana",
         "ERR user_not_found",
         "FROM bot [all]: BYE",
         "BYE",
