@@ -1,6 +1,7 @@
 use chrono::TimeZone;
 
 use super::*;
+use crate::client::record::{Heading, Past, PastLine};
 use crate::texts::{ENGLISH, PORTUGUESE};
 
 fn record(kind: Kind, from: &str, text: &str) -> Record {
@@ -269,4 +270,79 @@ fn nothing_that_a_terminal_obeys_gets_through_in_any_field() {
         assert!(!line.contains("\x1b[2J") && !line.contains("\x1b]"), "{line:?}");
     }
     assert_eq!(format_raw("\x1b[2J"), "␛[2J\n");
+}
+
+/// Messages of an hour ago, and of the day before.
+fn past(heading: Heading, words: Option<&str>) -> Past {
+    let line = |number, hours: i64, from: &str, text: &str| PastLine {
+        number,
+        seconds: (evening().timestamp() - hours * 3600) as u64,
+        from: from.into(),
+        text: text.into(),
+        own: false,
+    };
+    let lines = vec![
+        line(7, 24, "joao", "onde está a CHAVE?"),
+        line(8, 1, "server", "pausa"),
+        line(9, 1, "bia", "/me procura\x1b[2J"),
+    ];
+    Past { heading, lines, words: words.map(Into::into), is_new: true }
+}
+
+#[test]
+fn past_lines_stand_under_a_heading_with_their_own_times() {
+    let mut plain = Formatter::new(Style::Person { colour: false }, &ENGLISH.client);
+    let rows = "2026-11-21 21:04 joao  onde está a CHAVE?\n20:04 server  pausa\n\
+                20:04 * bia procura␛[2J\n--- now ---\n";
+    for (heading, row) in [
+        (Heading::Remembered, "--- the room remembers 3 lines since 2026-11-21 21:04 ---"),
+        (Heading::Missed, "--- 3 lines since 2026-11-21 21:04 ---"),
+        (Heading::Cut(1204), "--- the last 3 of 1,204; /last shows others ---"),
+    ] {
+        let shown = plain.format_past(&past(heading, None), evening());
+        assert_eq!(shown, format!("{row}\n{rows}"));
+    }
+    let mut portuguese = Formatter::new(Style::Person { colour: false }, &PORTUGUESE.client);
+    let shown = portuguese.format_past(&past(Heading::Cut(1204), None), evening());
+    assert!(shown.starts_with("--- as últimas 3 de 1.204; /last mostra outras ---\n"), "{shown}");
+    assert!(shown.ends_with("--- agora ---\n"), "{shown}");
+}
+
+#[test]
+fn past_lines_are_grey_and_words_that_are_found_are_bold() {
+    colored::control::set_override(true);
+    let mut coloured = Formatter::new(Style::Person { colour: true }, &ENGLISH.client);
+    let shown = coloured.format_past(&past(Heading::Missed, Some("chave")), evening());
+    assert!(shown.contains("\x1b[1mCHAVE\x1b[0m\x1b[2m?\x1b[0m"), "{shown:?}");
+    assert!(shown.lines().all(|row| row.starts_with("\x1b[2m")), "{shown:?}");
+}
+
+#[test]
+fn programs_read_past_lines_as_another_kind() {
+    let mut columns = Formatter::new(Style::Columns { colour: false }, &ENGLISH.client);
+    let shown = columns.format_past(&past(Heading::Missed, None), evening());
+    let first = shown.lines().next().unwrap();
+    assert!(first.starts_with("2026-11-21T21:04:05"), "{first}");
+    assert!(first.ends_with("\tpast\tjoao\tonde está a CHAVE?"), "{first}");
+    let mut json = Formatter::new(Style::Json, &ENGLISH.client);
+    let shown = json.format_past(&past(Heading::Missed, None), evening());
+    let first = shown.lines().next().unwrap();
+    assert!(
+        first.contains(r#""type":"past","from":"joao","text":"onde está a CHAVE?""#),
+        "{first}"
+    );
+    assert!(first.ends_with(r#""past":true,"number":7}"#), "{first}");
+}
+
+#[test]
+fn notice_of_a_recorded_room_is_in_the_words_of_the_reader() {
+    let notice = |days: &str| {
+        let text = format!("{RECORDED}{days}");
+        let mut formatter = Formatter::new(Style::Person { colour: false }, &PORTUGUESE.client);
+        formatter.format(&record(Kind::Private, "server", &text), evening())
+    };
+    assert!(notice(" for 30 days").contains("guardado por 30 dias"), "{}", notice(" for 30 days"));
+    assert!(notice(" for 1 day").contains("guardado por 1 dia\n"));
+    assert!(notice("").contains("fica guardado\n"));
+    assert!(notice(" by aliens").contains("recorded"), "that is another text");
 }
