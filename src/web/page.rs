@@ -17,7 +17,7 @@ const SCRIPT: &str = concat!(
 
 /// The whole page, at most 45,000 bytes.
 pub static PAGE: LazyLock<String> = LazyLock::new(|| {
-    let (style, script) = (condensed(STYLE), condensed(SCRIPT));
+    let (style, script) = (style(), script());
     [
         HEAD,
         "<style>",
@@ -31,12 +31,42 @@ pub static PAGE: LazyLock<String> = LazyLock::new(|| {
     .concat()
 });
 
-/// A file without its indentation and its lines of comment, a sixth of its bytes. No text
-/// of the page goes over the end of a line.
-fn condensed(file: &str) -> String {
-    let lines =
-        file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-    lines.flat_map(|line| [line, "\n"]).collect()
+fn style() -> String {
+    condensed(STYLE, |before, after| "{};:,".contains(before) || "{};,".contains(after))
+}
+
+fn script() -> String {
+    const SIGNS: &str = "=+-*<>?:&|,;(){}[]!%";
+    condensed(SCRIPT, |before, after| SIGNS.contains(before) || SIGNS.contains(after))
+}
+
+/// A file without its indentation, its comments, and the blanks between two characters that
+/// need none there: three quarters of its bytes. No text of the page goes over the end of a
+/// line, or has a blank before and after two slashes.
+fn condensed(file: &str, is_idle: fn(char, char) -> bool) -> String {
+    let lines = file.lines().map(|line| line.split(" // ").next().unwrap_or(line).trim());
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let mut all = String::new();
+    for line in lines {
+        // Other strings, patterns and escaped quotes are left as they are.
+        let is_plain = !line.contains(['\'', '`', '/', '\\']);
+        for (at, part) in line.split('"').enumerate() {
+            if at > 0 {
+                all.push('"');
+            }
+            let (is_code, mut before) = (is_plain && at % 2 == 0, '"');
+            let mut rest = part.chars().peekable();
+            while let Some(c) = rest.next() {
+                let after = *rest.peek().unwrap_or(&'"');
+                if !(is_code && c == ' ' && is_idle(before, after)) {
+                    all.push(c);
+                    before = c;
+                }
+            }
+        }
+        all.push('\n');
+    }
+    all
 }
 
 /// The picture for the page's tab.
@@ -44,9 +74,9 @@ pub const ICON: &str = include_str!("page/icon.svg");
 
 /// SHA-256 of the style and of the script, in base64, for the Content-Security-Policy. A
 /// test compares them with the files and says what they should be.
-pub const STYLE_SHA256: &str = "5eTV0YPST7L6v7bsWrjPjRsIAOPXtRcVCJtzrUtJBb0=";
+pub const STYLE_SHA256: &str = "OXsIOZBDsN3aIsQDQgboDOx+NLVQNjB/naaLNuu744s=";
 /// See [`STYLE_SHA256`].
-pub const SCRIPT_SHA256: &str = "uWkFidUsNPtmqlNxoz0zYUQ6tHcQWtmc3p6r7yzgqqI=";
+pub const SCRIPT_SHA256: &str = "FbMQewUWCgIA+6mlEAsm0EYA6Z2fTqJKx9n8v4lovXU=";
 
 #[cfg(test)]
 mod tests {
@@ -59,8 +89,8 @@ mod tests {
     #[test]
     fn policy_names_the_hashes_of_style_and_script() {
         let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
-        assert_eq!(STYLE_SHA256, hash(&condensed(STYLE)), "STYLE_SHA256");
-        assert_eq!(SCRIPT_SHA256, hash(&condensed(SCRIPT)), "SCRIPT_SHA256");
+        assert_eq!(STYLE_SHA256, hash(&style()), "STYLE_SHA256");
+        assert_eq!(SCRIPT_SHA256, hash(&script()), "SCRIPT_SHA256");
     }
 
     #[test]
