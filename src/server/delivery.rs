@@ -99,9 +99,11 @@ impl Peers {
             waker.clone_from(cx.waker());
             return Poll::Pending;
         }
-        let reading = match batch.repeat(room, id) {
-            true => Reading::Some,
-            false => {
+        let reading = match () {
+            // The batch stays, because the next session may read the same.
+            () if !room.has_unread(id) => Reading::Nothing,
+            () if batch.repeat(room, id) => Reading::Some,
+            () => {
                 batch.clear();
                 batch.read(room, id)
             }

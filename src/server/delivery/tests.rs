@@ -47,7 +47,8 @@ fn batch_is_used_again_and_ends_where_reading_ends() {
     for expected in [Poll::Ready(true), Poll::Pending] {
         for id in [ana.id, joao.id] {
             assert_eq!(server.poll(id, &mut batch, Waker::noop()), expected);
-            assert!(expected.is_pending() || batch.last() == b"FROM ana [all]: all well?\n");
+            // A session that has nothing to read leaves it to the next.
+            assert_eq!(batch.last(), b"FROM ana [all]: all well?\n");
         }
     }
 }
