@@ -26,9 +26,14 @@ const SLOW: Duration = Duration::from_millis(150);
 /// no proof, because the systems between take a last batch by themselves.
 const LATE: u32 = 2;
 
-/// The memory of the rule about one reader.
+/// The memory of the rule about one reader. It is empty for most, so that an idle session
+/// takes little memory.
 #[derive(Default)]
-pub(super) struct Lag {
+pub(super) struct Lag(Option<Box<Memory>>);
+
+/// The same about a reader for which something waited, or that once refused a batch.
+#[derive(Default)]
+struct Memory {
     waits: Waits,
     /// The waits that ended when the batch in flight was read. They go on if the
     /// connection accepts none of it.
@@ -67,26 +72,31 @@ impl Waits {
 impl Lag {
     /// The state of a reader that has no connection. Its own silence is the only sign.
     pub fn untested() -> Lag {
-        Lag { untested: true, ..Lag::default() }
+        Lag(Some(Box::new(Memory { untested: true, ..Memory::default() })))
     }
 
     /// The reader asks for a batch, so it has taken the last one.
     pub fn batch_taken(&mut self) {
-        if self.before_batch.any() {
-            self.late += u32::from(mem::take(&mut self.before_batch).long);
+        if let Some(memory) = &mut self.0
+            && memory.before_batch.any()
+        {
+            memory.late += u32::from(mem::take(&mut memory.before_batch).long);
         }
     }
 
     /// The reader was given a batch. Senders wait no longer, if it takes that.
     pub fn batch_given(&mut self) {
-        if self.waits.any() {
-            self.before_batch = mem::take(&mut self.waits);
+        if let Some(memory) = &mut self.0
+            && memory.waits.any()
+        {
+            memory.before_batch = mem::take(&mut memory.waits);
         }
     }
 
     /// The connection accepted no byte of the batch.
     pub fn batch_refused(&mut self, now: Duration) {
-        self.waits = Waits { refused: now, ..mem::take(&mut self.before_batch) };
+        let memory = self.0.get_or_insert_default();
+        memory.waits = Waits { refused: now, ..mem::take(&mut memory.before_batch) };
     }
 
     /// How many bytes a reader with this lag may lag now. None if it does not read.
@@ -94,28 +104,30 @@ impl Lag {
     /// The lag at which the senders begin to wait is always allowed, so that no sender is
     /// held up because the reader has just read something.
     pub fn allowed(&mut self, lag: usize, now: Duration) -> Option<usize> {
-        let (since, base) = *self.waits.senders.get_or_insert((now, lag.min(HARD_LAG)));
+        let memory = self.0.get_or_insert_default();
+        let (since, base) = *memory.waits.senders.get_or_insert((now, lag.min(HARD_LAG)));
         let silent = now.saturating_sub(since);
-        self.waits.long |= silent >= SLOW;
-        let grace = if self.late >= LATE { LONG_GRACE } else { GRACE };
+        memory.waits.long |= silent >= SLOW;
+        let grace = if memory.late >= LATE { LONG_GRACE } else { GRACE };
         let part = silent.min(grace).as_millis() as usize;
         let gained = (HARD_LAG - base) * part / grace.as_millis() as usize;
-        let in_vain = match self.untested {
+        let in_vain = match memory.untested {
             true => silent >= grace,
-            false => self.waits.are_in_vain(since, grace, now),
+            false => memory.waits.are_in_vain(since, grace, now),
         };
         (!in_vain).then_some(base + gained)
     }
 
     /// Whether the reader has read none of its private lines since memory became scarce.
     pub fn is_silent(&mut self, now: Duration) -> bool {
-        let since = *self.waits.memory.get_or_insert(now);
-        self.waits.are_in_vain(since, GRACE, now)
+        let waits = &mut self.0.get_or_insert_default().waits;
+        let since = *waits.memory.get_or_insert(now);
+        waits.are_in_vain(since, GRACE, now)
     }
 
     /// How often the reader was slow, and then read on.
     #[cfg(test)]
     pub fn late(&self) -> u32 {
-        self.late
+        self.0.as_ref().map_or(0, |memory| memory.late)
     }
 }

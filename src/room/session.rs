@@ -1,6 +1,5 @@
 //! One connection's stay in the room.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::room::SessionId;
@@ -24,7 +23,7 @@ pub(super) struct Session {
     /// The last reader that lagged when this session wrote to it in private.
     pub slows: Option<SessionId>,
     /// When it took another nick, as far back as it matters.
-    renames: VecDeque<Duration>,
+    renames: Vec<Duration>,
     /// The operator lets it say nothing.
     pub muted: bool,
     /// Its lines are encrypted.
@@ -53,8 +52,19 @@ impl Session {
         self.renames.retain(|&then| now.saturating_sub(then) < RENAME_WINDOW);
         let allowed = self.renames.len() < MAX_RENAMES;
         if allowed {
-            self.renames.push_back(now);
+            self.renames.push(now);
         }
         allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_takes_little_memory() {
+        let size = size_of::<Session>();
+        assert!(size <= 208, "it takes {size} bytes");
     }
 }

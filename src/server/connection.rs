@@ -186,7 +186,7 @@ async fn converse<'a>(
 ) -> io::Result<Option<Box<str>>> {
     let hub = client.connection.hub;
     let fresh = stream.transport().is_plain();
-    let mut inbox = Inbox::new(client.connection.origin, client.limits, fresh, hub.lock().now);
+    let mut inbox = Inbox::new(client.limits, fresh, hub.lock().now);
     let mut deadline = Some(stream.reactor().sleep_until(client.deadline));
     let (mut blocked, mut broken) = (None, false);
     loop {

@@ -437,7 +437,6 @@ impl State {
     pub fn hear(
         &mut self,
         id: SessionId,
-        origin: Option<Origin>,
         line: Result<&[u8], TooLong>,
         sender: &mut Sender,
         now: Duration,
@@ -449,6 +448,7 @@ impl State {
             Some(nick) => (&mut sender.bytes, length + nick + EVENT_OVERHEAD),
             // Else a short nick would always be before a long one.
             None => {
+                let origin = self.peers.get(id).and_then(|peer| peer.origin);
                 let count = self.counts.get_mut(&origin).expect("a connection is counted");
                 (&mut count.bucket, JOIN_COST)
             }
@@ -469,6 +469,7 @@ impl State {
         }
         bucket.spend(2 * said, senders, now);
         // A muted person that comes back with this line is muted before the next.
+        let origin = self.peers.get(id).and_then(|peer| peer.origin);
         if let Some(nick) = room.nick(id)
             && let Some(suspect) = self.mutes.joined(id, nick, origin)
         {

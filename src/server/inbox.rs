@@ -16,7 +16,6 @@ use crate::secure::handshake;
 use crate::server::Limits;
 use crate::server::delivery::{Pending, Sends};
 use crate::server::hub::Hub;
-use crate::server::origin::Origin;
 use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::wire::{
     ForeignWatch, LineBuffer, MAX_COMMAND, NO_TIMING_MARK, Offered, Refusal, Telnet, TooLong,
@@ -43,8 +42,6 @@ thread_local! {
 /// The input of one client, line by line, at the rate that it is allowed.
 pub struct Inbox<'a> {
     limits: &'a Limits,
-    /// Where the client comes from.
-    origin: Option<Origin>,
     telnet: Telnet,
     lines: LineBuffer,
     /// The state that a client needs until it has a nick.
@@ -72,15 +69,9 @@ pub struct Inbox<'a> {
 
 impl<'a> Inbox<'a> {
     /// The input of a client that comes now. With `fresh`, its first line may begin a channel.
-    pub fn new(
-        origin: Option<Origin>,
-        limits: &'a Limits,
-        fresh: bool,
-        now: Duration,
-    ) -> Inbox<'a> {
+    pub fn new(limits: &'a Limits, fresh: bool, now: Duration) -> Inbox<'a> {
         Inbox {
             limits,
-            origin,
             telnet: Telnet::default(),
             lines: LineBuffer::new(MAX_COMMAND),
             guest: Some(Box::new(Guest { foreign: ForeignWatch::default(), fresh, hello: None })),
@@ -253,7 +244,7 @@ impl<'a> Inbox<'a> {
             // In the worst of moments: the room is locked, and the buffers are borrowed.
             let panics = self.limits.panic_at.as_ref().is_some_and(|at| line == Ok(&**at));
             assert!(!panics, "the test wants that");
-            if access.hear(id, self.origin, line, &mut self.sender, now) == Heard::Later {
+            if access.hear(id, line, &mut self.sender, now) == Heard::Later {
                 self.watched = rest;
                 let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
                 self.wait = Some(reactor.sleep(HOLD - late));

@@ -102,8 +102,7 @@ impl TestHub {
     pub fn says(&self, id: SessionId, line: &str) {
         let mut access = self.hub.lock();
         let now = access.now;
-        let origin = access.peers.get(id).and_then(|peer| peer.origin);
-        let heard = access.hear(id, origin, Ok(line.as_bytes()), &mut Sender::new(now), now);
+        let heard = access.hear(id, Ok(line.as_bytes()), &mut Sender::new(now), now);
         assert_eq!(heard, Heard::Done);
     }
 
@@ -280,8 +279,8 @@ fn line_waits_while_a_reader_lags() {
     let mut sender = Sender::new(Duration::ZERO);
     let mut offer = || {
         let mut access = server.hub.lock();
-        let (now, origin) = (access.now, Origin::of([10, 0, 0, 1].into(), &[]));
-        access.hear(ana.id, origin, Ok(line.as_bytes()), &mut sender, now)
+        let now = access.now;
+        access.hear(ana.id, Ok(line.as_bytes()), &mut sender, now)
     };
     let mut said = 0;
     while offer() == Heard::Done {
