@@ -27,17 +27,17 @@ const CROWD: usize = 9;
 const PAUSES: [u64; 6] = [0, 0, 7, 49, 900, 4000];
 /// How much is said in floods in one loud evening, in bytes.
 const LOUD: usize = 6 << 20;
-/// The others may get so many bytes ahead of a reader that has just read, so many
-/// of a reader that has not read for almost so long, and any number after that.
-const AHEAD: [u64; 2] = [256 << 10, 896 << 10];
-/// A reader that reads nothing in this long, and has so often gone on to read, is slow.
-const SLOW: Duration = Duration::from_millis(150);
-const LATE: u32 = 2;
-/// How long that is for most, and for a reader that was waited for and then has read.
-const GRACES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
-/// A leaving reader is waited for at most for so long.
-const PARTING: Duration = Duration::from_secs(30);
-/// A reader that was given something within this long has shown whether it reads.
+/// Senders wait for no reader that lags less, in bytes; history lags so much more.
+const SOFT_LAG: u64 = 256 << 10;
+/// Senders wait for each reader that reads and lags more, in bytes.
+const HARD_LAG: u64 = 896 << 10;
+/// A reader that has taken something within this time reads.
+const GRACE: Duration = Duration::from_secs(1);
+/// A reader that has taken nothing for so long does not read, however slow it was before.
+const LONG_GRACE: Duration = Duration::from_secs(4);
+/// The bytes that are said without regard to readers, at most. The room has space for them.
+const UNASKED: u64 = 64 << 10;
+/// A connection that refused something within this time shows whether its client reads.
 const JUST_NOW: Duration = Duration::from_millis(500);
 /// The room that one private line may take beside its bytes, at most.
 const NOTE: usize = 128;
@@ -127,12 +127,13 @@ struct Evening<'a> {
     log: Option<(FollowerId, usize)>,
     /// How many bytes may yet be said in floods.
     flood: usize,
+    /// Senders are asked to wait, and in some evenings they do.
+    waits: bool,
+    polite: bool,
+    /// How many bytes were said in public while they were asked.
+    unasked: u64,
     closed: bool,
 }
-
-/// It depends on what others have to read of which is not known how much it is.
-#[derive(Clone, Copy)]
-struct Unsure;
 
 struct Person {
     id: SessionId,
@@ -152,25 +153,15 @@ struct Person {
     /// They have something new to read and must be rung.
     owed: bool,
     renames: Vec<Duration>,
-    /// Since when others have waited for them, if it is so for certain, and if it may be.
-    awaited: [Option<Duration>; 2],
-    /// How far the others were ahead then: at most and at least.
-    base: [u64; 2],
-    /// When they left, or a little later.
-    parting: Option<Duration>,
+    /// When they last took something.
+    took: Duration,
+    /// Since when they certainly lag so much that senders may wait.
+    lags: Option<Duration>,
     /// Where the talk begins of which they were given some last: to a leaving reader it may
     /// come back.
     given: u64,
     /// When they last took nothing of what they were given, and have taken nothing since.
-    in_vain: Option<Duration>,
-    /// Whether others had waited long for them, also for what they were last given, and
-    /// how often they were waited for so long and then read: for certain, and perhaps.
-    late: [bool; 2],
-    given_late: [bool; 2],
-    slow: [u32; 2],
-    /// The last member to whom they told something in private, and that had much to read already,
-    /// if that is certain.
-    presses: Result<Option<SessionId>, Unsure>,
+    refused: Option<Duration>,
     /// The lines that they have yet to read, and how much of the first was read.
     unread: VecDeque<Told>,
     taken: usize,
@@ -192,7 +183,7 @@ struct Told {
 }
 
 impl Person {
-    fn new(id: SessionId, place: u64) -> Person {
+    fn new(id: SessionId, place: u64, now: Duration) -> Person {
         Person {
             id,
             nick: None,
@@ -204,15 +195,10 @@ impl Person {
             cut: false,
             owed: false,
             renames: Vec::new(),
-            awaited: [None; 2],
-            base: [0; 2],
-            parting: None,
+            took: now,
+            lags: None,
             given: place,
-            in_vain: None,
-            late: [false; 2],
-            given_late: [false; 2],
-            slow: [0; 2],
-            presses: Ok(None),
+            refused: None,
             unread: VecDeque::new(),
             taken: 0,
             notes: 0,
@@ -247,68 +233,51 @@ impl Person {
         end.saturating_sub(place.end)..end.saturating_sub(place.start)
     }
 
-    /// Whether they are well behind, and read: for certain, and perhaps.
-    fn struggles(&mut self, head: u64, now: Duration) -> [bool; 2] {
+    /// How far they lag, in bytes, and the lag from which senders may wait: at least and at
+    /// most.
+    fn lag(&self, head: u64) -> [(u64, u64); 2] {
         let (place, behind) = (self.place(head), self.behind(head));
         // The unread talk of a leaving reader becomes no more, but may be overwritten.
         let ahead = |behind, place| if behind > 0 { head - place } else { 0 };
         // History is behind by its nature.
-        let strain = |at| AHEAD[0] + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
-        let strains = [strain(place.start), strain(place.end)];
-        let mut ahead = [ahead(behind.start, place.end), ahead(behind.end, place.start)];
+        let soft = |at| SOFT_LAG + if at < self.hushed { MAX_HISTORY as u64 } else { 0 };
+        let least = ahead(behind.start, place.end);
+        let mut most = ahead(behind.end, place.start);
         if self.gone && self.given < self.ears {
-            ahead[1] = ahead[1].max(head.saturating_sub(self.given));
+            most = most.max(head.saturating_sub(self.given));
         }
-        let [sure, may] = self.exceeds(strains, ahead, now);
-        let parting = self.gone.then(|| *self.parting.get_or_insert(now));
-        [sure && parting.is_none_or(|then| now - then < PARTING), may]
+        [(least, soft(place.start)), (most, soft(place.end))]
     }
 
-    /// Whether they read, and have more private lines to read than they should have.
-    fn is_burdened(&mut self, now: Duration) -> [bool; 2] {
-        self.exceeds([AHEAD[0]; 2], [self.notes as u64; 2], now)
+    /// Whether senders may wait for them: they lag, and perhaps they read.
+    fn may_delay(&mut self, head: u64, now: Duration) -> bool {
+        let [(least, surely), (most, perhaps)] = self.lag(head);
+        if least > surely {
+            self.lags.get_or_insert(now);
+        }
+        let silent = self.lags.is_some_and(|then| now - then >= LONG_GRACE);
+        let refused = self.refused.is_some_and(|then| now - then <= JUST_NOW);
+        !self.cut && most > perhaps && !(silent && refused)
     }
 
-    /// Whether others that are so far ahead of a reader, at least and at most, have to
-    /// wait: for certain, and perhaps.
-    fn exceeds(&mut self, strains: [u64; 2], ahead: [u64; 2], now: Duration) -> [bool; 2] {
-        if self.cut {
-            return [false; 2];
-        }
-        for sure in [0, 1] {
-            if ahead[sure] > strains[sure] && self.awaited[sure].is_none() {
-                self.awaited[sure] = Some(now);
-                self.base[sure] = ahead[1 - sure].clamp(AHEAD[0], AHEAD[1]);
-            }
-        }
-        // They have been silent the longer, the sooner another one may have waited.
-        let [silent, silent_at_most] =
-            self.awaited.map(|since| now.saturating_sub(since.unwrap_or(now)));
-        let tried = self.in_vain; // That was tried just now.
-        let waits = |which: usize, silent: Duration| {
-            let (base, ahead) = (self.base[which], ahead[which]);
-            let grace = GRACES[usize::from(self.slow[which] >= LATE)];
-            let gained = (AHEAD[1] - base) * silent.as_millis() as u64 / grace.as_millis() as u64;
-            let in_vain = silent >= grace && tried.is_some_and(|then| now - then <= JUST_NOW);
-            ahead > strains[which] && !in_vain && ahead > (base + gained).min(AHEAD[1])
-        };
-        // That it is long is noted when it is found that they are well behind.
-        self.late[0] |= ahead[0] > strains[0] && silent >= SLOW;
-        self.late[1] |= ahead[1] > strains[1] && silent_at_most >= SLOW;
-        // A slow reader is waited for longer.
-        [waits(0, silent_at_most), waits(1, silent)]
+    /// Whether senders must wait for them: they read, and lag so much that they might lose
+    /// something.
+    fn must_delay(&self, head: u64, now: Duration) -> bool {
+        let [(least, _), _] = self.lag(head);
+        !self.gone && !self.cut && self.reads(now) && least > HARD_LAG
+    }
+
+    fn reads(&self, now: Duration) -> bool {
+        now - self.took < GRACE
     }
 
     /// They are given something to read, and so have taken what they were given before.
     fn is_given(&mut self, head: u64) {
         self.given = self.place(head).start;
-        for (slow, late) in self.slow.iter_mut().zip(mem::take(&mut self.given_late)) {
-            *slow += u32::from(late);
-        }
     }
 
     /// They read this, which must be what is next for them.
-    fn takes(&mut self, mut bytes: &[u8]) {
+    fn takes(&mut self, mut bytes: &[u8], now: Duration) {
         while !bytes.is_empty() {
             let Some(told) = self.unread.front() else {
                 panic!("they are also told {:?}", String::from_utf8_lossy(bytes));
@@ -328,10 +297,7 @@ impl Person {
                 self.unread.pop_front();
                 self.taken = 0;
             }
-            (self.awaited, self.in_vain) = ([None; 2], None);
-            for (given, late) in self.given_late.iter_mut().zip(mem::take(&mut self.late)) {
-                *given |= late;
-            }
+            (self.took, self.lags, self.refused) = (now, None, None);
         }
     }
 
@@ -375,7 +341,8 @@ impl Evening<'_> {
             history: [0, 1, 2, 3, 200][dice.below(5)],
             ..Rules::default()
         };
-        let flood = if dice.below(20) == 0 { LOUD } else { 0 };
+        let loud = dice.below(20);
+        let flood = if loud <= 1 { LOUD } else { 0 };
         Evening {
             dice,
             room: Room::new(rules.clone()),
@@ -388,6 +355,9 @@ impl Evening<'_> {
             changes: Vec::new(),
             log: None,
             flood,
+            waits: false,
+            polite: loud == 1,
+            unasked: 0,
             closed: false,
         }
     }
@@ -461,6 +431,7 @@ impl Evening<'_> {
                 person.is_told(line.clone(), place.clone(), false);
             }
         }
+        self.unasked += if self.waits { line.len() as u64 } else { 0 };
         self.head = place.end;
         self.said.push((place.start, line));
     }
@@ -473,7 +444,7 @@ impl Evening<'_> {
             return;
         }
         let who = self.people.len();
-        self.people.push(Person::new(self.room.enter(), self.head));
+        self.people.push(Person::new(self.room.enter(), self.head, self.now));
         self.expect(who, "New User. Please register with: NICK <your_nick>");
         if self.closed || self.is_full() {
             self.expect(who, if self.closed { "BYE" } else { "ERR room_full" });
@@ -606,6 +577,9 @@ impl Evening<'_> {
     }
 
     fn says(&mut self, who: usize, text: &str) {
+        if self.polite && self.waits {
+            return self.follow(); // The line waits.
+        }
         self.hears(who, &format!("MSG {text}"));
         match self.people[who].nick.clone() {
             Some(_) if self.people[who].muted => self.expect(who, "ERR muted"),
@@ -642,11 +616,6 @@ impl Evening<'_> {
             (Some(_), false) => self.expect(who, "ERR user_not_found"),
             (Some(nick), true) => {
                 self.expect(to, &format!("FROM {nick} [dm]: {text}"));
-                match self.people[to].is_burdened(self.now) {
-                    [false, false] => (),
-                    [true, true] => self.people[who].presses = Ok(Some(self.people[to].id)),
-                    _ => self.people[who].presses = Err(Unsure),
-                }
             }
         }
         self.follow();
@@ -790,7 +759,10 @@ impl Evening<'_> {
                 EvictReason::Behind => {
                     // Each line may be a note of its own, and they take memory, too.
                     let lines = person.unread.iter().filter(|told| told.private).count();
-                    assert!(place.start < start || notes + lines * NOTE > MAX_NOTES);
+                    let much = notes + lines * NOTE > MAX_NOTES;
+                    assert!(place.start < start || much);
+                    let reads = self.polite && self.unasked < UNASKED && person.reads(self.now);
+                    assert!(!reads || much, "a reader that reads is not evicted for lag");
                 }
                 reason => assert_eq!(person.given_up, Some(reason)),
             }
@@ -835,20 +807,15 @@ impl Evening<'_> {
         // The room looks no more often than once in this long.
         self.now += Duration::from_millis(1);
         let (head, now) = (self.head, self.now);
-        let struggles = self.people.iter_mut().map(|person| person.struggles(head, now));
-        let [sure, may] = struggles.fold([false; 2], |a, b| [a[0] || b[0], a[1] || b[1]]);
-        let strained = self.room.must_wait(now);
-        assert!(sure <= strained && strained <= may, "who reads is waited for, and nobody else");
-        for who in 0..self.people.len() {
-            let person = &self.people[who];
-            let id = person.id;
-            let Ok(whom) = person.presses else { continue };
-            // A leaving member is told nothing more.
-            let whom =
-                self.people.iter_mut().find(|person| Some(person.id) == whom && !person.gone);
-            let [sure, may] = whom.map_or([false; 2], |whom| whom.is_burdened(now));
-            let waits = self.room.must_wait_for_reader(id, now);
-            assert!(sure <= waits && waits <= may, "who tells somebody too much has to wait");
+        self.waits = self.room.must_wait(now);
+        let may = self.people.iter_mut().fold(false, |may, one| may | one.may_delay(head, now));
+        assert!(!self.waits || may, "senders wait only for a reader that lags and may read");
+        let must = self.people.iter().any(|person| person.must_delay(head, now));
+        assert!(self.waits || !must, "senders wait for a reader that lags and reads");
+        let notes = self.people.iter().any(|person| person.notes as u64 > SOFT_LAG);
+        for person in &self.people {
+            let waits = self.room.must_wait_for_reader(person.id, now);
+            assert!(!waits || notes, "a private sender waits only for a reader that lags");
         }
     }
 
@@ -868,13 +835,13 @@ impl Evening<'_> {
             let through = self.dice.below(2 * read.len()).saturating_sub(read.len());
             self.room.return_unsent(id, &read, through, self.now);
             if through == 0 {
-                self.people[who].in_vain = Some(self.now);
+                self.people[who].refused = Some(self.now);
             }
-            self.people[who].takes(&read[..through]);
+            self.people[who].takes(&read[..through], self.now);
             self.people[who].is_given_back(read.len() - through);
             return true;
         }
-        self.people[who].takes(&read);
+        self.people[who].takes(&read, self.now);
         if let Some(talk) = self.room.last_read(id)
             && self.dice.below(2) == 0
         {
@@ -882,7 +849,7 @@ impl Evening<'_> {
             for other in &mut self.people {
                 if self.room.skip(other.id, talk) {
                     other.is_given(self.head);
-                    other.takes(&read);
+                    other.takes(&read, self.now);
                 }
             }
         }
