@@ -271,7 +271,7 @@ impl Dialogue {
     /// of [`heard`](Dialogue::heard).
     pub fn deadline(&self) -> Option<Duration> {
         let waiting = self.waiting.map(|since| since + ON_ITS_WAY);
-        [self.notices.deadline(), waiting].into_iter().flatten().min()
+        [self.notices.deadline(), waiting, self.repeat_deadline()].into_iter().flatten().min()
     }
 
     /// It is this time, and something may have to be told.
@@ -285,6 +285,7 @@ impl Dialogue {
             self.waiting = None;
             actions.extend(self.unanswered_lines());
         }
+        actions.extend(self.repeat_nick());
         actions
     }
 

@@ -2,7 +2,7 @@
 //! each of which says some things in its own words, or not at all.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -283,4 +283,30 @@ fn own_lines_are_shown_in_order_without_an_echo() {
     }
     ana.shows("bye\t\t");
     assert_eq!(ana.process.output().status, Some(0));
+}
+
+#[test]
+fn server_that_takes_a_packet_for_a_line_lets_the_client_in() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+    let address = listener.local_addr().expect("a listener has an address");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client comes");
+        stream.write_all(b"Bem-vindo!\n").expect("the client reads");
+        let mut packet = [0; 1024];
+        loop {
+            let length = stream.read(&mut packet).expect("the client writes");
+            let text = String::from_utf8_lossy(&packet[..length]).trim().to_string();
+            let answer = match text.split_once(' ') {
+                _ if text.is_empty() => return,
+                Some(("NICK", nick)) if !nick.contains('\n') => format!("OK Welcome {nick}\n"),
+                _ if text == "QUIT" => "OK goodbye\n".to_string(),
+                _ => "ERR unknown\n".to_string(),
+            };
+            stream.write_all(answer.as_bytes()).expect("the client reads");
+        }
+    });
+    let output = run(&mut connect(address, &["--nick", "ana"]), "");
+    assert_eq!((output.status, &*output.stderr), (Some(0), ""), "{}", output.stdout);
+    assert!(output.stdout.contains("welcome\t\tana"), "{}", output.stdout);
+    server.join().expect("the server ends with the client");
 }

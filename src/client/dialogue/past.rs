@@ -1,6 +1,7 @@
 //! Earlier messages: told by the server after joining, and when the user asks.
 
 use std::mem;
+use std::time::Duration;
 
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Dialogue, Phase, hint, note};
@@ -12,6 +13,10 @@ const PAGE: [u64; 2] = [20, 500];
 /// How many lines of an answer are kept until its end. No server sends more of them.
 const MAX_LINES: usize = 1000;
 
+/// How long a server may take to answer to the nick after it has refused the question for
+/// the past. Some take two lines that arrive together for one.
+const REPEAT: Duration = Duration::from_secs(1);
+
 /// The client's knowledge about the past of a room.
 #[derive(Debug, Default)]
 pub(super) struct PastState {
@@ -21,6 +26,8 @@ pub(super) struct PastState {
     told: bool,
     /// The term, and the number of the last message that was read in it.
     place: Option<(String, u64)>,
+    /// When the nick is said again, because the server may have taken two lines for one.
+    repeats: Option<Duration>,
     /// The last message may be the server's last word, which has no number.
     uncounted: bool,
     /// The lines of the answer that is coming.
@@ -92,8 +99,21 @@ impl Dialogue {
         let answered = asked && !other;
         if answered && let Some((number, _)) = self.unconfirmed.pop_front() {
             self.arrived = number;
+            self.past.repeats = Some(self.now + REPEAT);
         }
         answered
+    }
+
+    /// When the nick is said again, unless it is answered before.
+    pub(super) fn repeat_deadline(&self) -> Option<Duration> {
+        self.past.repeats.filter(|_| self.phase == Phase::Registering)
+    }
+
+    /// Says the nick again to a server that takes what arrives together for one line.
+    pub(super) fn repeat_nick(&mut self) -> Option<Action> {
+        self.repeat_deadline().filter(|deadline| *deadline <= self.now)?;
+        self.past.repeats = None;
+        Some(Action::Send(Command::Nick(&self.nick).to_string()))
     }
 
     /// Whether a refusal answers the user's question about the past: why.

@@ -1036,3 +1036,23 @@ fn refused_search_is_told_as_one() {
     assert!(told[0].contains("bia"), "{told:?}");
     assert!(shown(&hear(&mut ana, "ERR too_fast"))[0].contains("searches"));
 }
+
+#[test]
+fn nick_is_said_again_to_a_server_that_took_two_lines_for_one() {
+    let mut ana = Dialogue::new(Mode::Script, None, Bell::Me, &ENGLISH.client);
+    ana.connected(Some("ana"));
+    assert_eq!(ana.deadline(), None);
+    assert_eq!(ana.heard("ERR unknown_command", Duration::from_secs(5)), []);
+    assert_eq!(ana.deadline(), Some(Duration::from_secs(6)));
+    assert_eq!(sent(&ana.time_passed(Duration::from_secs(6))), ["NICK ana"]);
+    assert_eq!(ana.deadline(), None, "it is said twice at most");
+    hear(&mut ana, "OK welcome ana");
+    check(&mut ana, "oi", &["MSG oi"]);
+    // A server that reads lines has answered before that.
+    let mut bia = Dialogue::new(Mode::Script, None, Bell::Me, &ENGLISH.client);
+    bia.connected(Some("bia"));
+    for line in ["ERR unknown_command", "OK welcome bia"] {
+        hear(&mut bia, line);
+    }
+    assert_eq!(bia.deadline(), None);
+}
