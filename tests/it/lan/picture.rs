@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Host, Lan, on_a_lan};
-use crate::harness::{PATIENCE, minichat};
+use crate::harness::{PATIENCE, minichat, state_home};
 use crate::shells::tool;
 use crate::tty::{Tty, last};
 use drawing::Window;
@@ -97,6 +97,7 @@ impl Person {
         for (name, _) in binary.get_envs() {
             shell.env_remove(name);
         }
+        shell.envs(state_home()); // Each of them is here for the first time.
         shell.args(["-i"]).env("PS1", "$ ").env_remove("ENV").env("LC_ALL", story.locale);
         shell.env("USER", nick).env("PATH", path.expect("folders have no colon"));
         let tty = host.inside(|| Tty::launch(cols, rows, &mut shell));
