@@ -300,6 +300,8 @@ fn staying_client_reads_on_after_the_end_of_its_input() {
     bot.process.end_input();
     bot.shows("welcome\t\tbot");
     server.reads("MSG pronto");
+    server.says("FROM bot [all]: pronto");
+    bot.shows("message\tbot\tpronto");
     for n in 0..100 {
         server.says(format!("FROM ana [all]: {n}"));
         bot.shows(&format!("message\tana\t{n}"));

@@ -65,7 +65,9 @@ pub fn state_home() -> [(&'static str, PathBuf); 3] {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     const OLD: Duration = Duration::from_secs(3600);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    // Wine is told a path without a drive, which Windows does not take for an absolute one.
+    let all = std::path::absolute(Path::new(env!("CARGO_TARGET_TMPDIR")).join("state"));
+    let all = all.expect("there is a current folder");
     if number == 0 {
         // Those of earlier runs; others may run at the same time.
         for entry in fs::read_dir(&all).into_iter().flatten().flatten() {
