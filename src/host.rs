@@ -110,7 +110,10 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         let page = page_addresses.first().map(SocketAddr::port);
         // The name follows as soon as it is announced.
         let key = (texts.encryption.own)(&print.to_string(), config.encrypted_only);
-        console.invite(Invitation { listening, title, page, key }, taken);
+        console.invite(
+            Invitation { listening, title, page, key, in_clear: !config.encrypted_only },
+            taken,
+        );
         if let Some(dir) = &config.store {
             let dir = visible(&dir.display().to_string()).into_owned();
             console.print(&((texts.server.recording)(&dir, config.keep) + "\n"));

@@ -22,8 +22,13 @@ pub fn by_name(title: &str, texts: &texts::Server) -> String {
 }
 
 /// How to join at these addresses: from other machines, or from this one if it is the only
-/// one that can.
-pub fn by_address(addresses: &[IpAddr], port: u16, texts: &texts::Server) -> String {
+/// one that can. `nc` is named only if the server lets people in `in_clear`.
+pub fn by_address(
+    addresses: &[IpAddr],
+    port: u16,
+    in_clear: bool,
+    texts: &texts::Server,
+) -> String {
     if addresses.is_empty() {
         return format!("{}\n", texts.unreachable);
     }
@@ -37,9 +42,15 @@ pub fn by_address(addresses: &[IpAddr], port: u16, texts: &texts::Server) -> Str
             (IpAddr::V4(address), port) => format!("{address}:{port}"),
             (IpAddr::V6(address), port) => format!("[{address}]:{port}"),
         };
-        text += &format!("\n  minichat connect {target}\n  nc {address} {port}");
+        text += &format!("\n  minichat connect {target}");
+        if in_clear {
+            text += &format!("\n  nc {address} {port}");
+        }
     }
-    text + &format!("\n  {}\n", texts.then_type)
+    match in_clear {
+        true => text + &format!("\n  {}\n", texts.then_type),
+        false => text + "\n",
+    }
 }
 
 /// The lines that say how to open the page at `url`, and the rows of its code, if others can
@@ -62,7 +73,7 @@ mod tests {
     #[test]
     fn invitation_names_another_port() {
         let text =
-            |ip: &str, port| by_address(&[ip.parse().unwrap()], port, &texts::ENGLISH.server);
+            |ip: &str, port| by_address(&[ip.parse().unwrap()], port, true, &texts::ENGLISH.server);
         let usual = text("127.0.0.1", 9000);
         assert!(usual.contains("  minichat connect 127.0.0.1\n  nc 127.0.0.1 9000\n"), "{usual}");
         assert!(text("127.0.0.1", 9001).contains("  minichat connect 127.0.0.1:9001\n"));
@@ -70,8 +81,17 @@ mod tests {
     }
 
     #[test]
+    fn invitation_to_an_encrypted_room_does_not_name_nc() {
+        for texts in [&texts::ENGLISH.server, &texts::PORTUGUESE.server] {
+            let text = by_address(&["127.0.0.1".parse().unwrap()], 9000, false, texts);
+            let expected = format!("{}\n  minichat connect 127.0.0.1\n", texts.join_from_machine);
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
     fn invitation_without_an_address_says_so() {
-        let text = by_address(&[], 9000, &texts::ENGLISH.server);
+        let text = by_address(&[], 9000, true, &texts::ENGLISH.server);
         assert_eq!(text, "No network interface is up: nobody can join yet.\n");
     }
 }

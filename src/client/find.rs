@@ -11,7 +11,7 @@ use smol::future::or;
 
 use crate::client::terminal::Terminal;
 use crate::config::{Connect, Target};
-use crate::discovery::{self, Browser, Hidden, Server, cause, shown, shown_ip};
+use crate::discovery::{self, Browser, Encryption, Hidden, Server, cause, shown, shown_ip};
 use crate::error::Error;
 use crate::secure::Fingerprint;
 use crate::target;
@@ -45,6 +45,8 @@ pub struct FoundServer {
     pub title: Option<String>,
     /// The port of its page for browsers, if it was told.
     pub web: Option<NonZero<u16>>,
+    /// Whether it lets people in unencrypted, as far as it says.
+    pub in_clear: bool,
     /// The fingerprint of its key, if it was told.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -138,6 +140,7 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<FoundServe
         addresses: in_order(addresses),
         title: None,
         web: None,
+        in_clear: true,
         fingerprint: None,
     })
 }
@@ -400,6 +403,7 @@ fn found(server: &Server) -> Result<FoundServer, Error> {
         addresses: server.addresses.clone(),
         title: Some(server.title.clone()),
         web: server.web,
+        in_clear: matches!(server.encryption, Encryption::None | Encryption::Offered),
         fingerprint: server.fingerprint.as_deref().and_then(Fingerprint::parse),
     })
 }
@@ -414,7 +418,6 @@ fn browse(config: &Connect) -> Result<Browser, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discovery::Encryption;
 
     fn servers(titles: &[&str]) -> Vec<Server> {
         let server = |title: &&str| Server {

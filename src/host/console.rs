@@ -282,10 +282,11 @@ impl Console {
 
     /// Shows how to join, now and whenever `/invite` asks.
     pub fn invite(&self, invitation: Invitation, orders: bool) {
-        let Invitation { listening, title, key, .. } = self.invitation.get_or_init(|| invitation);
+        let Invitation { listening, title, key, in_clear, .. } =
+            self.invitation.get_or_init(|| invitation);
         let title = title.as_deref().filter(|_| self.announced.load(Ordering::Relaxed));
         let texts = &self.texts.server;
-        self.print(&how_to_join(listening, title, texts));
+        self.print(&how_to_join(listening, title, *in_clear, texts));
         self.show_page(None);
         self.print(&format!("{key}\n"));
         let notes = if orders { texts.notes_and_orders } else { texts.notes };
@@ -392,6 +393,8 @@ pub struct Invitation {
     pub page: Option<u16>,
     /// The key by which others know the server, in words.
     pub key: String,
+    /// Whether people can join unencrypted, as with `nc`.
+    pub in_clear: bool,
 }
 
 /// How many members that come or go are shown one by one within [`BURST`].
@@ -540,10 +543,15 @@ fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> St
 
 /// The facts that a person needs to join from another machine, or from this one if it is
 /// the only one that can.
-fn how_to_join(listening: &[SocketAddr], title: Option<&str>, texts: &texts::Server) -> String {
+fn how_to_join(
+    listening: &[SocketAddr],
+    title: Option<&str>,
+    in_clear: bool,
+    texts: &texts::Server,
+) -> String {
     let addresses = reachable(listening, &addresses_for_others());
     let name = title.map(|title| invitation::by_name(title, texts)).unwrap_or_default();
-    name + &invitation::by_address(&addresses, listening[0].port(), texts)
+    name + &invitation::by_address(&addresses, listening[0].port(), in_clear, texts)
 }
 
 /// The address by which others reach one of these sockets most likely.

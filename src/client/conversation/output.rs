@@ -116,7 +116,7 @@ impl Conversation<'_> {
             words += &invitation::by_name(title, texts);
         }
         if let Some(ip) = ip {
-            words += &invitation::by_address(&[ip], port, texts);
+            words += &invitation::by_address(&[ip], port, self.server.in_clear, texts);
         }
         let mut code = Vec::new();
         match (ip, self.server.web) {

@@ -74,6 +74,7 @@ impl User {
             addresses: vec![address],
             title: Some("Sala 3".into()),
             web: None,
+            in_clear: true,
             fingerprint: self.announced,
         };
         smol::block_on(async {
@@ -145,6 +146,7 @@ fn other_key_is_refused_until_it_is_accepted() {
         addresses: Vec::new(),
         title: Some("Sala 3".into()),
         web: None,
+        in_clear: true,
         fingerprint: None,
     };
     user.trust.accept(&server, &key).unwrap();
