@@ -242,13 +242,17 @@ impl Dialogue {
     }
 
     fn ask_past(&mut self, question: Question, command: Command<'_>) -> Vec<Action> {
-        if !self.past.told {
-            return hint(self.texts.no_history);
+        let refused = match (self.past.told, &self.past.question) {
+            (false, _) => Some(self.texts.no_history),
+            (true, Some(_)) => Some(self.texts.still_searching),
+            (true, None) => None,
+        };
+        // A person reads the hint. A program looks at the status.
+        match refused {
+            Some(why) if self.is_interactive() => return hint(why),
+            Some(why) => return vec![Action::Refused(why.into())],
+            None => self.past.question = Some(question),
         }
-        if self.past.question.is_some() {
-            return hint(self.texts.still_searching);
-        }
-        self.past.question = Some(question);
         vec![self.question(Pending::Past, command)]
     }
 }

@@ -1056,3 +1056,18 @@ fn nick_is_said_again_to_a_server_that_took_two_lines_for_one() {
     }
     assert_eq!(bia.deadline(), None);
 }
+
+#[test]
+fn lookup_that_is_not_asked_is_refused_in_a_script() {
+    let refused = |script: &mut Dialogue, line: &str| match &script.typed(line)[..] {
+        [Action::Refused(why)] => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    let mut script = talking_as(Mode::Script);
+    let none = refused(&mut script, "/search olá");
+    assert!(none.contains("no history"), "{none}");
+    hear(&mut script, "Capabilities: history");
+    assert_eq!(sent(&script.typed("/last 3")), ["LAST 3"]);
+    let waits = refused(&mut script, "/search olá");
+    assert!(waits.contains("still looks"), "{waits}");
+}
