@@ -552,10 +552,7 @@ impl StandIn {
         let (sender, receiver) = channel();
         thread::spawn(move || sender.send(listener.accept()));
         let caller = receiver.recv_timeout(PATIENCE).expect("somebody comes");
-        let mut caller = Peer::over(caller.expect("a connection can be accepted").0);
-        caller.refuses_encryption();
-        caller.is_deaf = true;
-        caller
+        Peer::of_client(caller.expect("a connection can be accepted").0)
     }
 }
 
@@ -567,6 +564,15 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The server's end of a client's connection, as a server of version 1 has it.
+    #[track_caller]
+    pub fn of_client(stream: TcpStream) -> Peer {
+        let mut client = Peer::over(stream);
+        client.refuses_encryption();
+        client.is_deaf = true;
+        client
+    }
+
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Peer {
         let stream = TcpStream::connect_timeout(&address, PATIENCE);

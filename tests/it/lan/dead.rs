@@ -193,7 +193,7 @@ fn client_notices_a_dead_link_to_a_server_that_was_full() {
                 }
                 Running::start(&mut command)
             });
-            let mut peer = Peer::over(listener.accept().expect("it comes").0);
+            let mut peer = Peer::of_client(listener.accept().expect("it comes").0);
             peer.says("OK welcome ana");
             client.stdout.find("welcome");
             // The kernel asks for room.
@@ -349,7 +349,7 @@ fn server_that_reads_nothing_for_a_while_is_not_taken_for_dead() {
                 }
                 Running::start(&mut command)
             });
-            let mut peer = Peer::over(listener.accept().expect("it comes").0);
+            let mut peer = Peer::of_client(listener.accept().expect("it comes").0);
             peer.says("OK welcome ana");
             client.stdout.find("welcome");
             peers.push(peer);
