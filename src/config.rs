@@ -42,7 +42,7 @@ pub struct Server {
     pub max_per_address: usize,
     /// How many lines a second one user may say; 0 is no limit.
     pub rate: u32,
-    /// Whether nobody may talk in the clear.
+    /// Whether clients that talk in the clear are refused.
     pub encrypted_only: bool,
     /// Whether to make a new key for encryption.
     pub new_key: bool,

@@ -75,7 +75,7 @@ pub enum Encryption {
     Offered,
     /// Always: it refuses all others.
     Required,
-    /// Always, and for those who know a password.
+    /// Always, and only with a password.
     Password,
 }
 

@@ -96,7 +96,7 @@ impl Excerpt {
         !self.cut
     }
 
-    /// There are more, but nobody looks for them.
+    /// Takes note that more records are there, for which the search does not go on.
     pub fn cut(&mut self) {
         self.cut = true;
     }

@@ -62,7 +62,7 @@ pub struct Limits {
     /// The key and the title for clients that want an encrypted channel; none if there is no
     /// such thing.
     pub identity: Option<Identity>,
-    /// Whether nobody may talk in the clear.
+    /// Whether clients that talk in the clear are refused.
     pub encrypted_only: bool,
     /// A line at which the task of a connection panics, for a test of panics.
     pub panic_at: Option<Box<[u8]>>,

@@ -100,7 +100,7 @@ pub struct Dialogue {
     last_word: Option<String>,
     /// Every line is a text to be said to all.
     literal: bool,
-    /// Nobody else reads along.
+    /// The connection is encrypted.
     encrypted: bool,
     /// The recipient of the line that is being read; none if it did not work.
     addressee: Option<Addressee>,
@@ -375,6 +375,13 @@ impl Dialogue {
     /// Whether a person types, and can be asked.
     fn is_interactive(&self) -> bool {
         matches!(self.mode, Mode::Plain | Mode::Editor)
+    }
+
+    /// Tells that something was not done. A person reads the hint. A program looks at the
+    /// status.
+    fn decline(&self, why: String) -> Action {
+        let tell = if self.is_interactive() { Action::Hint } else { Action::Refused };
+        tell(why)
     }
 
     fn quit(&mut self) -> Vec<Action> {

@@ -82,7 +82,7 @@ enum Answer {
     Channel(Box<Channel>, Met, Vec<u8>),
     /// There is no channel; the bytes that belong to the conversation in the clear.
     Clear(Vec<u8>),
-    /// The server lets nobody in; the same bytes.
+    /// The server refuses all clients; the same bytes.
     Refused(Vec<u8>),
     /// The connection ended without an answer, or none came in time; what came before.
     None(io::Error, Vec<u8>),

@@ -1,6 +1,6 @@
 //! Keeps what is said to all on the disk, as it happens.
 //!
-//! The recorder follows the messages on a thread of its own. Nobody waits for it.
+//! The recorder follows the messages on a thread of its own. No sender waits for it.
 
 use std::future::poll_fn;
 use std::io;

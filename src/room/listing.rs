@@ -1,4 +1,4 @@
-//! The answer to the question who is here.
+//! The list of members that answers `WHO`.
 
 use std::mem;
 
@@ -27,7 +27,7 @@ impl Room {
         Ok(())
     }
 
-    /// Nobody on the way reads the lines of this session.
+    /// Takes note that the lines of this session are encrypted.
     pub fn set_encrypted(&mut self, id: SessionId) {
         self.sessions[id.0].encrypted = true;
     }

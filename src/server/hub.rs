@@ -312,14 +312,7 @@ impl Hub {
         out: &mut Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Poll<Followed> {
-        let mut access = self.lock();
-        match access.room.read_on(id, out) {
-            Followed::Nothing => {
-                access.peers.follower_waits(id, cx.waker());
-                Poll::Pending
-            }
-            followed => Poll::Ready(followed),
-        }
+        self.poll_follower(id, cx, |room| room.read_on(id, out))
     }
 
     /// Adds a follower of the messages from now on, which no sender waits for.
@@ -335,8 +328,18 @@ impl Hub {
         out: &mut Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Poll<Followed> {
+        self.poll_follower(id, cx, |room| room.read_messages(id, out))
+    }
+
+    /// Reads for a follower, which is woken later if there is nothing.
+    fn poll_follower(
+        &self,
+        id: FollowerId,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&mut Room) -> Followed,
+    ) -> Poll<Followed> {
         let mut access = self.lock();
-        match access.room.read_messages(id, out) {
+        match read(&mut access.room) {
             Followed::Nothing => {
                 access.peers.follower_waits(id, cx.waker());
                 Poll::Pending

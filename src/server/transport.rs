@@ -45,7 +45,7 @@ impl Transport {
         }
     }
 
-    /// Whether nobody on the way reads the protocol's bytes.
+    /// Whether the protocol's bytes are encrypted.
     pub fn is_encrypted(&self) -> bool {
         matches!(self, Transport::Secure(_))
     }

@@ -33,7 +33,7 @@ pub enum Input<'a> {
     Whisper { to: &'a str, text: &'a str },
     /// A text for the sender of the last private message.
     Reply(&'a str),
-    /// A question to the server: `/who` or `WHO`.
+    /// The list of members, asked of the server by `/who` or `WHO`.
     Who,
     /// Another nick.
     Nick(&'a str),
@@ -386,8 +386,8 @@ fn is_addressed(text: &str) -> bool {
     first_mark(text.trim_start_matches(is_unseen)) == Some('@')
 }
 
-/// A line in the very shape of the protocol, as the classroom types it: capitals,
-/// and as many words as there have to be. `WHO is coming?` is something to say.
+/// A line in the very shape of the protocol, as the classroom types it: capitals, and no
+/// word too many. `WHO is coming?` is a text.
 pub fn shape(line: &str) -> Option<Command<'_>> {
     let word = line.split(' ').next()?;
     let command = Command::parse(line).ok()?;

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use crate::client::dialogue::unconfirmed::Pending;
-use crate::client::dialogue::{Dialogue, Phase, hint, note};
+use crate::client::dialogue::{Dialogue, Phase, note};
 use crate::client::record::{Action, Heading, Kind, Past, PastLine, Record};
 use crate::wire::{Command, LAST_LINE, Refusal, SERVER};
 
@@ -247,12 +247,10 @@ impl Dialogue {
             (true, Some(_)) => Some(self.texts.still_searching),
             (true, None) => None,
         };
-        // A person reads the hint. A program looks at the status.
-        match refused {
-            Some(why) if self.is_interactive() => return hint(why),
-            Some(why) => return vec![Action::Refused(why.into())],
-            None => self.past.question = Some(question),
+        if let Some(why) = refused {
+            return vec![self.decline(why.into())];
         }
+        self.past.question = Some(question);
         vec![self.question(Pending::Past, command)]
     }
 }

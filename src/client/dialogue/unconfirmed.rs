@@ -145,8 +145,7 @@ impl Dialogue {
             unheard.truncate(MAX_UNHEARD);
             unheard.push((self.texts.unheard_more)(more));
         }
-        let tell = if self.is_interactive() { Action::Hint } else { Action::Refused };
-        unheard.into_iter().map(tell).collect()
+        unheard.into_iter().map(|why| self.decline(why)).collect()
     }
 
     /// Takes note of raw lines that were sent.

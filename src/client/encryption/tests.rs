@@ -117,7 +117,7 @@ fn new_key_is_remembered_and_then_known() {
     assert!(
         matches!(user.again(false).is_protected(&sala), Protection::Known(known, _) if known == print)
     );
-    // A record that announces another key locks nobody out.
+    // A record that announces another key does not lock the user out.
     user.announced = Some(Fingerprint([7; 16]));
     assert!(matches!(user.again(false).is_protected(&sala), Protection::Known(..)));
 }

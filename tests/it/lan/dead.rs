@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Lan, on_a_lan};
+use super::{Host, Lan, on_a_lan};
 use crate::harness::{GREETING, Peer, Running, minichat, run};
 use crate::tty::{Tty, last};
 
@@ -184,18 +184,9 @@ fn client_notices_a_dead_link_to_a_server_that_was_full() {
         let listener = listener.expect("the port is free");
         let here = lan.host(2);
         for blind in ["", "1"] {
-            let mut client = here.inside(|| {
-                let mut command = minichat();
-                command.args(["connect", "10.77.0.1", "--nick", "ana", "--stay", "--json"]);
-                command.stdin(std::fs::File::open(&much).expect("it is there"));
-                if !blind.is_empty() {
-                    command.env("MINICHAT_NO_TCP_INFO", blind);
-                }
-                Running::start(&mut command)
-            });
-            let mut peer = Peer::of_client(listener.accept().expect("it comes").0);
-            peer.says("OK welcome ana");
-            client.stdout.find("welcome");
+            let input = std::fs::File::open(&much).expect("it is there");
+            let (mut client, _peer) =
+                joined(here, &listener, &["--stay", "--json"], input.into(), blind);
             // The kernel asks for room.
             let begin = Instant::now();
             let sockets = || here.inside(|| run(std::process::Command::new("ss").arg("-Htno"), ""));
@@ -217,6 +208,29 @@ fn client_notices_a_dead_link_to_a_server_that_was_full() {
         }
         std::fs::remove_file(&much).ok();
     });
+}
+
+/// A client that a stand-in for the server lets in, and the stand-in. A client that is
+/// `blind` is not told by the kernel what was acknowledged.
+fn joined(
+    here: &Host,
+    listener: &TcpListener,
+    options: &[&str],
+    input: Stdio,
+    blind: &str,
+) -> (Running, Peer) {
+    let mut client = here.inside(|| {
+        let mut command = minichat();
+        command.args(["connect", "10.77.0.1", "--nick", "ana"]).args(options).stdin(input);
+        if !blind.is_empty() {
+            command.env("MINICHAT_NO_TCP_INFO", blind);
+        }
+        Running::start(&mut command)
+    });
+    let mut peer = Peer::of_client(listener.accept().expect("it comes").0);
+    peer.says("OK welcome ana");
+    client.stdout.find("welcome");
+    (client, peer)
 }
 
 #[test]
@@ -341,17 +355,7 @@ fn server_that_reads_nothing_for_a_while_is_not_taken_for_dead() {
         let here = lan.host(2);
         let mut peers = Vec::new();
         let mut clients = ["", "1"].map(|blind| {
-            let mut client = here.inside(|| {
-                let mut command = minichat();
-                command.args(["connect", "10.77.0.1", "--nick", "ana"]).stdin(Stdio::piped());
-                if !blind.is_empty() {
-                    command.env("MINICHAT_NO_TCP_INFO", blind);
-                }
-                Running::start(&mut command)
-            });
-            let mut peer = Peer::of_client(listener.accept().expect("it comes").0);
-            peer.says("OK welcome ana");
-            client.stdout.find("welcome");
+            let (client, peer) = joined(here, &listener, &[], Stdio::piped(), blind);
             peers.push(peer);
             client
         });
