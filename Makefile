@@ -16,6 +16,9 @@ BASHDIR = $(DATADIR)/bash-completion/completions
 ZSHDIR = $(DATADIR)/zsh/site-functions
 FISHDIR = $(DATADIR)/fish/vendor_completions.d
 UNITDIR = $(PREFIX)/lib/systemd/system
+# Where the two firewalls look for what programs need; ufw looks nowhere else.
+FIREWALLDDIR = $(PREFIX)/lib/firewalld/services
+UFWDIR = /etc/ufw/applications.d
 
 # The program, as cargo has left it, where the environment may say.
 CARGO_TARGET_DIR ?= target
@@ -39,11 +42,17 @@ FILES = \
 	completions/_minichat:$(ZSHDIR)/_minichat \
 	completions/minichat.fish:$(FISHDIR)/minichat.fish \
 	packaging/minichat.service:$(UNITDIR)/minichat.service \
+	packaging/firewall/firewalld.xml:$(FIREWALLDDIR)/minichat.xml \
+	packaging/firewall/ufw:$(UFWDIR)/minichat \
 	README.md:$(DOCDIR)/README.md \
 	README.pt-BR.md:$(DOCDIR)/README.pt-BR.md \
 	SECURITY.md:$(DOCDIR)/SECURITY.md \
 	SECURITY.pt-BR.md:$(DOCDIR)/SECURITY.pt-BR.md \
 	protocol.md:$(DOCDIR)/protocol.md \
+	docs/install.md:$(DOCDIR)/docs/install.md \
+	docs/install.pt-BR.md:$(DOCDIR)/docs/install.pt-BR.md \
+	docs/troubleshooting.md:$(DOCDIR)/docs/troubleshooting.md \
+	docs/troubleshooting.pt-BR.md:$(DOCDIR)/docs/troubleshooting.pt-BR.md \
 	docs/bots.md:$(DOCDIR)/docs/bots.md \
 	docs/limits.md:$(DOCDIR)/docs/limits.md \
 	docs/performance.md:$(DOCDIR)/docs/performance.md \
@@ -58,11 +67,11 @@ FILES = \
 all:
 	packaging/build
 
-# A unit is of use where there may be systemd.
+# Services and firewalls of Linux are of use there.
 install:
 	@set -e; for file in $(FILES); do \
 		from="$${file%%:*}"; to="$(DESTDIR)$${file#*:}"; \
-		case "$$from $$(uname)" in *.service\ Linux) ;; *.service\ *) continue;; esac; \
+		case "$$from $$(uname)" in packaging/*\ Linux) ;; packaging/*) continue;; esac; \
 		mode=644; [ "$$from" != "$(BIN)" ] || mode=755; \
 		install -d "$$(dirname "$$to")"; \
 		install -m $$mode "$$from" "$$to"; \
@@ -78,7 +87,7 @@ uninstall:
 # same, byte by byte.
 DATE = $$(date -d "$$(sed -n '/^ -- .*>  /{s///p;q;}' packaging/debian-changelog)" +%s)
 
-# Debian has zsh look elsewhere. Its licence file and what goes with the unit are
+# Debian has zsh look elsewhere, and ufw is its firewall; where there is rpm, it is firewalld. Its licence file and what goes with the unit are
 # cargo-deb's own work.
 # `target/deb` and `target/rpm` are the names that Cargo.toml knows, wherever
 # CARGO_TARGET_DIR has the program.
@@ -92,6 +101,7 @@ deb: all
 rpm: all
 	rm -rf target/rpm
 	$(MAKE) install DESTDIR=target/rpm PREFIX=/usr LICENSEDIR=/usr/share/licenses/minichat
+	rm -r target/rpm/etc
 	SOURCE_DATE_EPOCH=$(DATE) cargo generate-rpm
 
 .PHONY: all install uninstall deb rpm

@@ -214,18 +214,16 @@ impl Bench {
             self.measure(&self.kinds, self.scale.rounds[0], runs)
         };
         let (one, all) = (measure(Cores::One), measure(Cores::All));
-        let names = self.kinds.iter().map(|kind| kind.name().to_string());
-        let head = ["CPU time to deliver one line".to_string()].into_iter().chain(names);
-        let mut summary = Table::new(head.chain(["Redis needs".to_string()]).collect());
+        let head = ["CPU time to deliver one line", "Redis needs"].map(String::from);
+        let mut summary = Table::new(head.into());
         let mut table = Table::new(self.head("in the room", &["CPU time", "deliveries/s"]));
         for ((room, one), all) in rooms.into_iter().zip(one).zip(all) {
             let costs = one.iter().map(|figures| nanoseconds(figures.cost));
             let rates = all.iter().map(|figures| rate(figures.rate));
-            let row: Vec<String> = [room.1.to_string()].into_iter().chain(costs).collect();
-            table.row(row.iter().cloned().chain(rates));
+            table.row([room.1.to_string()].into_iter().chain(costs).chain(rates));
             if let (true, [ours, theirs]) = (SUMMARY.contains(&room.0), &one[..]) {
                 let times = format!("{:.1} times as much", theirs.cost / ours.cost);
-                summary.row(row.into_iter().chain([times]));
+                summary.row([room.1.to_string(), times]);
             }
         }
         [table, summary]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use minichat::client::chat_commands;
 use minichat::texts::{ENGLISH, Errors, PORTUGUESE, Texts};
+use minichat::web::PORT_OFFSET;
+use minichat::wire::DEFAULT_PORT;
 
 use crate::cli::COMMANDS;
 use crate::harness::{minichat, run};
@@ -839,6 +841,18 @@ fn powershell_itself_completes() {
 }
 
 #[test]
+fn firewalls_let_in_the_default_ports() {
+    let [chat, web] = [DEFAULT_PORT, DEFAULT_PORT + PORT_OFFSET];
+    let profile = read("packaging/firewall/ufw");
+    assert!(profile.contains(&format!("ports={chat},{web}/tcp|5353/udp\n")), "{profile}");
+    let service = read("packaging/firewall/firewalld.xml");
+    for port in [chat, web] {
+        assert!(service.contains(&format!("<port port=\"{port}\" protocol=\"tcp\"/>")), "{port}");
+    }
+    assert!(service.contains("<include service=\"mdns\"/>"));
+}
+
+#[test]
 #[cfg(unix)] // Elsewhere nothing is installed like this.
 fn make_installs_and_removes_every_page_and_completion() {
     let root = scratch("installed");
@@ -876,6 +890,10 @@ fn make_installs_and_removes_every_page_and_completion() {
         "share/doc/minichat/SECURITY.md",
         "share/doc/minichat/SECURITY.pt-BR.md",
         "share/doc/minichat/protocol.md",
+        "share/doc/minichat/docs/install.md",
+        "share/doc/minichat/docs/install.pt-BR.md",
+        "share/doc/minichat/docs/troubleshooting.md",
+        "share/doc/minichat/docs/troubleshooting.pt-BR.md",
         "share/doc/minichat/docs/bots.md",
         "share/doc/minichat/docs/limits.md",
         "share/doc/minichat/docs/performance.md",
@@ -890,7 +908,14 @@ fn make_installs_and_removes_every_page_and_completion() {
     .map(|path| format!("usr/{path}"))
     .into();
     if cfg!(target_os = "linux") {
-        expected.insert("usr/lib/systemd/system/minichat.service".into());
+        expected.extend(
+            [
+                "usr/lib/systemd/system/minichat.service",
+                "usr/lib/firewalld/services/minichat.xml",
+                "etc/ufw/applications.d/minichat",
+            ]
+            .map(String::from),
+        );
     }
     for page in LANGUAGES.into_iter().flat_map(|(folder, ..)| man_pages(folder)) {
         let (folder, name) = page.rsplit_once('/').expect("it is in a folder");
