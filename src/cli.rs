@@ -147,7 +147,7 @@ fn server(given: &Given, mut config: config::Server, texts: &CommandLine) -> Res
     if longest > Some(MAX_COMMAND) {
         return Err((texts.long_motd)(MAX_COMMAND));
     }
-    check_exclusive(given, texts)?;
+    check_together(given, texts)?;
     if config.port == 0 && config.web == WebPort::Default {
         config.web = WebPort::Any;
     }
@@ -155,7 +155,7 @@ fn server(given: &Given, mut config: config::Server, texts: &CommandLine) -> Res
 }
 
 fn discover(given: &Given, config: config::Discover, texts: &CommandLine) -> Result<Asked, String> {
-    check_exclusive(given, texts)?;
+    check_together(given, texts)?;
     Ok(Asked::Discover(config))
 }
 
@@ -168,7 +168,7 @@ fn connect(
     if config.auto && config.target != Target::Any {
         return Err(texts.auto_and_address.into());
     }
-    check_exclusive(given, texts)?;
+    check_together(given, texts)?;
     let habit = || std::env::var("MINICHAT_NICK").ok().filter(|nick| !nick.trim().is_empty());
     config.nick = config.nick.or_else(habit);
     // The server judges a nick, but it must arrive as one line.
@@ -178,13 +178,18 @@ fn connect(
     Ok(Asked::Connect(config))
 }
 
-/// Refuses two options that exclude each other.
-fn check_exclusive(given: &Given, texts: &CommandLine) -> Result<(), String> {
+/// Refuses two options that exclude each other, and one without the one that it needs.
+fn check_together(given: &Given, texts: &CommandLine) -> Result<(), String> {
+    let dashed = |name: &str| format!("--{name}");
     match given.exclusive() {
+        None => (),
+        Some(("scan", "watch")) => return Err(texts.scan_and_watch.into()),
+        Some(("raw", "nick")) => return Err(texts.raw_and_nick.into()),
+        Some((one, other)) => return Err((texts.exclusive)(&dashed(one), &dashed(other))),
+    }
+    match given.lacking() {
         None => Ok(()),
-        Some(("scan", "watch")) => Err(texts.scan_and_watch.into()),
-        Some(("raw", "nick")) => Err(texts.raw_and_nick.into()),
-        Some((one, other)) => Err((texts.exclusive)(&format!("--{one}"), &format!("--{other}"))),
+        Some((one, other)) => Err((texts.lacking)(&dashed(one), &dashed(other))),
     }
 }
 

@@ -144,6 +144,8 @@ pub struct CommandLine {
     pub long_motd: fn(usize) -> String,
     /// Two options exclude each other.
     pub exclusive: fn(&str, &str) -> String,
+    /// An option has no effect without another one.
+    pub lacking: fn(&str, &str) -> String,
     /// Browsers refuse this port.
     pub no_web_port: fn(&str) -> String,
     /// A scan is made once, and watching goes on.
@@ -662,65 +664,4 @@ fn bare(nick: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The strings between quotes in a source.
-    fn literals(source: &str) -> Vec<String> {
-        let (mut literals, mut rest) = (Vec::new(), source);
-        while let Some(start) = rest.find('"') {
-            let (mut literal, mut chars) = (String::new(), rest[start + 1..].char_indices());
-            let end = loop {
-                let (at, c) = chars.next().expect("a literal ends");
-                match c {
-                    '"' => break at,
-                    '\\' => match chars.next().expect("something is escaped").1 {
-                        'n' => literal.push('\n'),
-                        // The rest of the literal stands in the next line.
-                        '\n' => {
-                            let blanks = chars.as_str().chars().take_while(|&c| c == ' ').count();
-                            (0..blanks).for_each(|_| _ = chars.next());
-                        }
-                        c => literal.push(c),
-                    },
-                    c => literal.push(c),
-                }
-            };
-            literals.push(literal);
-            rest = &rest[start + 1 + end + 1..];
-        }
-        literals
-    }
-
-    #[test]
-    fn no_word_of_a_text_is_cut_at_the_usual_widths() {
-        for source in [include_str!("texts/english.rs"), include_str!("texts/portuguese.rs")] {
-            let literals = literals(source);
-            assert!(literals.len() > 200 && literals.iter().any(|text| text.contains("Ctrl-C")));
-            for text in literals {
-                for columns in [80, 60, 40, 20] {
-                    let rows = wrap::wrap(&text, columns).into_owned();
-                    let words = |text: &str| -> Vec<String> {
-                        text.split_whitespace().map(String::from).collect()
-                    };
-                    let room = columns - 4;
-                    if words(&text).iter().all(|word| word.chars().count() <= room) {
-                        assert_eq!(words(&rows), words(&text), "at {columns}");
-                    } else {
-                        assert!(columns < 40, "{text:?} has a long word");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn locale_chooses_portuguese_or_english() {
-        for locale in ["pt", "pt_BR.UTF-8", "pt-PT", "pt_BR@euro", "PT_br"] {
-            assert!(std::ptr::eq(of(locale), &PORTUGUESE), "{locale}");
-        }
-        for locale in ["", "C", "C.UTF-8", "POSIX", "en_US.UTF-8", "ptolemaic", "de_DE"] {
-            assert!(std::ptr::eq(of(locale), &ENGLISH), "{locale}");
-        }
-    }
-}
+mod tests;

@@ -54,6 +54,8 @@ pub struct Flag {
     pub help: Both,
     /// The names of the options that it excludes. Each pair stands in one row.
     pub excludes: &'static [&'static str],
+    /// The name of the option without which it has no effect.
+    pub needs: Option<&'static str>,
 }
 
 /// The value of an option.
@@ -234,13 +236,16 @@ pub(super) const SERVER: &[Row<Server>] = &[
         "guarda em PASTA o que é dito a todos, para depois",
         |server, text| put(&mut server.store, path(text).map(Some)),
     ),
-    option(
-        None,
-        "keep",
-        DAYS,
-        "days to keep it, 0 for ever (default: 30)",
-        "por quantos dias guardar, 0 é sempre (padrão: 30)",
-        |server, text| put(&mut server.keep, number(text)),
+    needing(
+        "store",
+        option(
+            None,
+            "keep",
+            DAYS,
+            "days to keep it, 0 for ever (default: 30)",
+            "por quantos dias guardar, 0 é sempre (padrão: 30)",
+            |server, text| put(&mut server.keep, number(text)),
+        ),
     ),
     option(
         None,
@@ -516,7 +521,8 @@ const fn option<T>(
     set: fn(&mut T, &str) -> Result<(), Flaw>,
 ) -> Row<T> {
     let help = both(english, portuguese);
-    Row { flag: Flag { short, long, value: Some(value), help, excludes: &[] }, set: Set::To(set) }
+    let flag = Flag { short, long, value: Some(value), help, excludes: &[], needs: None };
+    Row { flag, set: Set::To(set) }
 }
 
 /// A row for an option without a value.
@@ -528,7 +534,8 @@ const fn switch<T>(
     set: fn(&mut T),
 ) -> Row<T> {
     let help = both(english, portuguese);
-    Row { flag: Flag { short, long, value: None, help, excludes: &[] }, set: Set::On(set) }
+    let flag = Flag { short, long, value: None, help, excludes: &[], needs: None };
+    Row { flag, set: Set::On(set) }
 }
 
 /// The row that each command has. `read` knows it by its name.
@@ -539,6 +546,12 @@ const fn help<T>() -> Row<T> {
 /// The row of an option that excludes others.
 const fn excluding<T>(options: &'static [&'static str], mut row: Row<T>) -> Row<T> {
     row.flag.excludes = options;
+    row
+}
+
+/// The row of an option that has no effect without another one.
+const fn needing<T>(option: &'static str, mut row: Row<T>) -> Row<T> {
+    row.flag.needs = Some(option);
     row
 }
 
@@ -604,7 +617,7 @@ mod tests {
                     other.long == flag.long || other.short.is_some() && other.short == flag.short
                 };
                 assert_eq!(flags[at + 1..].iter().find(same).map(|flag| flag.long), None);
-                for name in flag.excludes {
+                for name in flag.excludes.iter().chain(&flag.needs) {
                     assert!(flags.iter().any(|other| other.long == *name), "{name}");
                 }
             }

@@ -97,6 +97,12 @@ fn mistake_is_named_with_its_value_and_a_way_out() {
     let dash = "invalid argument to option `--log`: `-` names no file; a file of that name is ./-";
     check_wrong("server --log -", &format!("{dash}\nTry `minichat server --help`"));
     check_wrong("connect --log -", &format!("{dash}\nTry `minichat connect --help`"));
+    let help = "\nTry `minichat server --help`";
+    let alone = format!("--keep does nothing without --store{help}");
+    check_wrong("server --keep 7", &alone);
+    check_wrong("server --keep=30 --history 5", &alone);
+    assert!(matches!(parse("server --keep 7 --store x"), Asked::Server(_)));
+    assert!(matches!(parse("server --store x --keep 7"), Asked::Server(_)));
     let help = "\nTry `minichat discover --help`";
     check_wrong("discover -1w", &format!("--first and --watch exclude each other{help}"));
 }
@@ -133,6 +139,7 @@ fn mistake_is_named_in_the_language_of_the_user() {
             "minichat connect --help",
         ),
         ("connect -rj a", "use --raw ou --json, não os dois", "minichat connect --help"),
+        ("server --keep 7", "--keep não faz nada sem --store", "minichat server --help"),
         ("connect a 0", "`0` não é uma porta: um número de 1 a 65535", "minichat connect --help"),
     ] {
         let expected = Asked::Wrong(format!("{what}\nVeja `{look_at}`"));

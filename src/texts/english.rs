@@ -20,8 +20,9 @@ pub static ENGLISH: Texts = Texts {
             1 => "1 person".into(),
             _ => format!("{count} people"),
         },
-        no_choice: |answer, count| {
-            format!("{answer} is none of them: type a number from 1 to {count}, or a name")
+        no_choice: |answer, count| match count {
+            1 => format!("{answer} is not that one: type 1, or its name"),
+            _ => format!("{answer} is none of them: type a number from 1 to {count}, or a name"),
         },
         nickname: |proposal| match proposal {
             "" => "Nickname: ".into(),
@@ -51,13 +52,16 @@ pub static ENGLISH: Texts = Texts {
             1 => format!("--- 1 line since {since} ---"),
             _ => format!("--- {count} lines since {since} ---"),
         },
-        past_cut: |count, all| format!("--- the last {count} of {all}; /last shows others ---"),
+        past_cut: |count, all| match count {
+            1 => format!("--- the last one of {all}; /last shows others ---"),
+            _ => format!("--- the last {count} of {all}; /last shows others ---"),
+        },
         past_end: "--- now ---",
         nothing_found: "nothing found",
         no_history: "this server keeps no history",
-        still_searching: "the server still looks for the last one; wait for its answer",
+        still_searching: "the server still answers the last question; wait for it",
         searches_too_fast: "too many searches; wait 10 seconds",
-        search_length: "search for 2 to 200 letters",
+        search_length: "search for 2 to 200 bytes; a letter with an accent has 2",
         since_failed: |path, why| {
             format!("{path} cannot be written: {why}; what was read is not remembered")
         },
@@ -249,6 +253,7 @@ pub static ENGLISH: Texts = Texts {
         long_motd: |bytes| format!("the lines of --motd may have {bytes} bytes, not more"),
         no_web_port: |port| format!("browsers open no page on port {port}; take another"),
         exclusive: |one, other| format!("{one} and {other} exclude each other"),
+        lacking: |one, other| format!("{one} does nothing without {other}"),
         scan_and_watch: "--scan and --watch exclude each other: a scan is made once",
         auto_and_address: "--auto finds a server by itself; leave the address out",
         raw_and_nick: "--raw sends nothing but what is typed; leave --nick out",
@@ -595,12 +600,24 @@ pub static ENGLISH: Texts = Texts {
             format!("{nick} comes from the same address as {muted}, who is muted; {nick} is not")
         },
         guest: "a guest",
-        behind: |bytes| format!("reads too slowly, {bytes} bytes behind"),
-        stalled: |bytes| format!("took nothing in 10 s, {bytes} bytes wait"),
-        lost: |bytes| format!("no longer answers, {bytes} bytes wait"),
+        behind: |bytes| match bytes {
+            1 => "reads too slowly, 1 byte behind".into(),
+            _ => format!("reads too slowly, {bytes} bytes behind"),
+        },
+        stalled: |bytes| match bytes {
+            1 => "took nothing in 10 s, 1 byte waits".into(),
+            _ => format!("took nothing in 10 s, {bytes} bytes wait"),
+        },
+        lost: |bytes| match bytes {
+            1 => "no longer answers, 1 byte waits".into(),
+            _ => format!("no longer answers, {bytes} bytes wait"),
+        },
         evicted: "has no nick, and another one needed the place",
         failed: "minichat made a mistake; please report it",
-        more_cut: |count| format!("{count} more were cut off"),
+        more_cut: |count| match count {
+            1 => "1 more was cut off".into(),
+            _ => format!("{count} more were cut off"),
+        },
         stopped: |members| match members {
             0 => "Server stopped; nobody was connected.".into(),
             1 => "Server stopped; 1 user was connected.".into(),
@@ -632,7 +649,10 @@ pub static ENGLISH: Texts = Texts {
         },
     },
     terminal: Terminal {
-        lines: |count| format!("({count} lines)"),
+        lines: |count| match count {
+            1 => "(1 line)".into(),
+            _ => format!("({count} lines)"),
+        },
         search: |wanted, fails| match fails {
             true => format!("(search: nothing) {wanted}: "),
             false => format!("(search) {wanted}: "),

@@ -20,8 +20,11 @@ pub static PORTUGUESE: Texts = Texts {
             1 => "1 pessoa".into(),
             _ => format!("{count} pessoas"),
         },
-        no_choice: |answer, count| {
-            format!("{answer} não é nenhum deles: digite um número de 1 a {count}, ou um nome")
+        no_choice: |answer, count| match count {
+            1 => format!("{answer} não é esse: digite 1, ou o nome dele"),
+            _ => {
+                format!("{answer} não é nenhum deles: digite um número de 1 a {count}, ou um nome")
+            }
         },
         nickname: |proposal| match proposal {
             "" => "Apelido: ".into(),
@@ -52,13 +55,16 @@ pub static PORTUGUESE: Texts = Texts {
             1 => format!("--- 1 linha desde {since} ---"),
             _ => format!("--- {count} linhas desde {since} ---"),
         },
-        past_cut: |count, all| format!("--- as últimas {count} de {all}; /last mostra outras ---"),
+        past_cut: |count, all| match count {
+            1 => format!("--- a última de {all}; /last mostra outras ---"),
+            _ => format!("--- as últimas {count} de {all}; /last mostra outras ---"),
+        },
         past_end: "--- agora ---",
         nothing_found: "nada encontrado",
         no_history: "este servidor não guarda histórico",
-        still_searching: "o servidor ainda procura o anterior; espere a resposta",
+        still_searching: "o servidor ainda faz a busca anterior; espere a resposta",
         searches_too_fast: "buscas demais; espere 10 segundos",
-        search_length: "procure de 2 a 200 letras",
+        search_length: "procure de 2 a 200 bytes; uma letra com acento tem 2",
         since_failed: |path, why| {
             format!("não foi possível gravar {path}: {why}; o que foi lido não fica marcado")
         },
@@ -251,6 +257,7 @@ pub static PORTUGUESE: Texts = Texts {
         long_motd: |bytes| format!("cada linha de --motd pode ter {bytes} bytes, não mais"),
         no_web_port: |port| format!("navegadores não abrem a porta {port}; use outra"),
         exclusive: |one, other| format!("use {one} ou {other}, não os dois"),
+        lacking: |one, other| format!("{one} não faz nada sem {other}"),
         scan_and_watch: "use --scan ou --watch, não os dois: a varredura é feita uma vez só",
         auto_and_address: "--auto encontra um servidor sozinho; tire o endereço",
         raw_and_nick: "--raw só envia o que é digitado; tire --nick",
@@ -651,12 +658,24 @@ pub static PORTUGUESE: Texts = Texts {
             )
         },
         guest: "um visitante",
-        behind: |bytes| format!("lê devagar demais, {bytes} bytes de atraso"),
-        stalled: |bytes| format!("não aceitou nada em 10 s, {bytes} bytes esperam"),
-        lost: |bytes| format!("não responde mais, {bytes} bytes esperam"),
+        behind: |bytes| match bytes {
+            1 => "lê devagar demais, 1 byte de atraso".into(),
+            _ => format!("lê devagar demais, {bytes} bytes de atraso"),
+        },
+        stalled: |bytes| match bytes {
+            1 => "não aceitou nada em 10 s, 1 byte espera".into(),
+            _ => format!("não aceitou nada em 10 s, {bytes} bytes esperam"),
+        },
+        lost: |bytes| match bytes {
+            1 => "não responde mais, 1 byte espera".into(),
+            _ => format!("não responde mais, {bytes} bytes esperam"),
+        },
         evicted: "não tem apelido, e outra pessoa precisava do lugar",
         failed: "o minichat cometeu um erro; por favor, informe-o",
-        more_cut: |count| format!("mais {count} conexões cortadas"),
+        more_cut: |count| match count {
+            1 => "mais 1 conexão cortada".into(),
+            _ => format!("mais {count} conexões cortadas"),
+        },
         stopped: |members| match members {
             0 => "Servidor encerrado; ninguém estava conectado.".into(),
             1 => "Servidor encerrado; 1 usuário estava conectado.".into(),
@@ -690,7 +709,10 @@ pub static PORTUGUESE: Texts = Texts {
         },
     },
     terminal: Terminal {
-        lines: |count| format!("({count} linhas)"),
+        lines: |count| match count {
+            1 => "(1 linha)".into(),
+            _ => format!("({count} linhas)"),
+        },
         search: |wanted, fails| match fails {
             true => format!("(busca: nada) {wanted}: "),
             false => format!("(busca) {wanted}: "),

@@ -45,6 +45,13 @@ impl Given {
         self.flags.iter().find_map(excluded)
     }
 
+    /// An option that is given without the one that it needs.
+    pub fn lacking(&self) -> Option<(&'static str, &'static str)> {
+        let lacks =
+            |flag: &&'static Flag| Some((flag.long, flag.needs.filter(|name| !self.has(name))?));
+        self.flags.iter().find_map(lacks)
+    }
+
     /// Whether the option of this name is given.
     fn has(&self, long: &str) -> bool {
         self.flags.iter().any(|flag| flag.long == long)

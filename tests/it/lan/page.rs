@@ -381,7 +381,7 @@ fn removed_person_stays_out_until_they_ask() {
         let page = room.phone("bia");
         operator.enters("/kick bia barulho");
         page.wait("!document.getElementById('again').hidden");
-        page.shows("você foi removido pelo operador: barulho");
+        page.shows("o operador tirou você da sala: barulho");
         page.click("#again");
         page.wait("document.getElementById('state').hidden");
         // The nick has just come back, so the operator is asked whether this person is meant.
