@@ -62,6 +62,9 @@ FILES = \
 	docs/page/room-phone-light-en-US.png:$(DOCDIR)/docs/page/room-phone-light-en-US.png \
 	docs/page/room-phone-light-pt-BR.png:$(DOCDIR)/docs/page/room-phone-light-pt-BR.png \
 	examples/client.py:$(DOCDIR)/examples/client.py \
+	examples/notifier.sh:$(DOCDIR)/examples/notifier.sh \
+	examples/logger.sh:$(DOCDIR)/examples/logger.sh \
+	examples/answerer.py:$(DOCDIR)/examples/answerer.py \
 	LICENSE:$(LICENSEDIR)/LICENSE
 
 all:

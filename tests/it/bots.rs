@@ -1,13 +1,20 @@
-//! `docs/bots.md` describes every JSON object, and nothing else is printed.
+//! `docs/bots.md` describes every JSON object, and nothing else is printed. The three bots
+//! that it names do what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::harness::{GREETING, StandIn, connect, run};
+#[cfg(unix)]
+use crate::harness::{PATIENCE, Running, Server, program, state_home};
+#[cfg(unix)]
+use crate::shells::{scratch, tool};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bots.md");
@@ -115,4 +122,88 @@ fn every_json_line_is_as_the_page_describes_it() {
     assert_eq!(seen, described.into_keys().collect(), "{}", output.stdout);
     let private = r#""type":"private","from":"bot","to":"ana","text":"psst""#;
     assert!(output.stdout.contains(private), "{}", output.stdout);
+}
+
+/// One of the bots of the page, with `minichat` in its path, for the room of a server.
+#[cfg(unix)] // Elsewhere there is no `sh`, and Python has other names.
+fn bot(server: &Server, script: &str) -> std::process::Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let minichat = Path::new(env!("CARGO_BIN_EXE_minichat"));
+    let folder = minichat.parent().expect("it is in a folder");
+    let mut command = program(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(script));
+    command.env("PATH", format!("{}:{path}", folder.display()));
+    command.env("ROOM", server.address.to_string()).envs(state_home());
+    command
+}
+
+#[test]
+#[cfg(unix)] // As above.
+fn notifier_tells_the_room_how_a_command_ended() {
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    let output = run(bot(&server, "notifier.sh").args(["true", "Sala 3"]), "");
+    assert_eq!((output.status, &*output.stderr), (Some(0), ""));
+    ana.skips_to("FROM notifier [all]: true Sala 3: went well");
+    let output = run(bot(&server, "notifier.sh").args(["sh", "-c", "exit 7"]), "");
+    assert_eq!((output.status, &*output.stderr), (Some(7), ""));
+    ana.skips_to("FROM notifier [all]: sh -c exit 7: ended with status 7");
+}
+
+#[test]
+#[cfg(unix)] // As above.
+fn logger_goes_on_where_it_was_stopped() {
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    let folder = scratch("logger");
+    fs::create_dir_all(&folder).expect("it can be made");
+    let log = folder.join("talk.jsonl");
+    let talk = || -> Vec<String> {
+        let lines = fs::read_to_string(&log).unwrap_or_default();
+        let events = lines.lines().map(|line| serde_json::from_str(line).expect("one object"));
+        let said = events.filter(|event: &Value| event.get("text").is_some_and(is_said));
+        said.map(|event: Value| event["text"].as_str().expect("a text").to_string()).collect()
+    };
+    fn is_said(text: &Value) -> bool {
+        text.as_str().is_some_and(|text| text.starts_with("line "))
+    }
+    for run in 0..2 {
+        let mut logger = Running::start(bot(&server, "logger.sh").arg(&folder));
+        ana.skips_to("User logger joined.");
+        ana.says(format_args!("MSG line {run}"));
+        let deadline = Instant::now() + PATIENCE;
+        while talk().len() < 2 * run + 1 {
+            assert!(Instant::now() < deadline, "{:?}", talk());
+            thread::sleep(Duration::from_millis(10));
+        }
+        logger.signal("TERM");
+        logger.wait();
+        ana.skips_to("User logger left the chat.");
+        ana.says(format_args!("MSG line {run} while it was away"));
+    }
+    let expected = ["line 0", "line 0 while it was away", "line 1"];
+    assert_eq!(talk(), expected);
+    fs::remove_dir_all(&folder).expect("it can be removed");
+}
+
+#[test]
+#[cfg(unix)] // As above.
+fn answering_bot_answers_to_all_and_in_private() {
+    if tool("python3").is_none() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let mut ana = server.member("ana");
+    ana.says("MSG !time");
+    ana.skips_to("FROM ana [all]: !time");
+    let mut answerer = Running::start(&mut bot(&server, "answerer.py"));
+    ana.skips_to("User answerer joined.");
+    ana.says("MSG @answerer !time");
+    assert!(ana.line().starts_with("FROM answerer [dm]: it is "));
+    ana.says("MSG !time");
+    ana.reads("FROM ana [all]: !time");
+    assert!(ana.line().starts_with("FROM answerer [all]: it is "));
+    drop(server);
+    drop(ana);
+    answerer.signal("TERM");
+    answerer.wait();
 }

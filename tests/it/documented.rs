@@ -903,6 +903,9 @@ fn make_installs_and_removes_every_page_and_completion() {
         "share/doc/minichat/docs/page/room-phone-light-en-US.png",
         "share/doc/minichat/docs/page/room-phone-light-pt-BR.png",
         "share/doc/minichat/examples/client.py",
+        "share/doc/minichat/examples/notifier.sh",
+        "share/doc/minichat/examples/logger.sh",
+        "share/doc/minichat/examples/answerer.py",
         "share/doc/minichat/LICENSE",
     ]
     .map(|path| format!("usr/{path}"))
