@@ -7,6 +7,7 @@
 mod budget;
 mod capabilities;
 mod feed;
+mod keep;
 mod lag;
 mod listing;
 mod past;
@@ -32,6 +33,7 @@ use crate::wire::{
     Scope, TooLong, pieces,
 };
 use feed::Feed;
+use keep::KeptNicks;
 use past::Past;
 use session::Session;
 
@@ -64,6 +66,7 @@ pub struct Room {
     /// The time in milliseconds since 1970 when `clock` was that.
     wall: (Duration, u64),
     past: Past,
+    kept: KeptNicks,
     effects: Effects,
     closed: bool,
 }
@@ -143,6 +146,8 @@ pub enum EvictReason {
     Displaced,
     /// The task that served it has panicked.
     Failed,
+    /// Its client has come back by another connection.
+    Replaced,
 }
 
 /// A change of the members, for the operator.
@@ -165,6 +170,8 @@ pub enum Change {
     Left(Nick),
     /// The member has taken another nick: the old one and the new one.
     Renamed(Nick, Nick),
+    /// The member has come back by another connection, before this session was over.
+    Resumed(SessionId, Nick),
 }
 
 /// The result of a line that was offered.
@@ -193,6 +200,8 @@ enum Entry<'a> {
     Left(SessionId, &'a Nick),
     /// A member has taken another nick.
     Renamed { id: SessionId, old: &'a Nick, new: &'a Nick },
+    /// A member has come back in another session, and `from` is over. Nobody is told.
+    Resumed { id: SessionId, from: SessionId, nick: &'a Nick },
 }
 
 impl<'a> Entry<'a> {
@@ -209,6 +218,7 @@ impl<'a> Entry<'a> {
             Entry::Renamed { old, new, .. } => {
                 [Some(Event::Left(old.as_str())), Some(Event::Joined(new.as_str()))]
             }
+            Entry::Resumed { .. } => [None, None],
         }
     }
 
@@ -234,6 +244,7 @@ impl Room {
             clock: Duration::ZERO,
             wall: (Duration::ZERO, 0),
             past: Past::default(),
+            kept: KeptNicks::default(),
             effects: Effects::default(),
             closed: false,
             rules,
@@ -317,12 +328,14 @@ impl Room {
 
     /// The client says nothing more, but may still read the rest.
     pub fn input_ended(&mut self, id: SessionId) {
+        self.keep_nick(id);
         self.end(id);
         self.effects.wake.some.push(id);
     }
 
     /// Removes a session whose connection is gone.
     pub fn leave(&mut self, id: SessionId) {
+        self.keep_nick(id);
         self.end(id);
         self.sessions.remove(id.0);
     }
@@ -503,6 +516,7 @@ impl Room {
                 Ok(())
             }
             Ok(Command::Understand(words)) => self.hear_capabilities(id, words),
+            Ok(Command::Keep(ticket)) => self.hear_ticket(id, ticket),
             Ok(Command::Since { term, number }) => self.hear_since(id, term, number),
             Ok(Command::Last { count, before }) => self.tell_last(id, count, before),
             Ok(Command::Find(text)) => self.find_past(id, text, now),
@@ -516,10 +530,12 @@ impl Room {
 
     /// Gives a guest a nick, or a member another one.
     fn take_nick(&mut self, id: SessionId, nick: Nick, now: Duration) -> Result<(), Refusal> {
-        if self.members.get(&*nick.key()).is_some_and(|&holder| holder != id) {
+        let former = self.former_session(id);
+        if self.is_taken(&nick, [Some(id), former]) {
             return Err(Refusal::NickInUse);
         }
         match self.sessions[id.0].nick.clone() {
+            None if let Some(former) = former => self.resume(id, former, &nick),
             None if self.is_full() => self.end_with(id, Event::Refused(Refusal::RoomFull)),
             None => self.propose(Entry::Joined(id, &nick)),
             Some(old) if old == nick => self.tell(id, Event::Welcome(nick.as_str())),
@@ -575,7 +591,7 @@ impl Room {
     fn apply(&mut self, entry: Entry<'_>) {
         let before = self.head();
         let (history, count) = match entry {
-            Entry::Joined(id, _) if !self.asks_for_history(id) => {
+            Entry::Joined(id, _) | Entry::Resumed { id, .. } if !self.asks_for_history(id) => {
                 self.feed.transcript.history(MAX_HISTORY, self.rules.history)
             }
             _ => (before, 0),
@@ -590,7 +606,7 @@ impl Room {
             | Entry::Announced(_)
             | Entry::Closed(_)
             | Entry::Restored { .. } => (),
-            Entry::Joined(id, nick) => {
+            Entry::Joined(id, nick) | Entry::Resumed { id, nick, .. } => {
                 // The newcomer's place comes after the entry, which is for the others.
                 let place = if count > 0 { history } else { head };
                 self.feed.slowest = self.feed.slowest.min(place);
@@ -608,7 +624,8 @@ impl Room {
                 }
                 self.tell_missed(id, place);
                 self.members.insert(nick.key().into(), id);
-                self.report(id, Change::Joined(nick.clone()));
+                let change = self.begin_membership(entry, id, nick);
+                self.report(id, change);
             }
             Entry::Renamed { id, old, new } => {
                 self.tell_rename(id, (old, new), before);

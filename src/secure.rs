@@ -11,6 +11,7 @@ mod noise;
 pub use channel::{Channel, Received};
 pub use handshake::{Hello, Identity, answer};
 pub use key::{Fingerprint, Key, PublicKey};
+pub use noise::random;
 
 /// Writes bytes as hexadecimal digits, in lower case.
 pub fn to_hex(bytes: &[u8]) -> String {

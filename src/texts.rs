@@ -592,6 +592,8 @@ pub struct Server {
     pub evicted: &'static str,
     /// Why: minichat itself has made a mistake.
     pub failed: &'static str,
+    /// After a nick: its client has made another connection before the old one was over.
+    pub resumed: &'static str,
     /// This many were cut off in a short time, so that they are only counted.
     pub more_cut: fn(usize) -> String,
     /// The end: how many people were here.

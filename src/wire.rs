@@ -14,6 +14,7 @@ mod nick;
 mod pieces;
 pub mod sanitize;
 mod telnet;
+mod ticket;
 
 pub use command::Command;
 pub use event::{Event, Refusal, Scope};
@@ -23,6 +24,7 @@ pub use literal::literal;
 pub use nick::Nick;
 pub use pieces::pieces;
 pub use telnet::{NO_TIMING_MARK, Telnet};
+pub use ticket::Ticket;
 
 /// The nick under which the server itself speaks.
 pub const SERVER: &str = "server";

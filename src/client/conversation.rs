@@ -1,6 +1,7 @@
 //! The loop over one connection.
 
 mod output;
+mod parting;
 mod reconnect;
 
 use std::env;
@@ -27,9 +28,10 @@ use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::secure;
 use crate::stdio::Piece;
 use crate::texts::Texts;
-use crate::wire::{LineBuffer, MAX_EVENT};
+use crate::wire::{LineBuffer, MAX_EVENT, Ticket};
 
 /// How much is read at a time, in bytes.
 const READ: usize = 16 << 10;
@@ -141,6 +143,8 @@ pub(super) struct Conversation<'a> {
     pub(super) stale: bool,
     /// The nick is the answer to a question that was asked on this connection.
     pub(super) answered: bool,
+    /// The connection is dead, as far as can be known.
+    pub(super) is_dead: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -173,6 +177,7 @@ impl<'a> Conversation<'a> {
         if trust.is_encrypted() {
             dialogue.set_encrypted();
         }
+        dialogue.set_ticket(Ticket::new(secure::random()));
         if config.text {
             dialogue.take_all_as_text();
         }
@@ -204,16 +209,13 @@ impl<'a> Conversation<'a> {
             address: None,
             stale: false,
             answered: false,
+            is_dead: false,
         }
     }
 
     /// Talks over one connection until it ends.
-    pub(super) async fn run(
-        &mut self,
-        transport: Transport,
-        interrupts: &mut Interrupts,
-    ) -> Ending {
-        self.arrived(&transport);
+    async fn talk(&mut self, transport: &Transport, interrupts: &mut Interrupts) -> Ending {
+        self.arrived(transport);
         let mut watch = Watch::start(transport.socket());
         let mut question = None;
         let mut lines = LineBuffer::new(MAX_EVENT);
@@ -229,7 +231,7 @@ impl<'a> Conversation<'a> {
                 return end;
             }
             actions = match self
-                .next(&transport, &mut bytes, &watch, &mut question, interrupts)
+                .next(transport, &mut bytes, &watch, &mut question, interrupts)
                 .await
             {
                 // It thought no more of us.
@@ -237,7 +239,7 @@ impl<'a> Conversation<'a> {
                     return Ending::Unhurried;
                 }
                 Happening::Heard(Ok(0)) => {
-                    self.look_for_delivery(&transport);
+                    self.look_for_delivery(transport);
                     // Wine takes a reset for an end, but nothing can be written after it.
                     self.lost |= transport.is_broken();
                     self.dialogue.closed()
@@ -247,7 +249,7 @@ impl<'a> Conversation<'a> {
                     self.dialogue.closed()
                 }
                 Happening::Heard(Ok(n)) => {
-                    self.look_for_delivery(&transport);
+                    self.look_for_delivery(transport);
                     let owes = !self.unsent.is_empty() || self.dialogue.unanswered() > 0;
                     watch.heard(Instant::now(), owes);
                     if self.formatter.is_none() {
@@ -272,7 +274,7 @@ impl<'a> Conversation<'a> {
                     let thought = began.elapsed() > self.config.timeout;
                     self.answered = self.terminal.is_interactive && !self.dialogue.knows_a_nick();
                     self.stale = thought && self.answered;
-                    self.look_for_delivery(&transport);
+                    self.look_for_delivery(transport);
                     self.typed(&line)
                 }
                 Happening::Typed(Err(err)) => {
@@ -282,12 +284,12 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Typed(Ok(None)) => self.end_of_input(),
                 Happening::Look => {
-                    self.look_for_delivery(&transport);
+                    self.look_for_delivery(transport);
                     match watch.look(transport.socket(), !self.unsent.is_empty(), Instant::now()) {
                         Verdict::Alive => Vec::new(),
                         Verdict::Gone => match self.gone() {
                             Ok(actions) => actions,
-                            Err(ending) => return self.keep(transport, ending),
+                            Err(ending) => return self.keep(ending),
                         },
                         Verdict::Doubtful => {
                             if let (None, Some(address)) = (&question, self.address) {
@@ -309,7 +311,7 @@ impl<'a> Conversation<'a> {
                         }
                         false => match self.gone() {
                             Ok(actions) => actions,
-                            Err(ending) => return self.keep(transport, ending),
+                            Err(ending) => return self.keep(ending),
                         },
                     }
                 }
@@ -323,7 +325,7 @@ impl<'a> Conversation<'a> {
                         && (self.dialogue.unanswered() == 0 || !self.dialogue.is_answered()) =>
                 {
                     if self.dialogue.unanswered() > 0 {
-                        match self.is_there(&transport, interrupts).await {
+                        match self.is_there(transport, interrupts).await {
                             Ok(there) => self.lost |= !there,
                             Err(interrupt) => return Ending::Interrupted(interrupt),
                         }
@@ -331,10 +333,10 @@ impl<'a> Conversation<'a> {
                     vec![Action::End]
                 }
                 Happening::Late if self.answers_unheard() => {
-                    return self.keep(transport, Ending::Unhurried);
+                    return self.keep(Ending::Unhurried);
                 }
                 Happening::Late if self.comes_back() => {
-                    return self.keep(transport, Ending::Away(None));
+                    return self.keep(Ending::Away(None));
                 }
                 Happening::Late if self.dialogue.awaits_the_server() => {
                     let (server, patience) = (self.server.name.clone(), self.patience());
@@ -415,6 +417,9 @@ impl<'a> Conversation<'a> {
 
     /// A connection was made: whether the server is where it was.
     fn arrived(&mut self, transport: &Transport) {
+        if let Transport::Secure(_) = transport {
+            self.dialogue.set_encrypted();
+        }
         let address = transport.socket().peer_addr().ok();
         if let Some(now) = address {
             let moved = self.address.is_some_and(|before| before != now);
@@ -459,12 +464,6 @@ impl<'a> Conversation<'a> {
             }
         };
         or(async { Err(interrupts.next().await) }, question).await
-    }
-
-    /// Keeps a dead connection until another one is made: see [`link::abort`].
-    fn keep(&mut self, transport: Transport, ending: Ending) -> Ending {
-        self.dead.replace(transport).inspect(|dead| link::abort(dead.socket()));
-        ending
     }
 
     /// Whether the answer to the question for a nick may be unheard. Then the connection

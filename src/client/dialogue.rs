@@ -18,7 +18,7 @@ use crate::client::notices::{Group, Notices};
 use crate::client::record::{Action, Failure, Kind, Record};
 use crate::config::Bell;
 use crate::texts::Client;
-use crate::wire::{Command, Nick};
+use crate::wire::{Command, Nick, Ticket};
 
 use past::PastState;
 pub use refusal::words_for;
@@ -102,6 +102,8 @@ pub struct Dialogue {
     literal: bool,
     /// The connection is encrypted.
     encrypted: bool,
+    /// The secret of this run by which the server knows us again.
+    ticket: Option<Ticket>,
     /// The recipient of the line that is being read; none if it did not work.
     addressee: Option<Addressee>,
     /// In how many messages that line went so far.
@@ -198,6 +200,7 @@ impl Dialogue {
             last_word: None,
             literal: false,
             encrypted: false,
+            ticket: None,
             addressee: None,
             parts: 0,
             partial: false,
@@ -207,6 +210,18 @@ impl Dialogue {
     /// The conversation is encrypted.
     pub fn set_encrypted(&mut self) {
         self.encrypted = true;
+    }
+
+    /// The secret of this run, told to the server in an encrypted conversation alone.
+    pub fn set_ticket(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
+    }
+
+    /// Whether the server may keep our nick if the connection ends without `QUIT`.
+    pub fn is_expected_back(&self) -> bool {
+        // The answer to the nick may be on its way.
+        let has_nick = matches!(self.phase, Phase::Registering | Phase::Talking);
+        self.encrypted && self.ticket.is_some() && has_nick
     }
 
     /// The welcome.

@@ -421,7 +421,7 @@ impl Crowd {
         let (nicks, nick) = match &change.what {
             Change::Joined(nick) => (&mut self.joined, nick),
             Change::Left(nick) => (&mut self.left, nick),
-            Change::Renamed(..) => return false,
+            Change::Renamed(..) | Change::Resumed(..) => return false,
         };
         if self.since.is_none_or(|since| since.elapsed() >= BURST) {
             (self.since, self.shown) = (Some(Instant::now()), 0);
@@ -508,6 +508,7 @@ fn explain(eviction: &Eviction, address: SocketAddr, texts: &texts::Server) -> S
         EvictReason::Lost => (texts.lost)(eviction.behind),
         EvictReason::Displaced => texts.evicted.to_string(),
         EvictReason::Failed => texts.failed.to_string(),
+        EvictReason::Replaced => texts.resumed.to_string(),
     };
     (texts.cut)(who, &address.ip().to_string(), &what)
 }
@@ -538,6 +539,7 @@ fn tell(change: &MemberChange, address: SocketAddr, texts: &texts::Server) -> St
         Change::Renamed(old, new) => {
             format!("= {} {ip} ({members})", (texts.renamed)(old.as_str(), new.as_str()))
         }
+        Change::Resumed(_, nick) => format!("= {nick} {} {ip} ({members})", texts.resumed),
     }
 }
 

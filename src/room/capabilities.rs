@@ -5,11 +5,12 @@
 
 use crate::room::past::SearchBucket;
 use crate::room::{Room, SessionId};
-use crate::wire::{Event, Nick, Refusal};
+use crate::wire::{Event, Nick, Refusal, Ticket};
 
-/// The words for [`Extension::history`] and [`Extension::renames`].
+/// The words for [`Extension::history`], [`Extension::renames`] and [`Extension::keep`].
 const HISTORY: &str = "history";
 const RENAMES: &str = "renames";
+const KEEP: &str = "keep";
 
 /// The additions that one client understands.
 #[derive(Debug, Default)]
@@ -24,6 +25,12 @@ pub(super) struct Extension {
     pub lookup: Option<u64>,
     /// It reads that a nick is given up for another one.
     pub renames: bool,
+    /// It may say its ticket.
+    pub keep: bool,
+    /// The secret by which it is known again.
+    pub ticket: Option<Ticket>,
+    /// It has taken the place of another session with that.
+    pub resumed: bool,
 }
 
 impl Room {
@@ -36,9 +43,11 @@ impl Room {
         let extension = Extension {
             history: asks(HISTORY) && self.tells_history(),
             renames: asks(RENAMES),
+            keep: asks(KEEP) && self.sessions[id.0].encrypted,
             ..Extension::default()
         };
-        let known = [(extension.history, HISTORY), (extension.renames, RENAMES)];
+        let Extension { history, renames, keep, .. } = extension;
+        let known = [(history, HISTORY), (renames, RENAMES), (keep, KEEP)];
         let known: Vec<&str> =
             known.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
         self.sessions[id.0].extension = (!known.is_empty()).then(|| Box::new(extension));

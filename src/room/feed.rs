@@ -220,10 +220,13 @@ impl Room {
     /// Evicts a session without looking at the others that its leave notice may lap.
     pub(super) fn evict_one(&mut self, id: SessionId, reason: EvictReason) {
         let head = self.head();
-        let session = &mut self.sessions[id.0];
-        if session.evicted {
+        if self.sessions[id.0].evicted {
             return; // Once is enough.
         }
+        if matches!(reason, EvictReason::Stalled | EvictReason::Lost | EvictReason::Failed) {
+            self.keep_nick(id);
+        }
+        let session = &mut self.sessions[id.0];
         let behind = session.reader.lag(head) + session.reader.note_bytes() as u64;
         session.reader.discard_output();
         session.evicted = true;

@@ -58,7 +58,13 @@ fn play(rules: Rules, session: &Session) {
             now += time;
             continue;
         }
-        let (id, inbox) = people.entry(who).or_insert_with(|| (room.enter(), Vec::new()));
+        let (id, inbox) = people.entry(who).or_insert_with(|| {
+            let id = room.enter();
+            if session.options == ["--encrypted-only"] {
+                room.set_encrypted(id);
+            }
+            (id, Vec::new())
+        });
         match step.what {
             What::Says(line) => {
                 room.hear(*id, Ok(unknown.fill(line).as_bytes()), now);
@@ -139,7 +145,8 @@ fn room_plays_the_sessions_of_the_protocol() {
     for session in sessions {
         let term = "7f3a9c21".into();
         let mut rules = Rules { recall: 50, term, ..Rules::default() };
-        for option in session.options.chunks(2) {
+        let encrypted = session.options == ["--encrypted-only"];
+        for option in session.options.chunks(2).filter(|_| !encrypted) {
             match *option {
                 ["--motd", line] => rules.greeting.push(line.into()),
                 ["--history", lines] => {

@@ -29,6 +29,14 @@ pub fn private_key() -> [u8; 32] {
     pair.private.try_into().expect("a private key has 32 bytes")
 }
 
+/// Random bytes that nobody can guess.
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let mut random = DefaultResolver.resolve_rng().expect("the system has random numbers");
+    random.try_fill_bytes(&mut bytes).expect("the system has random numbers");
+    bytes
+}
+
 /// The public key of a private one.
 pub fn public_key(private: &[u8; 32]) -> [u8; 32] {
     let mut dh = curve(DHChoice::Curve25519).expect("the curve is built in");

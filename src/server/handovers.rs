@@ -43,6 +43,13 @@ impl Handovers {
                 }
                 self.give_up(nick, None, now);
             }
+            Change::Resumed(from, _) => {
+                for (session, _) in self.given_up.values_mut().filter_map(|(_, to)| to.as_mut()) {
+                    if session == from {
+                        *session = change.id;
+                    }
+                }
+            }
             Change::Renamed(old, new) => {
                 self.take(new, Some(change.id), now);
                 if old.key() != new.key() {

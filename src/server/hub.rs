@@ -170,6 +170,9 @@ impl Access<'_> {
         for eviction in effects.evicted {
             if let Some(peer) = peers.get(eviction.id) {
                 self.after.evicted.push(peer.transport.clone());
+                if eviction.reason == EvictReason::Replaced {
+                    continue; // The change of the members tells that.
+                }
                 self.hub.report(Report::Evicted(eviction, peer.address));
             }
         }
@@ -474,6 +477,7 @@ impl State {
         // A muted person that comes back with this line is muted before the next.
         let origin = self.peers.get(id).and_then(|peer| peer.origin);
         if let Some(nick) = room.nick(id)
+            && !room.has_resumed(id)
             && let Some(suspect) = self.mutes.joined(id, nick, origin)
         {
             if suspect.certain {
@@ -526,6 +530,7 @@ impl State {
         self.handovers.note(change);
         match &change.what {
             Change::Renamed(_, nick) => self.mutes.renamed(change.id, nick),
+            Change::Resumed(from, _) => self.mutes.moved(*from, change.id),
             Change::Left(_) if self.mutes.hold(change.id) => {
                 let origin = self.peers.get(change.id).and_then(|peer| peer.origin);
                 let shared = !self.members_beside(change.id, origin).is_empty();

@@ -80,6 +80,13 @@ impl Mutes {
         }
     }
 
+    /// A person has come back in another session before theirs was over.
+    pub fn moved(&mut self, from: SessionId, id: SessionId) {
+        if let Some(mute) = self.0.iter_mut().find(|mute| mute.session == Some(from)) {
+            mute.session = Some(id);
+        }
+    }
+
     /// Whether this session is muted.
     pub fn hold(&self, id: SessionId) -> bool {
         self.0.iter().any(|mute| mute.session == Some(id))

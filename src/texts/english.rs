@@ -614,6 +614,7 @@ pub static ENGLISH: Texts = Texts {
         },
         evicted: "has no nick, and another one needed the place",
         failed: "minichat made a mistake; please report it",
+        resumed: "is back, by another connection",
         more_cut: |count| match count {
             1 => "1 more was cut off".into(),
             _ => format!("{count} more were cut off"),

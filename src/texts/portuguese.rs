@@ -672,6 +672,7 @@ pub static PORTUGUESE: Texts = Texts {
         },
         evicted: "não tem apelido, e outra pessoa precisava do lugar",
         failed: "o minichat cometeu um erro; por favor, informe-o",
+        resumed: "voltou, por outra conexão",
         more_cut: |count| match count {
             1 => "mais 1 conexão cortada".into(),
             _ => format!("mais {count} conexões cortadas"),

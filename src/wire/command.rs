@@ -1,7 +1,7 @@
 use std::fmt;
 
-use crate::wire::Refusal;
 use crate::wire::sanitize::is_blank;
+use crate::wire::{Refusal, Ticket};
 
 /// A request of a client: one line, one command.
 ///
@@ -26,6 +26,8 @@ pub enum Command<'a> {
     Quit,
     /// `CAP history renames`: what the client understands beyond version 1.
     Understand(&'a str),
+    /// `KEEP 0f1e2d3c4b5a69788796a5b4c3d2e1f0`: the secret by which the client is known again.
+    Keep(Ticket),
     /// `SINCE 7f3a9c21 1240`: the number of the last message that the client has read, and
     /// the term in which it counts.
     Since {
@@ -70,6 +72,8 @@ impl<'a> Command<'a> {
             Ok(Command::Quit)
         } else if is("CAP") {
             Ok(Command::Understand(rest.trim()))
+        } else if is("KEEP") {
+            Ticket::parse(rest).map(Command::Keep).ok_or(Refusal::UnknownCommand)
         } else if is("SINCE") {
             since(rest).ok_or(Refusal::UnknownCommand)
         } else if is("LAST") {
@@ -140,6 +144,7 @@ impl fmt::Display for Command<'_> {
             Command::Who => f.write_str("WHO"),
             Command::Quit => f.write_str("QUIT"),
             Command::Understand(words) => write!(f, "CAP {words}"),
+            Command::Keep(ticket) => write!(f, "KEEP {ticket}"),
             Command::Since { term, number } => write!(f, "SINCE {term} {number}"),
             Command::Last { count, before: None } => write!(f, "LAST {count}"),
             Command::Last { count, before: Some(before) } => {
@@ -217,6 +222,11 @@ mod tests {
     #[test]
     fn numbers_are_digits_and_stand_alone() {
         check("cap", Ok(Command::Understand("")));
+        let digits = "0f".repeat(16);
+        check(&format!("keep {digits}"), Ok(Command::Keep(Ticket::new([0x0F; 16]))));
+        for rest in [" ", &digits[1..], &format!(" {digits}"), &format!("{digits} ")] {
+            check(&format!("KEEP {rest}"), Err(Refusal::UnknownCommand));
+        }
         check("LAST\t5  before  9 ", Ok(Command::Last { count: 5, before: Some(9) }));
         let most = 9_999_999_999_999_999_999;
         check("SINCE t 9999999999999999999", Ok(Command::Since { term: "t", number: most }));
@@ -254,6 +264,7 @@ mod tests {
             Command::Who,
             Command::Quit,
             Command::Understand("history renames"),
+            Command::Keep(Ticket::new([0x7F; 16])),
             Command::Since { term: "7f3a9c21", number: 1240 },
             Command::Last { count: 20, before: None },
             Command::Last { count: 20, before: Some(1200) },

@@ -130,13 +130,19 @@ struct Way {
     to: SocketAddr,
     change: Change,
     seen: Vec<u8>,
+    /// The connections: a client's, and the one that leads on.
+    sockets: Vec<(TcpStream, TcpStream)>,
+    /// The end of a client's connection is passed on.
+    tells_ends: bool,
 }
 
 impl Relay {
     pub fn open(to: SocketAddr) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let address = listener.local_addr().expect("it has an address");
-        let way = Way { to, change: |_, bytes| bytes.to_vec(), seen: Vec::new() };
+        let change: Change = |_, bytes| bytes.to_vec();
+        let (seen, sockets) = (Vec::new(), Vec::new());
+        let way = Way { to, change, seen, sockets, tells_ends: true };
         let state = Arc::new(Mutex::new(way));
         let shared = state.clone();
         thread::spawn(move || {
@@ -144,8 +150,10 @@ impl Relay {
                 let Ok(far) = TcpStream::connect(shared.lock().expect("nobody panics").to) else {
                     continue;
                 };
+                let copy = |socket: &TcpStream| socket.try_clone().expect("it can be shared");
+                let sockets = (copy(&near), copy(&far));
+                shared.lock().expect("nobody panics").sockets.push(sockets);
                 for (from, into, up) in [(&near, &far, true), (&far, &near, false)] {
-                    let copy = |socket: &TcpStream| socket.try_clone().expect("it can be shared");
                     let (mut from, mut into, state) = (copy(from), copy(into), shared.clone());
                     thread::spawn(move || {
                         let mut buffer = [0; 65536];
@@ -159,7 +167,9 @@ impl Relay {
                                 break;
                             }
                         }
-                        into.shutdown(Shutdown::Both).ok(); // It may have ended.
+                        if state.lock().expect("nobody panics").tells_ends {
+                            into.shutdown(Shutdown::Both).ok(); // It may have ended.
+                        }
                     });
                 }
             }
@@ -170,6 +180,18 @@ impl Relay {
     /// Leads to another server from now on.
     pub fn lead_to(&self, to: SocketAddr) {
         self.state.lock().expect("nobody panics").to = to;
+    }
+
+    /// Ends all connections of clients, so that the server learns of it or does not.
+    pub fn cut(&self, tells_ends: bool) {
+        let mut way = self.state.lock().expect("nobody panics");
+        way.tells_ends = tells_ends;
+        for (near, far) in &way.sockets {
+            near.shutdown(Shutdown::Both).ok(); // It may have ended.
+            if tells_ends {
+                far.shutdown(Shutdown::Both).ok();
+            }
+        }
     }
 
     /// Changes what passes from now on.

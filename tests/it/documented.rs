@@ -547,6 +547,14 @@ const LIMITS: &[Limit] = &[
         "heard for 30 s,",
         &[("server/connection", "AFTER_BREAK: Duration = Duration::from_secs(30);")],
     ),
+    (
+        "a kept nick",
+        "60 s after a connection with a ticket broke (section 14); 1,000 nicks",
+        &[
+            ("room/keep", "KEPT: Duration = Duration::from_secs(60);"),
+            ("room/keep", "MAX_KEPT: usize = 1000;"),
+        ],
+    ),
     ("limit", "value", &[]), // The head of the table.
 ];
 

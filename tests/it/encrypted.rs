@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 use std::{fs, thread};
 
@@ -12,7 +12,7 @@ use minichat::secure::channel::SEALED;
 
 use crate::channel::{Change, Relay, Tunnel, shake_hands};
 use crate::harness::{
-    GREETING, Output, PATIENCE, Running, Server, StandIn, connect, minichat, run, state_home,
+    GREETING, Output, PATIENCE, Peer, Running, Server, StandIn, connect, minichat, run, state_home,
 };
 
 /// A client of one user, who joins, says something and leaves.
@@ -61,9 +61,8 @@ fn two_programs_talk_encrypted_and_nc_talks_with_them() {
     let server = Server::start(&["--name", "Sala do segredo"]);
     let relay = Relay::open(server.address);
     let mut rui = server.member("rui");
-    let mut ana = Running::start(
-        connect(relay.address, &["--nick", "ana", "--stay"]).stdin(std::process::Stdio::piped()),
-    );
+    let mut ana =
+        Running::start(connect(relay.address, &["--nick", "ana", "--stay"]).stdin(Stdio::piped()));
     ana.stdout.find("welcome\t\tana");
     rui.reads("User ana joined.");
     ana.type_in("oi do segredo\n@rui psst\n");
@@ -388,4 +387,64 @@ fn many_join_at_once_and_two_talk_meanwhile() {
         }
     }
     assert_eq!(people, CROWD + 2);
+}
+
+/// A client of Ana's that comes back, and a member that sees it.
+fn ana_and_rui(server: &Server, relay: &Relay) -> (Running, Peer) {
+    let mut rui = server.member("rui");
+    let mut ana =
+        Running::start(connect(relay.address, &["--nick", "ana", "--stay"]).stdin(Stdio::piped()));
+    ana.stdout.find("welcome\t\tana");
+    rui.reads("User ana joined.");
+    (ana, rui)
+}
+
+#[test]
+fn client_that_comes_back_meets_no_ghost() {
+    let server = Server::start(&[]);
+    let relay = Relay::open(server.address);
+    let (mut ana, mut rui) = ana_and_rui(&server, &relay);
+    for n in 0..3 {
+        // The server does not learn that the connection is dead.
+        relay.cut(false);
+        ana.stdout.find("back\t\tana");
+        ana.type_in(format!("de novo {n}\n"));
+        // That is all that others read of it.
+        rui.reads(format!("FROM ana [all]: de novo {n}"));
+    }
+    rui.says("WHO");
+    rui.reads("Connected users: ana, rui");
+    rui.says("MSG @ana psst");
+    ana.stdout.find("psst");
+    // Now it does.
+    relay.cut(true);
+    rui.reads("User ana left the chat.");
+    rui.says("NICK ana");
+    ana.stdout.find("back\t\tana");
+    let mut read = [rui.line(), rui.line()];
+    read.sort();
+    assert_eq!(read, ["ERR apelido_em_uso", "User ana joined."]);
+}
+
+#[test]
+#[cfg(unix)] // Elsewhere no signal ends a client.
+fn nick_is_free_at_once_unless_the_client_crashed() {
+    let server = Server::start(&[]);
+    let relay = Relay::open(server.address);
+    for (signal, answer) in [
+        ("INT", "OK welcome ana"),
+        ("TERM", "OK welcome ana"),
+        ("HUP", "OK welcome ana"),
+        ("KILL", "ERR apelido_em_uso"),
+    ] {
+        let (mut ana, mut rui) = ana_and_rui(&server, &relay);
+        ana.signal(signal);
+        ana.wait();
+        rui.reads("User ana left the chat.");
+        rui.says("NICK ana");
+        rui.reads(answer);
+        rui.says("QUIT");
+        rui.reads("BYE");
+        rui.ends();
+    }
 }

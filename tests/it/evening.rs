@@ -39,6 +39,10 @@ const LONG_GRACE: Duration = Duration::from_secs(4);
 const UNASKED: u64 = 64 << 10;
 /// A connection that refused something within this time shows whether its client reads.
 const JUST_NOW: Duration = Duration::from_millis(500);
+/// How long a nick is kept for its owner.
+const KEPT: Duration = Duration::from_secs(60);
+/// How many tickets there are. Several people may say the same, as one client would.
+const TICKETS: usize = 3;
 /// The room that one private line may take beside its bytes, at most.
 const NOTE: usize = 128;
 
@@ -130,6 +134,8 @@ struct Evening<'a> {
     /// Senders are asked to wait, and in some evenings they do.
     waits: bool,
     polite: bool,
+    /// The nicks that are kept: for which ticket, and until when.
+    kept: Vec<(String, usize, Duration)>,
     /// How many bytes were said in public while they were asked.
     unasked: u64,
     closed: bool,
@@ -142,6 +148,8 @@ struct Person {
     was: Option<String>,
     /// The operator lets them say nothing.
     muted: bool,
+    /// They are in a channel, and have told this ticket.
+    ticket: Option<usize>,
     /// The server has said its last word to them.
     gone: bool,
     /// They were told too much and have to be let go.
@@ -189,6 +197,7 @@ impl Person {
             nick: None,
             was: None,
             muted: false,
+            ticket: None,
             gone: false,
             doomed: false,
             given_up: None,
@@ -357,6 +366,7 @@ impl Evening<'_> {
             flood,
             waits: false,
             polite: loud == 1,
+            kept: Vec::new(),
             unasked: 0,
             closed: false,
         }
@@ -368,6 +378,7 @@ impl Evening<'_> {
                 break;
             }
             self.now += Duration::from_millis(PAUSES[self.dice.below(PAUSES.len())]);
+            self.room.tick(self.now);
             let action = self.dice.below(34);
             let n = self.people.len();
             if n == 0 || action < 3 && n < CROWD {
@@ -449,8 +460,29 @@ impl Evening<'_> {
         if self.closed || self.is_full() {
             self.expect(who, if self.closed { "BYE" } else { "ERR room_full" });
             self.part(who);
+        } else if self.quiet() && self.dice.below(2) == 0 {
+            let ticket = self.dice.below(TICKETS);
+            self.room.set_encrypted(self.people[who].id);
+            self.hears(who, "CAP keep");
+            self.expect(who, "Capabilities: keep");
+            self.hears(who, &format!("KEEP {ticket:032x}"));
+            self.people[who].ticket = Some(ticket);
         }
         self.follow();
+    }
+
+    /// Nobody is let go for lag in this evening.
+    fn quiet(&self) -> bool {
+        self.head < 100 << 10 && self.flood == 0
+    }
+
+    /// Their connection breaks, and their nick is kept if they have told a ticket.
+    fn is_expected_back(&mut self, who: usize) {
+        let person = &self.people[who];
+        if let (Some(nick), Some(ticket)) = (&person.nick, person.ticket) {
+            self.kept.retain(|(_, other, _)| *other != ticket);
+            self.kept.push((nick.to_lowercase(), ticket, self.now + KEPT));
+        }
     }
 
     /// They are out of the conversation; whatever they were told before counts.
@@ -485,6 +517,7 @@ impl Evening<'_> {
     }
 
     fn break_off(&mut self, who: usize) {
+        self.is_expected_back(who);
         if self.dice.below(2) == 0 {
             // Half of the connection first: what is owed can still be read.
             self.room.input_ended(self.people[who].id);
@@ -508,10 +541,22 @@ impl Evening<'_> {
     }
 
     fn is_named(&mut self, who: usize, name: &str) {
-        let taken = self.people.iter().enumerate().any(|(other, person)| {
-            let nick = person.nick.as_deref().unwrap_or_default();
-            other != who && !nick.is_empty() && nick.to_lowercase() == name.to_lowercase()
+        let ticket = self.people[who].ticket;
+        let guest = self.people[who].nick.is_none();
+        let former = self.people.iter().position(|other| {
+            guest && other.nick.is_some() && ticket.is_some() && other.ticket == ticket
         });
+        let mut taken = self.people.iter().enumerate().any(|(other, person)| {
+            let nick = person.nick.as_deref().unwrap_or_default();
+            let holds = !nick.is_empty() && nick.to_lowercase() == name.to_lowercase();
+            holds && other != who && Some(other) != former
+        });
+        let now = self.now;
+        self.kept.retain(|(_, _, until)| *until > now);
+        taken |= self
+            .kept
+            .iter()
+            .any(|(nick, other, _)| *nick == name.to_lowercase() && ticket != Some(*other));
         let (now, full) = (self.now, self.is_full());
         let person = &mut self.people[who];
         person.renames.retain(|&then| now - then < Duration::from_secs(30));
@@ -520,6 +565,7 @@ impl Evening<'_> {
                 self.expect(who, "ERR invalid_nick");
             }
             _ if taken => self.expect(who, "ERR apelido_em_uso"),
+            None if let Some(former) = former => self.resume(who, former, name),
             None if full => {
                 self.expect(who, "ERR room_full");
                 self.part(who);
@@ -529,24 +575,49 @@ impl Evening<'_> {
             Some(_) if person.renames.len() == 5 => self.expect(who, "ERR too_fast"),
             Some(old) => {
                 person.renames.push(now);
-                let before = self.head;
-                self.expect_all(&format!("User {old} left the chat."), Some(who));
-                self.expect_all(&format!("User {name} joined."), Some(who));
-                // They are told something else in its place.
-                let (head, person) = (self.head, &mut self.people[who]);
-                person.is_told(line_of(&format!("OK welcome {name}")), before..head, true);
-                person.nick = Some(name.into());
-                self.deeds.push(format!("{old} {name} {}", self.members()));
+                self.rename(who, &old, name);
             }
         }
     }
 
+    fn rename(&mut self, who: usize, old: &str, name: &str) {
+        let before = self.head;
+        self.expect_all(&format!("User {old} left the chat."), Some(who));
+        self.expect_all(&format!("User {name} joined."), Some(who));
+        // They are told something else in its place.
+        let (head, person) = (self.head, &mut self.people[who]);
+        person.is_told(line_of(&format!("OK welcome {name}")), before..head, true);
+        person.nick = Some(name.into());
+        self.deeds.push(format!("{old} {name} {}", self.members()));
+    }
+
+    /// They take the place that they have left behind, and nobody else is told.
+    fn resume(&mut self, who: usize, former: usize, nick: &str) {
+        let old = self.people[former].nick.clone().expect("they were here");
+        if old != nick {
+            self.rename(former, &old, nick);
+        }
+        let place = &mut self.people[former];
+        place.given_up = Some(EvictReason::Replaced);
+        place.was = place.nick.take();
+        self.people[who].muted |= self.people[former].muted;
+        self.takes_seat(who, nick, "~");
+    }
+
     fn join(&mut self, who: usize, nick: &str) {
+        self.takes_seat(who, nick, "+");
+    }
+
+    fn takes_seat(&mut self, who: usize, nick: &str, sign: &str) {
+        let ticket = self.people[who].ticket;
+        self.kept.retain(|(_, other, _)| Some(*other) != ticket);
         let oldest = self.head.saturating_sub(MAX_HISTORY as u64);
         let messages = self.said.iter().enumerate().rev().filter(|(_, (_, line))| is_message(line));
         let messages = messages.take_while(|(_, (place, _))| *place >= oldest);
         let messages: Vec<usize> = messages.map(|(n, _)| n).take(self.rules.history).collect();
-        self.expect_all(&format!("User {nick} joined."), None);
+        if sign == "+" {
+            self.expect_all(&format!("User {nick} joined."), None);
+        }
         let history = messages.last().map_or(&[][..], |&first| &self.said[first..]);
         let place = history.first().map_or(self.head, |(place, _)| *place);
 
@@ -569,7 +640,7 @@ impl Evening<'_> {
         }
         (person.ears, person.hushed) = (u64::MAX, self.head);
         person.nick = Some(nick.into());
-        self.deeds.push(format!("+ {nick} {}", self.members()));
+        self.deeds.push(format!("{sign} {nick} {}", self.members()));
     }
 
     fn say(&mut self, who: usize, turn: usize) {
@@ -677,6 +748,9 @@ impl Evening<'_> {
         if !self.people[who].cut {
             let reason = [EvictReason::Stalled, EvictReason::Displaced][self.dice.below(2)];
             self.people[who].given_up = Some(reason);
+            if reason == EvictReason::Stalled {
+                self.is_expected_back(who);
+            }
             self.room.evict(self.people[who].id, reason);
             self.follow();
             assert!(self.people[who].cut);
@@ -719,6 +793,15 @@ impl Evening<'_> {
             false => "ERR please_register_with_NICK".to_string(),
         };
         self.expect(who, &line);
+        let clear = |person: &&Person| person.nick.is_some() && person.ticket.is_none();
+        let mut nicks: Vec<&str> =
+            self.people.iter().filter(clear).filter_map(|person| person.nick.as_deref()).collect();
+        nicks.sort_by_key(|nick| nick.to_lowercase());
+        let asker = &self.people[who];
+        if asker.nick.is_some() && asker.ticket.is_some() && !nicks.is_empty() {
+            let line = format!("In the clear: {}", nicks.join(", "));
+            self.expect(who, &line);
+        }
         self.follow();
     }
 
@@ -883,6 +966,7 @@ impl Evening<'_> {
                 Change::Joined(nick) => format!("+ {nick} {}", news.members),
                 Change::Left(nick) => format!("- {nick} {}", news.members),
                 Change::Renamed(old, new) => format!("{old} {new} {}", news.members),
+                Change::Resumed(_, nick) => format!("~ {nick} {}", news.members),
             })
             .collect();
         assert_eq!(told, self.deeds);

@@ -402,7 +402,8 @@ pub fn shape(line: &str) -> Option<Command<'_>> {
         Command::Understand(_)
         | Command::Since { .. }
         | Command::Last { .. }
-        | Command::Find(_) => false,
+        | Command::Find(_)
+        | Command::Keep(_) => false,
     };
     typed.then_some(command)
 }

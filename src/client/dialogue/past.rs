@@ -63,12 +63,18 @@ impl Dialogue {
         self.past = PastState { place, ..PastState::default() };
     }
 
-    /// Asks the server for the past, once on each connection. It may know nothing of that.
-    pub(super) fn ask_for_past(&mut self) -> Vec<Action> {
+    /// Tells the server what we understand and where we have been, once on each connection.
+    /// It may know nothing of that.
+    pub(super) fn introduce(&mut self) -> Vec<Action> {
         if mem::replace(&mut self.past.asked, true) {
             return Vec::new();
         }
-        let mut actions = vec![self.question(Pending::Understand, Command::Understand("history"))];
+        let ticket = self.ticket.filter(|_| self.encrypted);
+        let words = if ticket.is_some() { "history keep" } else { "history" };
+        let mut actions = vec![self.question(Pending::Understand, Command::Understand(words))];
+        if let Some(ticket) = ticket {
+            actions.push(self.question(Pending::Understand, Command::Keep(ticket)));
+        }
         if let Some((term, number)) = self.past.place.clone() {
             let since = Command::Since { term: &term, number };
             actions.push(self.question(Pending::Understand, since));

@@ -82,7 +82,7 @@ impl Dialogue {
     pub(super) fn register(&mut self, nick: &str) -> Vec<Action> {
         self.phase = Phase::Registering;
         self.nick = nick.to_string();
-        let mut actions = self.ask_for_past();
+        let mut actions = self.introduce();
         actions.push(self.question(Pending::Nick(nick.into()), Command::Nick(nick)));
         actions
     }

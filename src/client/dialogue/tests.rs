@@ -43,7 +43,7 @@ fn hear(dialogue: &mut Dialogue, line: &str) -> Vec<Action> {
 fn sent(actions: &[Action]) -> Vec<&str> {
     let lines = actions.iter().filter_map(|action| match action {
         // Each connection begins with that.
-        Action::Send(line) if line == "CAP history" => None,
+        Action::Send(line) if line.starts_with("CAP history") => None,
         Action::Send(line) => Some(line.as_str()),
         _ => None,
     });

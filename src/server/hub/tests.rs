@@ -295,3 +295,26 @@ fn line_waits_while_a_reader_lags() {
         assert!(Instant::now() < deadline, "it waits on though joao has read all");
     }
 }
+
+#[test]
+fn mute_and_former_nick_go_with_a_person_to_the_new_session() {
+    let server = TestHub::open(usize::MAX);
+    let comes = |address: &str, nicks: &[&str]| {
+        let client = server.enters(address);
+        server.hub.lock().room.set_encrypted(client.id);
+        server.says(client.id, "CAP keep");
+        server.says(client.id, "KEEP 00000000000000000000000000000007");
+        nicks.iter().for_each(|nick| server.says(client.id, &format!("NICK {nick}")));
+        client
+    };
+    let ana = comes("10.0.0.1", &["bia", "ana"]);
+    let nick = server.hub.lock().room.nick(ana.id).cloned().unwrap();
+    server.hub.lock().mute(ana.id, nick);
+    let again = comes("10.0.0.2", &["ana"]);
+    drop(ana);
+    let mut access = server.hub.lock();
+    assert_eq!(access.room.find("ana"), Some(again.id));
+    assert_eq!(access.handovers.now_called("bia").map(Nick::as_str), Some("ana"));
+    assert!(access.mutes.hold(again.id) && access.unmute(again.id));
+    assert_eq!(access.mutes.absent().count(), 0);
+}
