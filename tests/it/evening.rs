@@ -14,10 +14,15 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use minichat::room::{
-    Change, Effects, EvictReason, Followed, FollowerId, MAX_HISTORY, MAX_NOTES, MAX_UNREAD_ANSWERS,
-    MemberChange, Reading, Room, Rules, SessionId, TRANSCRIPT,
+    Change, Effects, EvictReason, Followed, FollowerId, Lookup, MAX_HISTORY, MAX_NOTES,
+    MAX_UNREAD_ANSWERS, MemberChange, Reading, Room, Rules, SessionId, TRANSCRIPT,
 };
 use minichat::wire::TooLong;
+
+use asking::Asks;
+
+#[path = "evening/asking.rs"] // The fuzzer reads this file from elsewhere.
+mod asking;
 
 const EVENINGS: u64 = 1000;
 const NICKS: [&str; 9] = ["ana", "Ana", "joao", "zé", "ZÉ", "maria", "server", "a b", ""];
@@ -123,6 +128,12 @@ struct Evening<'a> {
     head: u64,
     /// Every public line, and where it begins among all bytes said in public.
     said: Vec<(u64, Rc<[u8]>)>,
+    /// Every message to all: the time at which it was said, in seconds, and its line.
+    messages: Vec<(u64, Rc<[u8]>)>,
+    /// When the room last heard a line.
+    heard: Duration,
+    /// The searches that have no answer yet.
+    lookups: Vec<Lookup>,
     /// Arrivals and departures, as the operator is told.
     deeds: Vec<String>,
     /// The same, as the room has reported it.
@@ -146,9 +157,11 @@ struct Person {
     nick: Option<String>,
     /// Their nick until they left the conversation.
     was: Option<String>,
+    /// Their client understands more than version 1.
+    asks: Asks,
     /// The operator lets them say nothing.
     muted: bool,
-    /// They are in a channel, and have told this ticket.
+    /// They have told this ticket.
     ticket: Option<usize>,
     /// The server has said its last word to them.
     gone: bool,
@@ -196,6 +209,7 @@ impl Person {
             id,
             nick: None,
             was: None,
+            asks: Asks::default(),
             muted: false,
             ticket: None,
             gone: false,
@@ -344,13 +358,18 @@ impl Person {
 
 impl Evening<'_> {
     fn new(mut dice: Dice<'_>) -> Evening<'_> {
-        let rules = Rules {
+        let mut rules = Rules {
             greeting: (0..dice.below(3)).map(|n| format!("welcome {n}")).collect(),
             max_users: dice.below(6),
             history: [0, 1, 2, 3, 200][dice.below(5)],
+            recall: [0, 1, 3, 50][dice.below(4)],
+            term: "7f3a9c21".into(),
             ..Rules::default()
         };
         let loud = dice.below(20);
+        if loud <= 1 {
+            rules.recall = 0; // What is told again may be forgotten before it is read.
+        }
         let flood = if loud <= 1 { LOUD } else { 0 };
         Evening {
             dice,
@@ -360,6 +379,9 @@ impl Evening<'_> {
             people: Vec::new(),
             head: 0,
             said: Vec::new(),
+            messages: Vec::new(),
+            heard: Duration::ZERO,
+            lookups: Vec::new(),
             deeds: Vec::new(),
             changes: Vec::new(),
             log: None,
@@ -379,7 +401,8 @@ impl Evening<'_> {
             }
             self.now += Duration::from_millis(PAUSES[self.dice.below(PAUSES.len())]);
             self.room.tick(self.now);
-            let action = self.dice.below(34);
+            self.heard = self.now;
+            let action = self.dice.below(37);
             let n = self.people.len();
             if n == 0 || action < 3 && n < CROWD {
                 self.come();
@@ -405,6 +428,9 @@ impl Evening<'_> {
                 23 if self.dice.below(16) == 0 => self.close(),
                 24 => self.read_out(who),
                 25..=29 if self.flood > 0 => self.talk_without_end(who),
+                34 => self.understand(who),
+                35 => self.ask_last(who),
+                36 => (0..=self.dice.below(7)).for_each(|_| self.search(who)),
                 _ => self.say(who, turn),
             }
         }
@@ -421,6 +447,7 @@ impl Evening<'_> {
 
     fn hears(&mut self, who: usize, line: &str) {
         self.room.hear(self.people[who].id, Ok(line.as_bytes()), self.now);
+        self.heard = self.now;
     }
 
     /// They alone are told this, and let go if that is too much.
@@ -444,6 +471,9 @@ impl Evening<'_> {
         }
         self.unasked += if self.waits { line.len() as u64 } else { 0 };
         self.head = place.end;
+        if is_message(&line) {
+            self.messages.push((self.heard.as_secs(), line.clone()));
+        }
         self.said.push((place.start, line));
     }
 
@@ -461,12 +491,11 @@ impl Evening<'_> {
             self.expect(who, if self.closed { "BYE" } else { "ERR room_full" });
             self.part(who);
         } else if self.quiet() && self.dice.below(2) == 0 {
-            let ticket = self.dice.below(TICKETS);
             self.room.set_encrypted(self.people[who].id);
-            self.hears(who, "CAP keep");
-            self.expect(who, "Capabilities: keep");
-            self.hears(who, &format!("KEEP {ticket:032x}"));
-            self.people[who].ticket = Some(ticket);
+            self.people[who].asks.in_channel = true;
+            self.understand(who);
+        } else if self.dice.below(2) == 0 {
+            self.understand(who);
         }
         self.follow();
     }
@@ -582,6 +611,7 @@ impl Evening<'_> {
 
     fn rename(&mut self, who: usize, old: &str, name: &str) {
         let before = self.head;
+        self.expect_rename(old, name, who);
         self.expect_all(&format!("User {old} left the chat."), Some(who));
         self.expect_all(&format!("User {name} joined."), Some(who));
         // They are told something else in its place.
@@ -614,7 +644,8 @@ impl Evening<'_> {
         let oldest = self.head.saturating_sub(MAX_HISTORY as u64);
         let messages = self.said.iter().enumerate().rev().filter(|(_, (_, line))| is_message(line));
         let messages = messages.take_while(|(_, (place, _))| *place >= oldest);
-        let messages: Vec<usize> = messages.map(|(n, _)| n).take(self.rules.history).collect();
+        let count = if self.people[who].asks.history { 0 } else { self.rules.history };
+        let messages: Vec<usize> = messages.map(|(n, _)| n).take(count).collect();
         if sign == "+" {
             self.expect_all(&format!("User {nick} joined."), None);
         }
@@ -631,6 +662,8 @@ impl Evening<'_> {
         if !messages.is_empty() {
             answers.push(format!("History: {}", messages.len()));
         }
+        answers.extend(self.missed(who));
+        let person = &mut self.people[who];
         for answer in answers {
             person.is_told(line_of(&answer), place..place, true);
         }
@@ -793,12 +826,12 @@ impl Evening<'_> {
             false => "ERR please_register_with_NICK".to_string(),
         };
         self.expect(who, &line);
-        let clear = |person: &&Person| person.nick.is_some() && person.ticket.is_none();
+        let clear = |person: &&Person| person.nick.is_some() && !person.asks.in_channel;
         let mut nicks: Vec<&str> =
             self.people.iter().filter(clear).filter_map(|person| person.nick.as_deref()).collect();
         nicks.sort_by_key(|nick| nick.to_lowercase());
         let asker = &self.people[who];
-        if asker.nick.is_some() && asker.ticket.is_some() && !nicks.is_empty() {
+        if asker.nick.is_some() && asker.asks.in_channel && !nicks.is_empty() {
             let line = format!("In the clear: {}", nicks.join(", "));
             self.expect(who, &line);
         }
@@ -817,6 +850,7 @@ impl Evening<'_> {
             _ => (Ok(b"MSG @ana"), unless_guest("malformed_dm")),
         };
         self.room.hear(self.people[who].id, line, self.now);
+        self.heard = self.now;
         if !refusal.is_empty() {
             self.expect(who, &format!("ERR {refusal}"));
         }
