@@ -175,6 +175,8 @@ impl Server {
             let child = kind
                 .command(address.port())
                 .current_dir(env::temp_dir())
+                // Where it makes its key, which is not the user's.
+                .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .spawn()

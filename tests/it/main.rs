@@ -55,6 +55,8 @@ mod stuck;
 mod telnet;
 #[cfg(unix)] // Elsewhere a terminal is not something that a program can be.
 mod terminal;
+#[cfg(unix)] // The operator is at a terminal.
+mod together;
 #[cfg(unix)] // The terminal that is none elsewhere.
 mod tty;
 mod visitors;
