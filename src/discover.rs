@@ -331,6 +331,7 @@ fn table(servers: &[Server], columns: usize, known: &KnownServers, texts: &Texts
             let version = server.version.clone().unwrap_or("?".into());
             let note = match server.protocol {
                 Some(_) if !server.is_compatible() => format!(" ({})", texts.another_protocol),
+                _ if server.hosted.is_some() => format!(" ({})", texts.hosted),
                 _ => String::new(),
             };
             let page = page(server).unwrap_or_default();
@@ -396,6 +397,7 @@ impl Serialize for Object<'_> {
         map.serialize_entry("encrypted", &encrypted)?;
         map.serialize_entry("password", &(server.encryption == Encryption::Password))?;
         map.serialize_entry("fingerprint", &server.fingerprint)?;
+        map.serialize_entry("hosted", &server.hosted.is_some())?;
         map.end()
     }
 }
@@ -421,6 +423,7 @@ mod tests {
             web: None,
             encryption: Encryption::None,
             fingerprint: None,
+            hosted: None,
         }
     }
 
@@ -476,7 +479,7 @@ mod tests {
         let object = json(&servers[1], None);
         assert!(
             object.ends_with(
-                r#","web":"http://192.168.1.100:9080/","encrypted":false,"password":false,"fingerprint":null}"#
+                r#","web":"http://192.168.1.100:9080/","encrypted":false,"password":false,"fingerprint":null,"hosted":false}"#
             ),
             "{object}"
         );
@@ -518,7 +521,7 @@ mod tests {
             line(&Change::Up(server.clone()), Style::Table),
             "+ Sala 3  10.0.0.1:9000  12  0.1.0\n"
         );
-        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0","web":null,"encrypted":false,"password":false,"fingerprint":null}"#;
+        let object = r#""name":"Sala 3","id":"a1b2c3d4","host":"mc-x1.local","port":9000,"addresses":["10.0.0.1"],"users":12,"version":"0.1.0","web":null,"encrypted":false,"password":false,"fingerprint":null,"hosted":false}"#;
         assert_eq!(json(&server, None), format!("{{{object}"));
         assert_eq!(json(&server, Some('+')), format!("{{\"change\":\"+\",{object}"));
     }

@@ -9,6 +9,7 @@
 
 mod advert;
 mod browser;
+mod hosted;
 mod links;
 mod probe;
 mod scan;
@@ -20,6 +21,7 @@ use std::num::NonZero;
 
 pub use advert::{Advert, Hidden, News, advertise, cause};
 pub use browser::{Browser, Change};
+pub use hosted::Hosted;
 #[doc(hidden)] // For the tests and the fuzzer: strangers write these packets.
 pub use probe::read as read_answer;
 pub use scan::{SCAN_TIME, scan};
@@ -63,6 +65,8 @@ pub struct Server {
     pub encryption: Encryption,
     /// The fingerprint of its key, if it says so: 32 hexadecimal digits.
     pub fingerprint: Option<String>,
+    /// The marks of a hosted room, if it says that it is one.
+    pub hosted: Option<Hosted>,
 }
 
 /// How a server encrypts conversations.
@@ -119,7 +123,9 @@ impl Server {
             web: None,
             encryption: Encryption::None,
             fingerprint: None,
+            hosted: None,
         };
+        let mut marks: [String; 3] = Default::default();
         for (key, value) in txt {
             let text = String::from_utf8_lossy(value);
             match key.to_ascii_lowercase().as_str() {
@@ -131,17 +137,31 @@ impl Server {
                 "web" => server.web = text.parse().ok(),
                 "sec" => server.encryption = Encryption::from_code(&text),
                 "fp" if is_fingerprint(&text) => server.fingerprint = Some(text.into()),
+                "room" => marks[0] = text.into(),
+                "ep" => marks[1] = text.into(),
+                "born" => marks[2] = text.into(),
                 _ => (),
             }
+        }
+        let [room, epoch, born] = &marks;
+        server.hosted = Hosted::parse(room, epoch, born);
+        if let Some(hosted) = &server.hosted {
+            server.id = Some(hosted.name());
         }
         server
     }
 
     /// The key that tells it from all others: the id, or the host where there is none, with the
     /// port and the title. A stranger that copies the id of a server under another title
-    /// does not hide it.
+    /// does not hide it. A hosted room is one room on whatever port.
     pub fn identity(&self) -> (Option<&str>, u16, &str) {
-        (self.id.as_deref().or(self.host.as_deref()), self.port, &self.title)
+        let port = if self.hosted.is_some() { 0 } else { self.port };
+        (self.id.as_deref().or(self.host.as_deref()), port, &self.title)
+    }
+
+    /// How many machines have hosted it. Records of fewer are old; 0 is no hosted room.
+    fn epoch(&self) -> u32 {
+        self.hosted.map_or(0, |hosted| hosted.epoch)
     }
 
     /// Whether it speaks a protocol that this version understands.
@@ -354,6 +374,19 @@ mod tests {
         for value in ["", "0", "-1", "65536", "99999999999999999999", "9080/evil", "\x1b[2J", "é"]
         {
             assert_eq!(server(&[("web", value.as_bytes())]).web, None, "{value}");
+        }
+    }
+
+    #[test]
+    fn hosted_room_is_known_by_its_three_marks() {
+        let marks: [(&str, &[u8]); 4] =
+            [("title", b"minichat"), ("room", b"7f3a9c21"), ("ep", b"2"), ("born", b"1764340012")];
+        let hosted = server(&marks);
+        let expected = Hosted { room: 0x7F3A_9C21, epoch: 2, born: 1_764_340_012 };
+        assert_eq!((hosted.hosted, hosted.epoch()), (Some(expected), 2));
+        assert_eq!(hosted.identity(), (Some("7f3a9c21"), 0, "minichat"));
+        for count in 0..4 {
+            assert_eq!(server(&marks[..count]).hosted, None);
         }
     }
 

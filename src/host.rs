@@ -346,6 +346,7 @@ fn advert(
             false => Encryption::Offered,
         },
         fingerprint: print.to_hex(),
+        hosted: None,
     }
 }
 

@@ -168,6 +168,8 @@ pub struct Discover {
     pub head: [&'static str; 5],
     /// A server cannot be joined for its protocol.
     pub another_protocol: &'static str,
+    /// A room lives on the machines of its members.
+    pub hosted: &'static str,
     /// The addresses of the local networks are tried one by one.
     pub scanning: &'static str,
 }

@@ -432,6 +432,7 @@ mod tests {
             web: None,
             encryption: Encryption::None,
             fingerprint: None,
+            hosted: None,
         };
         titles.iter().map(server).collect()
     }

@@ -17,7 +17,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::discovery::probe::Answer;
 use crate::discovery::{
-    Encryption, Interface, MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown,
+    Encryption, Hosted, Interface, MAX_TITLE, PROTOCOL, SERVICE, interfaces, probe, shown,
 };
 use crate::texts::Texts;
 
@@ -66,6 +66,8 @@ pub struct Advert {
     pub encryption: Encryption,
     /// The fingerprint of its key, as 32 hexadecimal digits.
     pub fingerprint: String,
+    /// The marks of a hosted room, if it is one.
+    pub hosted: Option<Hosted>,
 }
 
 impl Advert {
@@ -539,7 +541,11 @@ impl Name {
         let secure =
             [("sec", advert.encryption.code().to_string()), ("fp", advert.fingerprint.clone())];
         let secure = secure.into_iter().filter(|_| advert.encryption != Encryption::None);
-        let txt: Vec<(&str, String)> = txt.into_iter().chain(web).chain(secure).collect();
+        let hosted = advert.hosted.as_ref().map(Hosted::txt);
+        // A hosted room has a name of its own, and no limit to choose: the record stays small.
+        let is_needed = |key: &str| hosted.is_none() || !["id", "max"].contains(&key);
+        let txt = txt.into_iter().filter(|(key, _)| is_needed(key)).chain(web).chain(secure);
+        let txt: Vec<(&str, String)> = txt.chain(hosted.iter().flatten().cloned()).collect();
         // Never the machine's own host name: another program that publishes that one, as
         // Avahi and Bonjour do, would rename the machine.
         let host = format!("{}.", self.host());
@@ -601,6 +607,7 @@ mod tests {
             "İ".repeat(40).as_str(),
         ] {
             let name = Name::new(title, &[], 0);
+            let hosted = Hosted { room: u32::MAX, epoch: u32::MAX, born: 9_999_999_999 };
             assert!(name.label.len() <= 58, "{}", name.label);
             assert!(!name.label.contains(char::is_control));
             assert_eq!(name.label, name.label.to_lowercase());
@@ -613,16 +620,19 @@ mod tests {
                 web: Some(u16::MAX),
                 encryption: Encryption::Password,
                 fingerprint: "0".repeat(32),
+                hosted: None,
             };
-            let info = name.info(&advert, usize::MAX);
-            let size: usize =
-                info.get_properties().iter().map(|p| 2 + p.key().len() + p.val_str().len()).sum();
-            assert!(size <= 200, "{size}");
-            let keys: Vec<&str> = info.get_properties().iter().map(|p| p.key()).collect();
-            assert_eq!(
-                keys,
-                ["txtvers", "pv", "title", "id", "n", "max", "mv", "web", "sec", "fp"]
-            );
+            let check = |advert: &Advert, users, expected: &str| {
+                let info = name.info(advert, users);
+                let pairs = info.get_properties().iter();
+                let size: usize = pairs.map(|p| 2 + p.key().len() + p.val_str().len()).sum();
+                assert!(size <= 200, "{size}");
+                let keys: Vec<&str> = info.get_properties().iter().map(|p| p.key()).collect();
+                assert_eq!(keys.join(" "), expected);
+            };
+            check(&advert, usize::MAX, "txtvers pv title id n max mv web sec fp");
+            let advert = Advert { hosted: Some(hosted), ..advert };
+            check(&advert, 1000, "txtvers pv title n mv web sec fp room ep born");
         }
     }
 
@@ -637,6 +647,7 @@ mod tests {
             web: None,
             encryption: Encryption::None,
             fingerprint: String::new(),
+            hosted: None,
         };
         let info = Name::new("x", &[], 0).info(&advert, 0);
         for key in ["web", "sec", "fp"] {

@@ -1,5 +1,6 @@
 //! Which servers are there, as it changes.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -227,12 +228,17 @@ impl Browser {
     }
 
     /// Makes one server of those that are one, though under several names on the network.
-    /// It has the addresses of all of them.
+    /// It has the addresses of all of them. Of a hosted room the record of the last host
+    /// counts, because others may be left from those before.
     fn merge<'a>(&self, servers: impl Iterator<Item = &'a Server>) -> Vec<Server> {
         let mut merged: BTreeMap<_, Server> = BTreeMap::new();
         for server in servers {
             let one = merged.entry(server.identity()).or_insert_with(|| server.clone());
-            one.addresses.extend(&server.addresses);
+            match server.epoch().cmp(&one.epoch()) {
+                Ordering::Greater => *one = server.clone(),
+                Ordering::Equal => one.addresses.extend(&server.addresses),
+                Ordering::Less => (),
+            }
         }
         let mut merged: Vec<Server> = merged.into_values().collect();
         for server in &mut merged {

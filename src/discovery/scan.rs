@@ -81,6 +81,7 @@ async fn knock(address: SocketAddr) -> Option<Server> {
         web: None,
         encryption: Encryption::None,
         fingerprint: None,
+        hosted: None,
     })
 }
 

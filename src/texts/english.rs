@@ -264,6 +264,7 @@ pub static ENGLISH: Texts = Texts {
     discover: Discover {
         head: ["NAME", "ADDRESS", "USERS", "VERSION", "PAGE"],
         another_protocol: "another protocol",
+        hosted: "a member's",
         scanning: "Trying port 9000 of every address in the local networks \
                    (at most 4 of 254 each)...",
     },

@@ -268,6 +268,7 @@ pub static PORTUGUESE: Texts = Texts {
     discover: Discover {
         head: ["NOME", "ENDEREÇO", "USUÁRIOS", "VERSÃO", "PÁGINA"],
         another_protocol: "outro protocolo",
+        hosted: "de um membro",
         scanning: "Tentando a porta 9000 de cada endereço das redes locais \
                    (no máximo 4, com 254 cada)...",
     },

@@ -32,7 +32,7 @@ fn a_server_is_found_and_joined_without_its_address() {
         let expected = json!({
             "name": "Sala 3", "id": null, "host": null, "port": 9000, "addresses": null,
             "users": 0, "version": env!("CARGO_PKG_VERSION"), "web": "http://10.77.0.1:9080/",
-            "encrypted": true, "password": false, "fingerprint": null,
+            "encrypted": true, "password": false, "fingerprint": null, "hosted": false,
         });
         assert_eq!(server, expected);
 
