@@ -42,6 +42,7 @@ fn described() -> BTreeMap<String, BTreeSet<String>> {
 pub fn described_server() -> BTreeMap<String, String> {
     let page = page();
     let (_, page) = page.split_once("## Servers of `discover`\n").expect("a section");
+    let page = page.split("\n## ").next().expect("it has a beginning");
     let rows = page.lines().filter(|line| line.starts_with("| `"));
     let row = |line: &str| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
