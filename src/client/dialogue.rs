@@ -54,6 +54,10 @@ pub struct Dialogue {
     /// Something that was said to all has come back: it always will.
     echoes: bool,
     members: Members,
+    /// The server says when a member takes another nick.
+    tells_renames: bool,
+    /// It has just said so; a leaving and a joining follow.
+    renamed: Option<Rename>,
     past: PastState,
     /// The last line was a list of nicks, which may go on in the next one.
     listing: Option<Listing>,
@@ -119,6 +123,15 @@ enum Addressee {
     One(String),
 }
 
+/// A member takes another nick.
+#[derive(Debug)]
+struct Rename {
+    old: String,
+    new: String,
+    /// The line that the old nick left has come.
+    has_left: bool,
+}
+
 /// A partner of private messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Partner {
@@ -175,6 +188,8 @@ impl Dialogue {
             delivered: 0,
             echoes: false,
             members: Members::default(),
+            tells_renames: false,
+            renamed: None,
             past: PastState::default(),
             listing: None,
             notices: Notices::default(),

@@ -108,12 +108,34 @@ impl Members {
             return;
         }
         if gone.is_some_and(|person| person.spoke > 0) {
-            if self.gone.len() == MAX_GONE {
-                self.gone.pop_front();
-            }
-            self.gone.push_back((key.into(), None));
+            self.remember_gone(key.into(), None);
         }
         self.leaving = Some((nick.into(), now));
+    }
+
+    /// Takes the server's word that a member has another nick.
+    pub fn renamed(&mut self, old: &str, new: &str) -> Arrival {
+        let (old_key, key) = (Nick::key_of(old), Nick::key_of(new));
+        let spoke = self.here.remove(&*old_key).map_or(0, |person| person.spoke);
+        self.came(new);
+        if let Some(person) = self.here.get_mut(&*key) {
+            person.spoke = person.spoke.max(spoke);
+        }
+        let known = self.gone.len();
+        self.gone.retain(|(gone, _)| *gone != *key);
+        let succeeds = self.gone.len() < known;
+        if old_key != key && spoke > 0 {
+            self.remember_gone(old_key.into(), Some(new.into()));
+        }
+        (self.leaving, self.changed) = (None, true);
+        Arrival { perhaps: Some(old.into()), succeeds }
+    }
+
+    fn remember_gone(&mut self, key: String, successor: Option<String>) {
+        if self.gone.len() == MAX_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((key, successor));
     }
 
     /// Removes a nick whose owner has another one now.

@@ -656,7 +656,7 @@ impl Peer {
     pub fn raw_line(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
         match self.stream.read_until(b'\n', &mut line) {
-            Ok(_) if self.is_deaf && line == b"CAP history\n" => self.raw_line(),
+            Ok(_) if self.is_deaf && line.starts_with(b"CAP ") => self.raw_line(),
             Ok(_) => line,
             Err(err) if err.kind() == io::ErrorKind::ConnectionReset => line,
             Err(err) => panic!("no line came: {err}"),

@@ -7,8 +7,8 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{
-    Dialogue, LONG_LIST, Listing, Mode, Partner, Phase, call, hint, notice, said, show_group,
-    words_for,
+    Dialogue, LONG_LIST, Listing, Mode, Partner, Phase, Rename, call, hint, notice, said,
+    show_group, words_for,
 };
 use crate::client::format::shown_nick;
 use crate::client::members::MAX_NICK;
@@ -55,7 +55,13 @@ impl Dialogue {
         let announced = mem::take(&mut self.announced);
         let listing = self.listing.take();
         let last_word = self.last_word.take();
+        let renamed = self.renamed.take();
         self.now = now;
+        if let Some(renamed) = renamed.as_ref().filter(|renamed| renamed.has_left)
+            && !matches!(event, Event::Joined(nick) if bounded(nick) == renamed.new)
+        {
+            self.is_gone(&renamed.old);
+        }
         self.count_last_word(event == Event::Bye);
         match event {
             // We know what we have to do.
@@ -79,8 +85,8 @@ impl Dialogue {
             }
             // One without confirmation does not say this either.
             Event::Sent(Some(_)) => Vec::new(),
-            Event::Joined(nick) => self.hear_joined(bounded(nick)),
-            Event::Left(nick) => self.hear_left(bounded(nick)),
+            Event::Joined(nick) => self.hear_joined(bounded(nick), renamed),
+            Event::Left(nick) => self.hear_left(bounded(nick), renamed),
             Event::Users(nicks) => {
                 self.members.are_here(&nicks);
                 let question =
@@ -151,8 +157,12 @@ impl Dialogue {
                 vec![Action::Show(notice(line))]
             }
             Event::Capabilities(words) => self.hear_capabilities(&words),
-            // The leaving and the joining tell the same.
-            Event::Renamed { .. } => Vec::new(),
+            // The leaving and the joining follow, and are shown.
+            Event::Renamed { old, new } => {
+                let (old, new) = (bounded(old).into(), bounded(new).into());
+                self.renamed = Some(Rename { old, new, has_left: false });
+                Vec::new()
+            }
             Event::Past { number, seconds, from, text } => {
                 let (from, text) = (from.to_string(), text.to_string());
                 self.hear_past(PastLine { number, seconds, own: from == self.nick, from, text })
@@ -222,11 +232,13 @@ impl Dialogue {
     }
 
     /// The owner of a nick left: a private word to the next owner is not meant for them.
-    pub(super) fn hear_left(&mut self, nick: &str) -> Vec<Action> {
-        self.members.left(nick, self.now);
+    /// Perhaps they go on under another nick.
+    pub(super) fn hear_left(&mut self, nick: &str, renamed: Option<Rename>) -> Vec<Action> {
         let key = Nick::key_of(nick).into_owned();
-        for partner in self.partners.iter_mut().chain(&mut self.reply_to) {
-            partner.gone |= *Nick::key_of(&partner.nick) == key;
+        self.renamed = renamed.filter(|renamed| !renamed.has_left && renamed.old == nick);
+        match &mut self.renamed {
+            Some(renamed) => renamed.has_left = true,
+            None => self.is_gone(nick),
         }
         let ignored = self.ignores(nick);
         if self.quiet || ignored {
@@ -241,8 +253,19 @@ impl Dialogue {
         actions
     }
 
-    pub(super) fn hear_joined(&mut self, nick: &str) -> Vec<Action> {
-        let arrival = self.members.joined(nick, self.now);
+    pub(super) fn hear_joined(&mut self, nick: &str, renamed: Option<Rename>) -> Vec<Action> {
+        let arrival = match renamed.filter(|renamed| renamed.has_left && renamed.new == nick) {
+            Some(Rename { old, .. }) => {
+                self.follow(&old, nick);
+                self.members.renamed(&old, nick)
+            }
+            None => {
+                if self.tells_renames {
+                    self.members.goes_on();
+                }
+                self.members.joined(nick, self.now)
+            }
+        };
         let key = Nick::key_of(nick).into_owned();
         let left = self.unseen.iter().rposition(|(unseen, _)| *unseen == key);
         let left = left.and_then(|at| self.unseen.remove(at));
@@ -270,6 +293,25 @@ impl Dialogue {
                 actions
             }
             _ => self.notice(Presence::Joined, nick),
+        }
+    }
+
+    /// The owner of a nick is here no more.
+    fn is_gone(&mut self, nick: &str) {
+        self.members.left(nick, self.now);
+        let key = Nick::key_of(nick);
+        for partner in self.partners.iter_mut().chain(&mut self.reply_to) {
+            partner.gone |= *Nick::key_of(&partner.nick) == *key;
+        }
+    }
+
+    /// The partner of a private conversation has another nick now.
+    fn follow(&mut self, old: &str, new: &str) {
+        let key = Nick::key_of(old);
+        for partner in self.partners.iter_mut().chain(&mut self.reply_to) {
+            if !partner.gone && *Nick::key_of(&partner.nick) == *key {
+                partner.nick = new.into();
+            }
         }
     }
 

@@ -61,6 +61,7 @@ impl Dialogue {
     pub(super) fn forget_questions(&mut self) {
         let place = self.past.place.take();
         self.past = PastState { place, ..PastState::default() };
+        self.tells_renames = false;
     }
 
     /// Tells the server what we understand and where we have been, once on each connection.
@@ -70,8 +71,14 @@ impl Dialogue {
             return Vec::new();
         }
         let ticket = self.ticket.filter(|_| self.encrypted);
-        let words = if ticket.is_some() { "history keep" } else { "history" };
-        let mut actions = vec![self.question(Pending::Understand, Command::Understand(words))];
+        let words = [
+            ("history", true),
+            ("renames", self.is_interactive()), // A script keeps no person in mind.
+            ("keep", ticket.is_some()),
+        ];
+        let words = words.into_iter().filter_map(|(word, asked)| asked.then_some(word));
+        let words = words.collect::<Vec<_>>().join(" ");
+        let mut actions = vec![self.question(Pending::Understand, Command::Understand(&words))];
         if let Some(ticket) = ticket {
             actions.push(self.question(Pending::Understand, Command::Keep(ticket)));
         }
@@ -152,6 +159,7 @@ impl Dialogue {
     pub(super) fn hear_capabilities(&mut self, words: &[&str]) -> Vec<Action> {
         self.confirmed(|pending| *pending == Pending::Understand);
         self.past.told = words.contains(&"history");
+        self.tells_renames = words.contains(&"renames");
         Vec::new()
     }
 

@@ -1071,3 +1071,62 @@ fn lookup_that_is_not_asked_is_refused_in_a_script() {
     let waits = refused(&mut script, "/search olá");
     assert!(waits.contains("still answers"), "{waits}");
 }
+
+#[test]
+fn private_words_follow_a_person_to_another_nick() {
+    for follows in [true, false] {
+        let mut dialogue = talking_with("bia, eve");
+        hear(&mut dialogue, "Capabilities: history renames");
+        hear(&mut dialogue, "FROM bia [dm]: psst");
+        hear(&mut dialogue, "FROM bia [all]: oi");
+        if follows {
+            assert_eq!(hear(&mut dialogue, "Renamed: bia bia2"), []);
+        }
+        for line in ["User bia left the chat.", "User bia2 joined."] {
+            assert_eq!(hear(&mut dialogue, line).len() + dialogue.notices.take().len(), 1);
+        }
+        // Another person takes the nick.
+        hear(&mut dialogue, "Renamed: eve bia");
+        hear(&mut dialogue, "User eve left the chat.");
+        hear(&mut dialogue, "User bia joined.");
+        // Without the word, it is nobody that we know.
+        let reply: &[&str] = if follows { &["MSG @bia2 sim"] } else { &[] };
+        check(&mut dialogue, "/r sim", reply);
+        let nicks = dialogue.changed_nicks().unwrap();
+        assert_eq!(nicks[0] == "bia2", follows, "the last speaker is first: {nicks:?}");
+    }
+}
+
+#[test]
+fn ignored_person_stays_ignored_under_a_nick_that_is_told() {
+    let mut dialogue = talking_with("bia, caio");
+    hear(&mut dialogue, "Capabilities: history renames");
+    dialogue.typed("/ignore bia");
+    hear(&mut dialogue, "Renamed: bia b2");
+    hear(&mut dialogue, "User bia left the chat.");
+    hear(&mut dialogue, "User b2 joined.");
+    assert_eq!(hear(&mut dialogue, "FROM b2 [all]: oi"), []);
+    // The next one that comes when somebody leaves is another person.
+    hear(&mut dialogue, "User b2 left the chat.");
+    hear(&mut dialogue, "User b3 joined.");
+    assert_eq!(hear(&mut dialogue, "FROM b3 [all]: oi").len(), 1);
+}
+
+#[test]
+fn rename_that_does_not_come_is_forgotten() {
+    let mut dialogue = talking_with("bia");
+    hear(&mut dialogue, "Capabilities: renames");
+    hear(&mut dialogue, "FROM bia [dm]: psst");
+    for between in ["FROM bia [all]: oi", "User caio joined.", "User caio left the chat."] {
+        hear(&mut dialogue, "Renamed: bia eve");
+        hear(&mut dialogue, between);
+        hear(&mut dialogue, "User eve joined.");
+        check(&mut dialogue, "/r sim", &["MSG @bia sim"]);
+        hear(&mut dialogue, "User eve left the chat.");
+    }
+    hear(&mut dialogue, "Renamed: bia eve");
+    hear(&mut dialogue, "User bia left the chat.");
+    hear(&mut dialogue, "FROM caio [all]: oi");
+    hear(&mut dialogue, "User eve joined.");
+    check(&mut dialogue, "/r sim", &[]);
+}

@@ -359,10 +359,17 @@ fn answer_does_not_reach_a_new_owner_of_the_nick() {
     eve.reads("OK welcome bia");
     tty.wait("the new owner", |screen| screen.contains("bia2, bia joined"));
     tty.enters("/r yes, 42");
-    tty.wait("why not", |screen| screen.contains("nothing was sent"));
+    bia.skips_to("FROM ana [dm]: yes, 42");
     tty.enters("fim");
     eve.reads("FROM ana [all]: fim");
     eve.reads_nothing_more();
+    // The nick that somebody left behind is not answered.
+    bia.says("QUIT");
+    tty.wait("the departure", |screen| screen.contains("bia2 left"));
+    eve.says("NICK bia2");
+    tty.wait("the next owner", |screen| screen.contains("bia2 joined"));
+    tty.enters("/r yes, 42");
+    tty.wait("why not", |screen| screen.contains("nothing was sent"));
 }
 
 #[test]
