@@ -1,5 +1,6 @@
 //! Clients of version 1 read and write the same bytes as ever, whatever others understand.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use crate::harness::{Peer, Server};
@@ -72,6 +73,76 @@ fn clients_of_version_1_read_the_same_bytes() {
         let [begin, end] = READ;
         let expected = format!("{GREETING}{begin}{answers}{end}");
         assert_eq!(String::from_utf8_lossy(&read), expected, "{name}");
+    }
+}
+
+/// The bytes that a recording stands for.
+fn recorded(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some(c) = rest.chars().next() {
+        let special = match (c, rest.split_once('}')) {
+            ('\\', _) if rest.starts_with("\\x") => {
+                bytes.push(u8::from_str_radix(&rest[2..4], 16).expect("two digits"));
+                4
+            }
+            ('\\', _) => {
+                let escapes = [("\\r", b'\r'), ("\\t", b'\t'), ("\\\\", b'\\')];
+                let known = escapes.iter().find(|(escape, _)| rest.starts_with(escape));
+                bytes.push(known.unwrap_or_else(|| panic!("{rest:?}")).1);
+                2
+            }
+            ('{', Some((run, _))) if rest.starts_with("{x*") => {
+                let count = run[3..].parse().expect("a number");
+                bytes.extend(std::iter::repeat_n(b'x', count));
+                run.len() + 1
+            }
+            _ => {
+                bytes.push(u8::try_from(c).expect("other characters are escaped"));
+                1
+            }
+        };
+        rest = &rest[special..];
+    }
+    bytes
+}
+
+#[test]
+fn recording_of_0_1_0_plays_with_the_same_bytes() {
+    let (mut server, mut peers): (Option<Server>, HashMap<&str, Peer>) = (None, HashMap::new());
+    for line in include_str!("growth/minichat-0.1.0.txt").lines() {
+        let options = line.strip_prefix("server").map(|options| options.split_whitespace());
+        let Some(at) = line.find(['<', '>']).filter(|_| !line.starts_with('#')) else {
+            if let Some(options) = options {
+                assert!(peers.is_empty(), "all have read to the end");
+                server = Some(Server::start(&options.collect::<Vec<_>>()));
+            } else if line == "stop" {
+                if cfg!(windows) {
+                    return; // No signal asks a program there to stop.
+                }
+                server.as_mut().expect("it runs").process.signal("TERM");
+            }
+            continue;
+        };
+        let (who, text) = (&line[..at], line[at + 1..].trim_start());
+        let connect = || server.as_ref().expect("it runs").connect();
+        let peer = peers.entry(who).or_insert_with(connect);
+        match (&line[at..=at], text) {
+            ("<", "|") => {
+                peer.ends();
+                peers.remove(who);
+            }
+            (sign, text) => {
+                let bytes = [recorded(text), vec![b'\n']].concat();
+                match sign {
+                    ">" => peer.sends(bytes),
+                    _ => {
+                        let read = peer.raw_line();
+                        let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
+                        assert_eq!(shown(&read), shown(&bytes), "what {who} reads");
+                    }
+                }
+            }
+        }
     }
 }
 
