@@ -5,6 +5,7 @@ mod history;
 mod log;
 mod operator;
 mod page;
+mod patience;
 mod recorder;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -618,6 +618,8 @@ pub struct Server {
     pub log_gap: fn(&str) -> String,
     /// The log cannot be written: its path, and why.
     pub log_failed: fn(&str, &str) -> String,
+    /// Why: the disk stands still.
+    pub no_answer: &'static str,
 }
 
 /// The language that the environment asks for: the first of `LC_ALL`,

@@ -12,6 +12,7 @@ use async_channel::Sender;
 use chrono::{Local, SecondsFormat};
 
 use crate::error::plain;
+use crate::host::patience::Patience;
 use crate::log_file::LogFile;
 use crate::server::{Followed, FollowerId, Hub, Report};
 use crate::texts::Texts;
@@ -21,6 +22,7 @@ use crate::wire::sanitize::visible;
 #[derive(Clone)]
 pub struct Log {
     file: Arc<LogFile>,
+    patience: Arc<Patience>,
     /// Where it reports trouble.
     reports: Sender<Report>,
     texts: &'static Texts,
@@ -29,7 +31,12 @@ pub struct Log {
 impl Log {
     /// A log in an open file. Trouble with the file is reported.
     pub fn new(file: LogFile, reports: Sender<Report>, texts: &'static Texts) -> Log {
-        Log { file: Arc::new(file), reports, texts }
+        let (path, tell) = (shown(&file), reports.clone());
+        let patience = Patience::new(move || {
+            let what = (texts.server.log_failed)(&path, texts.server.no_answer);
+            tell.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
+        });
+        Log { file: Arc::new(file), patience: Arc::new(patience), reports, texts }
     }
 
     /// The effect of a hang-up on it; see [`LogFile::rotation`].
@@ -67,7 +74,7 @@ impl Log {
             stamped.push(b' ');
             stamped.extend_from_slice(line);
         }
-        if let Err(err) = self.file.append(&stamped) {
+        if let Err(err) = self.patience.during(|| self.file.append(&stamped)) {
             self.fail(&err);
         }
     }
@@ -83,6 +90,11 @@ impl Log {
     }
 
     fn path(&self) -> String {
-        visible(&self.file.path().display().to_string()).into_owned()
+        shown(&self.file)
     }
+}
+
+/// The path of a log, as people read it.
+fn shown(file: &LogFile) -> String {
+    visible(&file.path().display().to_string()).into_owned()
 }

@@ -12,6 +12,7 @@ use smol::Timer;
 use smol::future::or;
 
 use crate::error::plain;
+use crate::host::patience::Patience;
 use crate::server::{Followed, FollowerId, Hub, Report};
 use crate::store::Store;
 use crate::texts::Texts;
@@ -29,6 +30,7 @@ const RELAPSE: Duration = Duration::from_secs(60);
 /// Keeps messages in a store.
 pub struct Recorder {
     store: Store,
+    patience: Patience,
     /// Where it reports trouble.
     reports: Sender<Report>,
     texts: &'static Texts,
@@ -42,7 +44,12 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps messages in an open store. Trouble is reported.
     pub fn new(store: Store, reports: Sender<Report>, texts: &'static Texts) -> Recorder {
-        Recorder { store, reports, texts, due: None, failed: false, well: None }
+        let (dir, tell) = (shown(&store), reports.clone());
+        let patience = Patience::new(move || {
+            let what = (texts.server.store_failed)(&dir, texts.server.no_answer);
+            tell.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
+        });
+        Recorder { store, patience, reports, texts, due: None, failed: false, well: None }
     }
 
     /// Writes what a follower reads until the room closes.
@@ -77,7 +84,7 @@ impl Recorder {
     }
 
     fn write(&mut self, messages: &[u8], hub: &Hub) {
-        match self.store.append(messages, unix_millis()) {
+        match self.patience.during(|| self.store.append(messages, unix_millis())) {
             Ok(deleted) => {
                 self.succeed();
                 if let (true, Some(first)) = (deleted, self.store.first()) {
@@ -91,7 +98,7 @@ impl Recorder {
 
     fn sync(&mut self) {
         if self.due.take().is_some()
-            && let Err(err) = self.store.sync()
+            && let Err(err) = self.patience.during(|| self.store.sync())
         {
             self.fail(&err);
         }
@@ -117,8 +124,13 @@ impl Recorder {
     }
 
     fn dir(&self) -> String {
-        visible(&self.store.dir().display().to_string()).into_owned()
+        shown(&self.store)
     }
+}
+
+/// The folder of a store, as people read it.
+fn shown(store: &Store) -> String {
+    visible(&store.dir().display().to_string()).into_owned()
 }
 
 /// The time, in milliseconds since 1970.

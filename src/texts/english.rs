@@ -646,6 +646,7 @@ pub static ENGLISH: Texts = Texts {
         store_failed: |dir, why| {
             format!("what is said cannot be kept in {dir}: {why}; the chat goes on")
         },
+        no_answer: "it has not answered for 3 s",
         log_failed: |path, why| {
             format!("the log {path} cannot be written: {why}; the chat goes on")
         },

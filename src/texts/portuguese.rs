@@ -706,6 +706,7 @@ pub static PORTUGUESE: Texts = Texts {
         store_failed: |dir, why| {
             format!("não foi possível guardar em {dir} o que é dito: {why}; o chat continua")
         },
+        no_answer: "não responde há 3 s",
         log_failed: |path, why| {
             format!("não foi possível gravar o log {path}: {why}; o chat continua")
         },

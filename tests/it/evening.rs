@@ -500,7 +500,7 @@ impl Evening<'_> {
         self.follow();
     }
 
-    /// Nobody is let go for lag in this evening.
+    /// This evening is too short for lag.
     fn quiet(&self) -> bool {
         self.head < 100 << 10 && self.flood == 0
     }
@@ -621,7 +621,7 @@ impl Evening<'_> {
         self.deeds.push(format!("{old} {name} {}", self.members()));
     }
 
-    /// They take the place that they have left behind, and nobody else is told.
+    /// They take the place that they have left behind. The others are not told.
     fn resume(&mut self, who: usize, former: usize, nick: &str) {
         let old = self.people[former].nick.clone().expect("they were here");
         if old != nick {

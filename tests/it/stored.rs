@@ -1,6 +1,8 @@
 //! A room that is recorded: what is said survives restarts and crashes of the server.
 
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process;
 #[cfg(unix)]
@@ -272,6 +274,55 @@ fn full_disk_is_told_once_and_the_chat_goes_on() {
     ana.reads("FROM ana [all]: de novo");
     stop(server);
     assert!(stored(&folder.0).ends_with("FROM ana [all]: de novo\n"));
+}
+
+/// The file of the first message is a pipe without a reader: opening it never ends.
+#[test]
+#[cfg(unix)] // Elsewhere no file of a folder is a pipe.
+fn disk_that_stands_still_is_told_and_the_chat_goes_on() {
+    let folder = Folder::new("still");
+    let path = folder.path();
+    let mut server = Server::start(&["--store", &path, "--rate", "0"]);
+    let first = folder.0.join("00000000000000000001.chat");
+    let made = process::Command::new("mkfifo").arg(&first).status().expect("mkfifo runs");
+    assert!(made.success());
+    let mut ana = member(&server, "ana");
+    let long = "x".repeat(1000);
+    let mut said = 0;
+    let mut say = |ana: &mut Peer| {
+        said += 1;
+        ana.says(format!("MSG {said} {long}"));
+        ana.reads(format!("FROM ana [all]: {said} {long}"));
+    };
+    // More than the room remembers.
+    (0..1200).for_each(|_| say(&mut ana));
+    let told = server.process.stderr.find("cannot be kept");
+    assert!(told.ends_with("it has not answered for 3 s; the chat goes on"), "{told}");
+    say(&mut ana);
+    // The disk answers again.
+    let mut disk = BufReader::new(fs::File::open(&first).expect("it is a pipe"));
+    let mut line = String::new();
+    disk.read_line(&mut line).unwrap();
+    assert!(line.starts_with("1 ") && line.contains(" FROM ana [all]: 1 x"), "{line}");
+    let told = server.process.stderr.find("has a gap");
+    assert!(told.contains(&path), "{told}");
+    // It keeps the later messages.
+    ana.says("MSG de novo");
+    while !line.ends_with(" FROM ana [all]: de novo\n") {
+        line.clear();
+        assert!(disk.read_line(&mut line).unwrap() > 0, "the disk is written to");
+    }
+    stop(server);
+
+    // No disk delays the end.
+    fs::remove_file(&first).unwrap();
+    let server = Server::start(&["--store", &path]);
+    let made = process::Command::new("mkfifo").arg(&first).status().expect("mkfifo runs");
+    assert!(made.success());
+    let mut ana = member(&server, "ana");
+    ana.says("MSG um");
+    ana.reads("FROM ana [all]: um");
+    stop(server);
 }
 
 #[test]

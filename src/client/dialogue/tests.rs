@@ -1089,7 +1089,7 @@ fn private_words_follow_a_person_to_another_nick() {
         hear(&mut dialogue, "Renamed: eve bia");
         hear(&mut dialogue, "User eve left the chat.");
         hear(&mut dialogue, "User bia joined.");
-        // Without the word, it is nobody that we know.
+        // Without the word, it is a stranger.
         let reply: &[&str] = if follows { &["MSG @bia2 sim"] } else { &[] };
         check(&mut dialogue, "/r sim", reply);
         let nicks = dialogue.changed_nicks().unwrap();
@@ -1106,7 +1106,7 @@ fn ignored_person_stays_ignored_under_a_nick_that_is_told() {
     hear(&mut dialogue, "User bia left the chat.");
     hear(&mut dialogue, "User b2 joined.");
     assert_eq!(hear(&mut dialogue, "FROM b2 [all]: oi"), []);
-    // The next one that comes when somebody leaves is another person.
+    // A newcomer is another person than the one that has just left.
     hear(&mut dialogue, "User b2 left the chat.");
     hear(&mut dialogue, "User b3 joined.");
     assert_eq!(hear(&mut dialogue, "FROM b3 [all]: oi").len(), 1);

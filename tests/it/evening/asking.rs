@@ -20,7 +20,7 @@ pub(super) struct Asks {
     pub in_channel: bool,
     /// It reads what was said earlier.
     pub history: bool,
-    /// It reads who takes which nick.
+    /// It reads that a member takes another nick.
     renames: bool,
     /// The number of the last message that it knows, in the room's term.
     since: Option<u64>,
@@ -110,7 +110,7 @@ impl Evening<'_> {
         numbers.map(line).collect()
     }
 
-    /// The others who understand it are told that a nick is given up for another one.
+    /// The others that understand it are told that a nick is given up for another one.
     pub(super) fn expect_rename(&mut self, old: &str, new: &str, but: usize) {
         let (line, head) = (line_of(&format!("Renamed: {old} {new}")), self.head);
         for (who, person) in self.people.iter_mut().enumerate() {

@@ -363,7 +363,7 @@ fn answer_does_not_reach_a_new_owner_of_the_nick() {
     tty.enters("fim");
     eve.reads("FROM ana [all]: fim");
     eve.reads_nothing_more();
-    // The nick that somebody left behind is not answered.
+    // No answer goes to the next owner of the nick.
     bia.says("QUIT");
     tty.wait("the departure", |screen| screen.contains("bia2 left"));
     eve.says("NICK bia2");
