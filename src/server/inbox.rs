@@ -34,8 +34,9 @@ const MAX_LINES: usize = 256;
 const HOLD: Duration = Duration::from_millis(5);
 
 thread_local! {
-    // An idle connection owns no buffers. These are borrowed for one turn.
-    static INBOX: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
+    // An idle connection owns no buffers. These are borrowed for one turn. Those of bytes are
+    // on the heap, because the memory of thread-locals is part of every thread's stack.
+    static INBOX: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
     static SENDS: RefCell<Sends> = RefCell::default();
 }
 

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::thread;
 
-use crate::harness::{GREETING, PATIENCE, Server};
+use crate::harness::{Client, GREETING, PATIENCE, Server};
 
 /// Under wine, which looks at all sockets whenever something happens at one, so many
 /// would take minutes.
@@ -17,6 +17,17 @@ const PEOPLE: usize = if cfg!(windows) { 300 } else { 1000 };
 const LINES: usize = 10;
 /// The descriptors of the test itself and its neighbours besides a socket for each client.
 const OTHER_FILES: u64 = 200;
+
+/// Buffers in the storage of threads count once for each thread, used or not.
+#[test]
+fn idle_programs_have_little_memory_of_their_own() {
+    let server = Server::start(&[]);
+    let mut client = Client::start(server.address, &["--nick", "ana", "--stay"]);
+    client.shows("welcome\t\tana");
+    for process in [&server.process, &client.process] {
+        assert!(process.own_memory().is_none_or(|own| own < 2048), "{:?}", process.own_memory());
+    }
+}
 
 #[test]
 fn a_thousand_people_hear_every_line_whole_and_in_one_order() {

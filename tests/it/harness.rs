@@ -175,6 +175,11 @@ impl Running {
         self.kibibytes("VmRSS:")
     }
 
+    /// How much of it is its own, without the program itself, in KiB, where that can be known.
+    pub fn own_memory(&self) -> Option<u64> {
+        self.kibibytes("RssAnon:")
+    }
+
     /// The most memory that it ever had in use, in KiB, where that can be known.
     pub fn peak_memory(&self) -> Option<u64> {
         self.kibibytes("VmHWM:")

@@ -17,9 +17,10 @@ use crate::secure::channel::SEALED;
 const READ: usize = 64 << 10;
 
 thread_local! {
-    // An idle connection owns no buffers. These are borrowed for one call.
-    static INPUT: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
-    static RECORD: RefCell<[u8; SEALED]> = const { RefCell::new([0; SEALED]) };
+    // An idle connection owns no buffers. These are borrowed for one call. They are on the
+    // heap, because the memory of thread-locals is part of every thread's stack.
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    static RECORD: RefCell<Box<[u8; SEALED]>> = RefCell::new(Box::new([0; SEALED]));
 }
 
 /// The socket of a client and its channel.
