@@ -67,6 +67,9 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--encrypted|join only with encryption'
             '--forget|forget the key of the server, then join'
             '--no-reconnect|leave when the connection is lost'
+            '--host|open a room without asking if there is none'
+            '--no-host|never open a room, nor go on with one of others'
+            '--name|look for room NAME only, or open it'
             '--interface|look on interface NAME only (default: all)'
         )
         'completions' = @(

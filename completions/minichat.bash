@@ -61,7 +61,7 @@ _minichat() {
         connect)
             _minichat_offer -h --help -a --auto -n --nick -t --timeout -r --raw -j --json --text \
                 -s --stay -l --log --since-file --bell --notify --color --encrypted --forget \
-                --no-reconnect --interface
+                --no-reconnect --host --no-host --name --interface
             ;;
         completions) _minichat_offer -h --help ;;
         # end of options

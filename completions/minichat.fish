@@ -94,6 +94,9 @@ complete -c minichat -n '__minichat_at connect' -l color -x -a 'auto always neve
 complete -c minichat -n '__minichat_at connect' -l encrypted -d 'join only with encryption'
 complete -c minichat -n '__minichat_at connect' -l forget -d 'forget the key of the server, then join'
 complete -c minichat -n '__minichat_at connect' -l no-reconnect -d 'leave when the connection is lost'
+complete -c minichat -n '__minichat_at connect' -l host -d 'open a room without asking if there is none'
+complete -c minichat -n '__minichat_at connect' -l no-host -d 'never open a room, nor go on with one of others'
+complete -c minichat -n '__minichat_at connect' -l name -x -d 'look for room NAME only, or open it'
 complete -c minichat -n '__minichat_at connect' -l interface -x -a '(__minichat_interfaces)' -d 'look on interface NAME only (default: all)'
 
 complete -c minichat -n '__minichat_at completions 0' -a 'bash zsh fish powershell'

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use gumdrop::{Parser, ParsingStyle};
 use unicode_width::UnicodeWidthStr;
 
-use crate::config::{self, Target, WebPort};
+use crate::config::{self, Hosting, Target, WebPort};
 use crate::suggest::nearest;
 use crate::target;
 use crate::texts::{Both, CommandLine, Texts};
@@ -167,6 +167,13 @@ fn connect(
     config.target = target(&given.arguments, texts)?;
     if config.auto && config.target != Target::Any {
         return Err(texts.auto_and_address.into());
+    }
+    let only_any =
+        [("--host", config.hosting == Hosting::Always), ("--name", config.name.is_some())];
+    if let Some((option, _)) = only_any.iter().find(|(_, given)| *given)
+        && config.target != Target::Any
+    {
+        return Err((texts.exclusive)(option, "HOST"));
     }
     check_together(given, texts)?;
     let habit = || std::env::var("MINICHAT_NICK").ok().filter(|nick| !nick.trim().is_empty());

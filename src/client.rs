@@ -13,6 +13,8 @@ mod format;
 mod link;
 mod members;
 mod notices;
+mod opening;
+mod own_room;
 mod plain;
 mod record;
 mod since;
@@ -31,11 +33,14 @@ use smol::future::or;
 use crate::client::connect::arrive;
 use crate::client::conversation::{Conversation, Ending};
 use crate::client::encryption::Trust;
+use crate::client::find::FoundServer;
 use crate::client::plain::Printer;
 use crate::client::since::SinceFile;
 use crate::client::terminal::Terminal;
+use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
 use crate::error::{Error, plain as plain_words};
+use crate::hosting::HostedRoom;
 use crate::interrupt::Interrupts;
 use crate::log_file::LogFile;
 use crate::screen::{self, Stream};
@@ -87,8 +92,8 @@ async fn chat(
     let known = KnownServers::open(trust::folder().as_deref());
     let trust = Trust::new(known, config.encrypted);
     let interrupted = async { Err(interrupts.next().await) };
-    let arrive = async { Ok(arrive(config, texts, terminal, &trust).await) };
-    let (mut transport, server) = match or(interrupted, arrive).await {
+    let arrive = async { Ok(find_or_open(config, texts, terminal, &trust).await) };
+    let (mut transport, server, hosted) = match or(interrupted, arrive).await {
         Ok(arrived) => arrived?,
         Err(interrupt) => return Ok(terminal.user_left(interrupt.status())),
     };
@@ -112,6 +117,7 @@ async fn chat(
         conversation.dialogue.resume(&term, number);
     }
     conversation.since = start_since(config, terminal, texts)?;
+    conversation.hosted = hosted;
     let ending = loop {
         match conversation.run(transport, interrupts).await {
             Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
@@ -125,6 +131,9 @@ async fn chat(
             ending => break ending,
         }
     };
+    if let Some(room) = conversation.hosted.take() {
+        own_room::close(room, interrupts).await;
+    }
     if let Ending::Done = ending {
         conversation.look_for_the_rest().await;
     }
@@ -172,6 +181,25 @@ async fn chat(
         // The reader of the output has closed it.
         (None, Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Ok(status),
         (None, Err(err)) => Err(Error::Output(err)),
+    }
+}
+
+/// Finds a server and joins it, or opens a room if there is none and the user wants that.
+async fn find_or_open(
+    config: &Connect,
+    texts: &'static Texts,
+    terminal: &Terminal,
+    trust: &Trust,
+) -> Result<(Transport, FoundServer, Option<HostedRoom>), Error> {
+    match find::find(config, texts, terminal).await? {
+        Some(server) => {
+            let (transport, server) = arrive(config, texts, terminal, trust, server).await?;
+            Ok((transport, server, None))
+        }
+        None => {
+            let (transport, server, room) = own_room::open(config, texts, terminal, trust).await?;
+            Ok((transport, server, Some(room)))
+        }
     }
 }
 

@@ -153,6 +153,22 @@ pub struct Connect {
     pub forget: bool,
     /// Whether a client at a terminal reconnects when the connection is lost.
     pub reconnect: bool,
+    /// Whether a room is opened if there is none.
+    pub hosting: Hosting,
+    /// The name of the room to look for, or to open; none is any room.
+    pub name: Option<String>,
+}
+
+/// Whether the client opens a room if there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hosting {
+    /// If the person says so.
+    #[default]
+    Ask,
+    /// Without asking.
+    Always,
+    /// Never; nor does it go on with a room of others.
+    Never,
 }
 
 /// When the terminal rings.
@@ -268,6 +284,8 @@ impl Default for Connect {
             encrypted: false,
             forget: false,
             reconnect: true,
+            hosting: Hosting::default(),
+            name: None,
         }
     }
 }

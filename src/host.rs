@@ -1,10 +1,8 @@
 //! The program `minichat server`: a server with its console, its log and its advert.
 
 mod console;
-mod history;
 mod log;
 mod operator;
-mod page;
 mod patience;
 mod recorder;
 
@@ -25,14 +23,15 @@ use smol::future::or;
 use crate::config::{self, WebPort};
 use crate::discovery::{self, Advert, Encryption, MAX_TITLE, News};
 use crate::error::{Error, plain};
+use crate::hosting::page::{self, Page};
+use crate::hosting::{RECALL, best_address, capacities, history, host_name};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
 use crate::log_file::LogFile;
 use crate::records::Record;
 use crate::secure::{Fingerprint, Identity};
 use crate::server::{
-    self, Capacities, Hub, Limits, Listener, MAX_VISITORS, Report, Rules, STOP_TIMEOUT, Server,
-    Setup, Site,
+    self, Hub, Limits, Listener, Report, Rules, STOP_TIMEOUT, Server, Setup, Site,
 };
 use crate::store::{Contents, OpenError, Store};
 use crate::texts::Texts;
@@ -42,21 +41,12 @@ use crate::wire::sanitize::visible;
 use crate::wire::{LAST_LINE, RECORDED, sanitize};
 use console::{CommandSource, Console, Invitation};
 use log::Log;
-use page::Page;
 use recorder::{Recorder, unix_millis};
 
-/// How many descriptors are for other things than connections: the log, discovery, and
-/// connections that are refused.
-const RESERVE: usize = 48;
-/// How many descriptors each worker needs for itself.
-const RESERVE_FOR_WORKER: usize = 3;
 /// How long the last reports may take to be logged and shown, from the end of the last
 /// lines or from half of [`STOP_TIMEOUT`]. A terminal that is held is given back in another
 /// half second, if it can be.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(450);
-/// How many of the last messages a client is told that asks for history, unless the
-/// operator says otherwise.
-const RECALL: usize = 50;
 /// How many reports wait for a console that is slow or stopped.
 const MAX_REPORTS: usize = 1024;
 
@@ -70,7 +60,7 @@ const MAX_REPORTS: usize = 1024;
 /// If it cannot listen, open its log or watch for signals. Once it runs, nothing
 /// that a client does ends it.
 pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> {
-    let capacities = capacities(config);
+    let capacities = capacities(config.web != WebPort::None, config.max_per_address);
     let only = config.interface.as_deref();
     discovery::check(only)
         .map_err(|others| Error::NoInterfaceYet(only.unwrap_or_default().into(), others))?;
@@ -285,14 +275,9 @@ fn listen_for_page(
 
 /// The facts about the room for the page.
 fn site(config: &config::Server, listening: &[SocketAddr]) -> Site {
-    let best = console::best_address(listening).filter(|ip| !ip.is_loopback());
+    let best = best_address(listening).filter(|ip| !ip.is_loopback());
     let url = best.map(|ip| web::url(SocketAddr::new(ip, listening[0].port())));
     Site::new(title(config), host_name(), url)
-}
-
-/// The name of this machine, as far as the system tells.
-fn host_name() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
 }
 
 /// The server's title: what the operator chose, else the first label of the host name.
@@ -376,21 +361,6 @@ fn rules(config: &config::Server, term: Option<&str>) -> Rules {
             days => format!("{RECORDED} for {days} days"),
         }),
     }
-}
-
-/// How many connections the configuration and this machine allow.
-fn capacities(config: &config::Server) -> Capacities {
-    // Each client is a descriptor. Where their number cannot be known, accepting pauses
-    // when there are no more.
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut reserved = RESERVE + RESERVE_FOR_WORKER * cores;
-    if config.web != WebPort::None {
-        reserved += MAX_VISITORS.min(descriptors / 8);
-    }
-    let all = descriptors.saturating_sub(reserved);
-    Capacities { all, each_origin: config.max_per_address }
 }
 
 /// The limits of one client.

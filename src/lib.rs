@@ -1,6 +1,6 @@
 //! Chat for the people in the same room.
 //!
-//! The house has five floors, and each knows only the ones below it:
+//! The house has six floors, and each knows only the ones below it:
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
 //!    [`texts`], the words for people; [`suggest`], what a misspelt word means;
@@ -13,10 +13,11 @@
 //!    that lines are appended to; [`store`], the history on disk;
 //! 3. [`server`], a running server: the sockets, the tasks and the one lock;
 //!    [`invitation`], how to join, in words and as a code to scan;
-//! 4. [`host`], the program `minichat server`; [`client`], the program
+//! 4. [`hosting`], a server that a program carries;
+//! 5. [`host`], the program `minichat server`; [`client`], the program
 //!    `minichat connect`; [`discover`], the list of servers; [`cli`], the command
 //!    line. They do not know each other;
-//! 5. `main`, which puts them together.
+//! 6. `main`, which puts them together.
 //!
 //! `wire` and `room` do no I/O, read no clock and know no runtime. `server` knows no
 //! signals, standard streams, texts or environment.
@@ -28,6 +29,7 @@ pub mod discover;
 pub mod discovery;
 pub mod error;
 pub mod host;
+pub mod hosting;
 pub mod interrupt;
 pub mod invitation;
 pub mod log_file;

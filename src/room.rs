@@ -200,7 +200,7 @@ enum Entry<'a> {
     Left(SessionId, &'a Nick),
     /// A member has taken another nick.
     Renamed { id: SessionId, old: &'a Nick, new: &'a Nick },
-    /// A member has come back in another session, and `from` is over. Nobody is told.
+    /// A member has come back in another session, and `from` is over. No line tells that.
     Resumed { id: SessionId, from: SessionId, nick: &'a Nick },
 }
 

@@ -297,6 +297,16 @@ pub struct Client {
     pub welcome_encrypted: &'static str,
     /// Asks for the number of a server; Enter takes the first.
     pub which: &'static str,
+    /// Asks whether to open a room, because there is none.
+    pub open_room: &'static str,
+    /// The answers that mean no, in lower case.
+    pub no: &'static [&'static str],
+    /// The user has opened a room.
+    pub opened: &'static str,
+    /// The room that was joined has no server of its own.
+    pub hosted: &'static str,
+    /// The host is told what their leaving would do.
+    pub room_ends: &'static str,
     /// How many people are in a room.
     pub people: fn(u32) -> String,
     /// That is none of the servers in the list: what was answered, how long the list is.

@@ -4,16 +4,18 @@
 //! Help is printed from this table. The completions of the shells, the OPTIONS of the man
 //! pages and the lists of the READMEs are generated from it: `tests/it/generated.rs`.
 
+mod connect;
 mod reading;
 mod values;
 
-use crate::config::{Bell, Color, Connect, Discover, Format, Server, WebPort};
+use crate::config::{Bell, Color, Discover, Server, WebPort};
 use crate::texts::{Both, Language, both};
 
+pub(super) use connect::CONNECT;
 use reading::HELP;
 pub(super) use reading::{Free, Given, Mistake, read};
 pub(super) use values::{Flaw, MAX_SECONDS};
-use values::{add, address, choice, count, number, path, port, put, seconds, web_port, word};
+use values::{add, address, count, number, path, port, put, seconds, web_port, word};
 
 /// A command: its name, its text, and its tables.
 #[derive(Debug)]
@@ -145,7 +147,7 @@ pub const COMMANDS: [Command; 5] = [
                 "qual servidor, e a porta (padrão: procura um; 9000)",
             ),
             completes: Completes::Servers,
-            excluded_by: &["auto"],
+            excluded_by: &["auto", "host", "name"],
         }],
         flags: || flags(CONNECT),
     },
@@ -377,133 +379,6 @@ pub(super) const DISCOVER: &[Row<Discover>] = &[
     ),
 ];
 
-/// The options of `minichat connect`.
-pub(super) const CONNECT: &[Row<Connect>] = &[
-    help(),
-    switch(
-        Some('a'),
-        "auto",
-        "never ask which server: take the first by name",
-        "não pergunta o servidor: escolhe o primeiro por nome",
-        |connect| connect.auto = true,
-    ),
-    option(
-        Some('n'),
-        "nick",
-        NICK,
-        "your nickname (default: $MINICHAT_NICK, or ask)",
-        "seu apelido (padrão: $MINICHAT_NICK, ou pergunta)",
-        |connect, text| put(&mut connect.nick, word(text).map(Some)),
-    ),
-    option(
-        Some('t'),
-        "timeout",
-        SECS,
-        "how long to look and to connect (default: 5)",
-        "segundos para procurar e conectar (padrão: 5)",
-        |connect, text| put(&mut connect.timeout, seconds(text)),
-    ),
-    excluding(
-        &["json", "text", "nick", "since-file"],
-        switch(
-            Some('r'),
-            "raw",
-            "protocol lines, unchanged in both directions",
-            "linhas do protocolo, inalteradas nos dois sentidos",
-            |connect| connect.format = Format::Raw,
-        ),
-    ),
-    switch(
-        Some('j'),
-        "json",
-        "print one JSON object per event",
-        "mostra um objeto JSON por evento",
-        |connect| connect.format = Format::Json,
-    ),
-    switch(
-        None,
-        "text",
-        "say every line as it is: no line is a command",
-        "diz cada linha como ela é: nenhuma é comando",
-        |connect| connect.text = true,
-    ),
-    switch(
-        Some('s'),
-        "stay",
-        "keep listening after the end of the input",
-        "continua ouvindo depois do fim da entrada",
-        |connect| connect.stay = true,
-    ),
-    option(
-        Some('l'),
-        "log",
-        FILE,
-        "append what is shown to FILE",
-        "acrescenta a ARQUIVO o que é mostrado",
-        |connect, text| put(&mut connect.log, path(text).map(Some)),
-    ),
-    option(
-        None,
-        "since-file",
-        FILE,
-        "tell what was missed since the place in FILE",
-        "conta o que se perdeu desde o lugar em ARQUIVO",
-        |connect, text| put(&mut connect.since, path(text).map(Some)),
-    ),
-    option(
-        None,
-        "bell",
-        WHEN_TO_RING,
-        "ring for: never, me, all (default: me)",
-        "toca: never (nunca), me (com você; padrão), all (tudo)",
-        |connect, text| put(&mut connect.bell, choice(text, &Bell::WORDS)),
-    ),
-    switch(
-        None,
-        "notify",
-        "notify of what is for you where the terminal can",
-        "notifica o que é para você, se o terminal souber",
-        |connect| connect.notify = true,
-    ),
-    option(
-        None,
-        "color",
-        WHEN_TO_COLOR,
-        "colours: auto, always, never (default: auto)",
-        "cores: auto (padrão), always (sempre), never (nunca)",
-        |connect, text| put(&mut connect.color, choice(text, &Color::WORDS)),
-    ),
-    switch(
-        None,
-        "encrypted",
-        "join only with encryption",
-        "entra só com criptografia",
-        |connect| connect.encrypted = true,
-    ),
-    switch(
-        None,
-        "forget",
-        "forget the key of the server, then join",
-        "esquece a chave do servidor, e então entra",
-        |connect| connect.forget = true,
-    ),
-    switch(
-        None,
-        "no-reconnect",
-        "leave when the connection is lost",
-        "sai quando a conexão se perde",
-        |connect| connect.reconnect = false,
-    ),
-    option(
-        None,
-        "interface",
-        INTERFACE,
-        "look on interface NAME only (default: all)",
-        "procura só na interface de rede NOME (padrão: todas)",
-        |connect, text| put(&mut connect.interface, word(text).map(Some)),
-    ),
-];
-
 /// The options of `minichat completions`.
 pub(super) const COMPLETIONS: &[Row<()>] = &[help()];
 
@@ -577,6 +452,7 @@ impl Flag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Connect;
 
     /// A word or number that a text says is the default.
     fn told_default(text: &str) -> Option<&str> {

@@ -12,7 +12,7 @@ use crate::client::encryption::{Distrust, Trust};
 use crate::client::find::{self, FoundServer};
 use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
-use crate::config::Connect;
+use crate::config::{Connect, Format};
 use crate::error::Error;
 use crate::texts::Texts;
 use crate::wire::DEFAULT_PORT;
@@ -28,14 +28,14 @@ pub(super) const KNOCK: Duration = Duration::from_millis(800);
 /// How long a server of the same title is looked for before its old address is tried, too.
 pub(super) const HEAD_START: Duration = Duration::from_millis(600);
 
-/// Finds the server, connects to it, and makes sure that it is the one that is meant.
+/// Connects to a server that was found, and makes sure that it is the one that is meant.
 pub(super) async fn arrive(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
     trust: &Trust,
+    mut server: FoundServer,
 ) -> Result<(Transport, FoundServer), Error> {
-    let mut server = find::find(config, texts, terminal).await?;
     if config.forget {
         trust.forget(&server).ok(); // A key that cannot be forgotten is asked about.
     }
@@ -47,6 +47,9 @@ pub(super) async fn arrive(
         match trust.meet(transport, &server, config.timeout).await {
             Ok((transport, protection)) => {
                 trust.tell(protection, config, texts, terminal);
+                if server.hosted.is_some() && is_for_a_person(config, terminal) {
+                    terminal.remark(&format!("* {}", texts.client.hosted));
+                }
                 return Ok((transport, server));
             }
             // The record of discovery may be old.
@@ -64,6 +67,10 @@ pub(super) async fn arrive(
             Err(distrust) => return Err(distrust.into_error(&server, texts)),
         }
     }
+}
+
+fn is_for_a_person(config: &Connect, terminal: &Terminal) -> bool {
+    terminal.is_interactive && config.format == Format::Text
 }
 
 pub(super) async fn reach_in_time(

@@ -1,5 +1,6 @@
 //! The loop over one connection.
 
+mod company;
 mod output;
 mod parting;
 mod reconnect;
@@ -27,6 +28,7 @@ use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
 use crate::error::Error;
+use crate::hosting::HostedRoom;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::secure;
 use crate::stdio::Piece;
@@ -92,6 +94,8 @@ pub(super) enum Happening {
     Passed,
     /// The log had no room for something a while ago.
     Behind,
+    /// The host had company for a while.
+    Company,
 }
 
 pub(super) struct Conversation<'a> {
@@ -145,6 +149,12 @@ pub(super) struct Conversation<'a> {
     pub(super) answered: bool,
     /// The connection is dead, as far as can be known.
     pub(super) is_dead: bool,
+    /// The room that this program carries.
+    pub(super) hosted: Option<HostedRoom>,
+    /// Since when the host has company.
+    pub(super) company: Option<Instant>,
+    /// The host was told that the room ends with them.
+    pub(super) told_of_end: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -210,6 +220,9 @@ impl<'a> Conversation<'a> {
             stale: false,
             answered: false,
             is_dead: false,
+            hosted: None,
+            company: None,
+            told_of_end: false,
         }
     }
 
@@ -230,10 +243,13 @@ impl<'a> Conversation<'a> {
             if let Some(end) = end {
                 return end;
             }
-            actions = match self
-                .next(transport, &mut bytes, &watch, &mut question, interrupts)
-                .await
-            {
+            let deadline = self.company_deadline();
+            let next = self.next(transport, &mut bytes, &watch, &mut question, interrupts);
+            let company = async {
+                company::at(deadline).await;
+                Happening::Company
+            };
+            actions = match or(next, company).await {
                 // It thought no more of us.
                 Happening::Heard(Ok(0) | Err(_)) if self.answers_unheard() => {
                     return Ending::Unhurried;
@@ -317,6 +333,10 @@ impl<'a> Conversation<'a> {
                 }
                 Happening::Passed => self.dialogue.time_passed(self.began.elapsed()),
                 Happening::Behind => Vec::new(),
+                Happening::Company => {
+                    self.tell_of_end();
+                    Vec::new()
+                }
                 Happening::Interrupted(interrupt) => return Ending::Interrupted(interrupt),
                 Happening::Unheard => return Ending::Unheard,
                 // As far as can be known, everything was heard. Some say no goodbye.

@@ -105,6 +105,11 @@ impl Trust {
         self.known.remember(Trust::name(server), key)
     }
 
+    /// The key of this program's own server. No other counts during this run.
+    pub fn trust_own(&self, key: PublicKey) {
+        self.seen.set(Some(key));
+    }
+
     /// Forgets the key of a server.
     pub fn forget(&self, server: &FoundServer) -> io::Result<bool> {
         self.known.forget(Trust::name(server))

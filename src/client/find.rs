@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use smol::future::or;
 
+use crate::client::opening::{self, Answer};
 use crate::client::terminal::Terminal;
-use crate::config::{Connect, Target};
-use crate::discovery::{self, Browser, Encryption, Hidden, Server, cause, shown, shown_ip};
+use crate::config::{Connect, Hosting, Target};
+use crate::discovery::{self, Browser, Encryption, Hidden, Hosted, Server, cause, shown, shown_ip};
 use crate::error::Error;
 use crate::secure::Fingerprint;
 use crate::target;
@@ -49,20 +50,23 @@ pub struct FoundServer {
     pub in_clear: bool,
     /// The fingerprint of its key, if it was told.
     pub fingerprint: Option<Fingerprint>,
+    /// The marks of a hosted room, if it was told that it is one.
+    pub hosted: Option<Hosted>,
 }
 
-/// Finds the server that is meant. A person chooses if there are several.
+/// Finds the server that is meant. A person chooses if there are several. None is a room of
+/// this program's own, because there is no other.
 pub async fn find(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
-) -> Result<FoundServer, Error> {
+) -> Result<Option<FoundServer>, Error> {
     match &config.target {
         Target::Host(host, port) => match resolve(host, *port, config.timeout).await {
             Err(err) => Err(meant(config, host, *port).await.unwrap_or(err)),
-            found => found,
+            found => found.map(Some),
         },
-        Target::Named(name) => find_named(config, texts, name, terminal).await,
+        Target::Named(name) => find_named(config, texts, name, terminal).await.map(Some),
         Target::Any => {
             if terminal.editor.is_some() {
                 terminal.remark(&format!("* {}", texts.client.looking));
@@ -142,6 +146,7 @@ async fn resolve(host: &str, port: u16, patience: Duration) -> Result<FoundServe
         web: None,
         in_clear: true,
         fingerprint: None,
+        hosted: None,
     })
 }
 
@@ -252,35 +257,49 @@ fn matching(servers: &[Server], name: &str) -> Vec<Server> {
     found.find(|servers| !servers.is_empty()).unwrap_or_default()
 }
 
-/// Whichever server there is; of several, the one that is chosen.
+/// Whichever server there is; of several, the one that is chosen. None is a room of this
+/// program's own.
 async fn find_any(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
-) -> Result<FoundServer, Error> {
+) -> Result<Option<FoundServer>, Error> {
     let begin = Instant::now();
     let (complete, quiet) = until_complete(config, terminal);
     let mut browser = browse(config)?;
-    let mut last = begin;
-    let limit = begin + config.timeout;
-    loop {
-        let end = match browser.servers().iter().any(Server::is_compatible) {
-            true => (last + quiet).max(begin + complete).min(limit.max(begin + complete)),
-            false => limit,
+    let may_open = opening::may_open(config, terminal);
+    let patience = if may_open { opening::look_time() } else { config.timeout };
+    let limit = begin + patience.min(config.timeout);
+    look(config, &mut browser, limit, (begin + complete, quiet)).await;
+    let (mut ours, others) = meant_servers(config, &browser);
+    let looked = begin.elapsed();
+    // With no network no other machine could join, unless the user knows better.
+    let is_alone = || cause(config.interface.as_deref()) == Hidden::NoNetwork;
+    if ours.is_empty() && others.is_empty() && may_open {
+        let answer = match config.hosting {
+            Hosting::Always => Answer::Yes,
+            _ if is_alone() => Answer::No,
+            _ => {
+                let shows = |browser: &Browser| !meant_servers(config, browser).0.is_empty();
+                opening::ask(&mut browser, shows, texts, terminal).await?
+            }
         };
-        if !browser.changes_before(end).await {
-            break;
+        match answer {
+            Answer::Yes => return Ok(None),
+            Answer::No => (),
+            Answer::Needless => {
+                let now = Instant::now();
+                look(config, &mut browser, now, (now + complete, quiet)).await;
+                ours = meant_servers(config, &browser).0;
+            }
         }
-        last = Instant::now();
     }
-    let (ours, others): (Vec<Server>, Vec<Server>) =
-        browser.servers().into_iter().partition(Server::is_compatible);
     let chosen = match &ours[..] {
         [] => {
             return Err(match &others[..] {
                 [] => {
                     let (asked, cause) = browser.explain(texts);
-                    Error::NotFound(asked, begin.elapsed(), cause)
+                    Error::NotFound(asked, looked, cause)
                 }
                 [other, ..] => Error::Incompatible(other.title.clone(), other.protocol),
             });
@@ -293,7 +312,40 @@ async fn find_any(
         several if terminal.is_interactive => choose(several, texts, terminal).await?,
         several => return Err(choice(several)),
     };
-    join(chosen, texts, terminal)
+    join(chosen, texts, terminal).map(Some)
+}
+
+/// Looks until the list of servers is complete: at that moment, and so long after the last
+/// news. If there is none, looks until the limit.
+async fn look(
+    config: &Connect,
+    browser: &mut Browser,
+    limit: Instant,
+    (complete, quiet): (Instant, Duration),
+) {
+    let mut last = Instant::now();
+    loop {
+        let end = match meant_servers(config, browser).0.is_empty() {
+            false => (last + quiet).max(complete).min(limit.max(complete)),
+            true => limit,
+        };
+        if !browser.changes_before(end).await {
+            return;
+        }
+        last = Instant::now();
+    }
+}
+
+/// The servers that can be joined, and those of another protocol. Rooms without a server of
+/// their own come last. If the user names a room, only that one counts.
+fn meant_servers(config: &Connect, browser: &Browser) -> (Vec<Server>, Vec<Server>) {
+    let mut servers = browser.servers();
+    if config.name.is_some() {
+        let key = opening::title(config);
+        servers.retain(|server| target::key(&server.title) == target::key(&key));
+    }
+    servers.sort_by_key(|server| server.hosted.is_some());
+    servers.into_iter().partition(Server::is_compatible)
 }
 
 /// Whether the user knows the server of this title by the key that it announces. A stranger
@@ -405,6 +457,7 @@ fn found(server: &Server) -> Result<FoundServer, Error> {
         web: server.web,
         in_clear: matches!(server.encryption, Encryption::None | Encryption::Offered),
         fingerprint: server.fingerprint.as_deref().and_then(Fingerprint::parse),
+        hosted: server.hosted,
     })
 }
 

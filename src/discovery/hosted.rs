@@ -6,7 +6,7 @@
 /// birth stay the same then, and the epoch is one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hosted {
-    /// Names the room, whoever hosts it.
+    /// Names the room, also after its host has changed.
     pub room: u32,
     /// How many machines have hosted it, the present one included.
     pub epoch: u32,

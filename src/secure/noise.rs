@@ -29,7 +29,7 @@ pub fn private_key() -> [u8; 32] {
     pair.private.try_into().expect("a private key has 32 bytes")
 }
 
-/// Random bytes that nobody can guess.
+/// Random bytes for a secret.
 pub fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     let mut random = DefaultResolver.resolve_rng().expect("the system has random numbers");

@@ -15,6 +15,11 @@ pub static ENGLISH: Texts = Texts {
         welcome: "Messages are not encrypted. /help shows the commands.",
         welcome_encrypted: "/help shows the commands.",
         which: "Which one? [1] ",
+        open_room: "Nobody has a room here. Open one? [Y/n] ",
+        no: &["n", "no"],
+        opened: "You have opened a room: it lives in this program. Others just type: minichat",
+        hosted: "This room lives on the machines of its members: it has no server of its own.",
+        room_ends: "If you leave, the room ends: no other machine goes on with it.",
         people: |count| match count {
             0 => "nobody yet".into(),
             1 => "1 person".into(),

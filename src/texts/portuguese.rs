@@ -15,6 +15,11 @@ pub static PORTUGUESE: Texts = Texts {
         welcome: "As mensagens não são criptografadas. /help mostra os comandos.",
         welcome_encrypted: "/help mostra os comandos.",
         which: "Qual deles? [1] ",
+        open_room: "Ninguém tem uma sala aqui. Abrir uma? [S/n] ",
+        no: &["n", "nao", "não"],
+        opened: "Você abriu uma sala: ela vive neste programa. Os outros só digitam: minichat",
+        hosted: "Esta sala vive nas máquinas de quem está nela: não há um servidor à parte.",
+        room_ends: "Se você sair, a sala acaba: nenhuma outra máquina continua com ela.",
         people: |count| match count {
             0 => "ninguém ainda".into(),
             1 => "1 pessoa".into(),

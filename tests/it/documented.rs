@@ -423,7 +423,7 @@ const LIMITS: &[Limit] = &[
     (
         "sockets",
         "but 48 and 3 for each core",
-        &[("host", "RESERVE: usize = 48;"), ("host", "RESERVE_FOR_WORKER: usize = 3;")],
+        &[("hosting", "RESERVE: usize = 48;"), ("hosting", "RESERVE_FOR_WORKER: usize = 3;")],
     ),
     (
         "visitors",
@@ -481,7 +481,7 @@ const LIMITS: &[Limit] = &[
         &[
             ("room/past", "MAX_PAST: usize = 500;"),
             ("room/past", "MAX_PAST_BYTES: usize = 48 << 10;"),
-            ("host/history", "MAX_FOUND: usize = 50;"),
+            ("hosting/history", "MAX_FOUND: usize = 50;"),
             ("room", "MAX_HISTORY: usize = TRANSCRIPT / 2;"),
         ],
     ),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules of each floor, from the ground.
-const FLOORS: [&[&str]; 5] = [
+const FLOORS: [&[&str]; 6] = [
     &["wire", "texts", "suggest", "records", "interrupt", "stdio"],
     &[
         "room",
@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 5] = [
         "target",
     ],
     &["server", "terminal", "invitation", "trust"],
+    &["hosting"],
     &["host", "client", "discover", "cli"],
     &["main"],
 ];

@@ -15,6 +15,7 @@ mod completed;
 mod connections;
 mod dead;
 mod found;
+mod hosted;
 mod invited;
 mod links;
 mod names;

@@ -95,7 +95,7 @@ impl Conversation<'_> {
     }
 
     /// Tells the user something about the client itself, painted where there is an editor.
-    pub(super) fn tell(&mut self, format: fn(&Formatter, &str) -> String, text: &str) {
+    pub(in crate::client) fn tell(&mut self, format: fn(&Formatter, &str) -> String, text: &str) {
         match (&self.formatter, &self.terminal.editor) {
             (Some(formatter), Some(_)) => {
                 self.unprinted.extend_from_slice(format(formatter, text).as_bytes());

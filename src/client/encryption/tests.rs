@@ -76,6 +76,7 @@ impl User {
             web: None,
             in_clear: true,
             fingerprint: self.announced,
+            hosted: None,
         };
         smol::block_on(async {
             let transport = Transport::connect(address).await.unwrap();
@@ -148,6 +149,7 @@ fn other_key_is_refused_until_it_is_accepted() {
         web: None,
         in_clear: true,
         fingerprint: None,
+        hosted: None,
     };
     user.trust.accept(&server, &key).unwrap();
     assert!(matches!(user.is_protected(&other), Protection::Known(..)));

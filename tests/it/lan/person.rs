@@ -6,7 +6,7 @@ use crate::tty::{Tty, draft, last};
 
 impl Host {
     /// Starts the program there, in a terminal.
-    fn terminal(&self, arguments: &[&str]) -> Tty {
+    pub fn terminal(&self, arguments: &[&str]) -> Tty {
         self.terminal_of(80, arguments)
     }
 
@@ -31,6 +31,12 @@ impl Host {
     }
 }
 
+/// A person leaves, so that the nick is free.
+fn leaves(mut tty: Tty) {
+    tty.send("/quit\r");
+    assert_eq!(tty.wait_exit(), Some(0));
+}
+
 #[test]
 fn client_finds_a_moved_server_by_its_name() {
     on_a_lan(3, |lan| {
@@ -41,7 +47,7 @@ fn client_finds_a_moved_server_by_its_name() {
             let nick = arguments.last().expect("the nick is the last of them");
             let prompt = format!("{nick}>");
             ana.wait("the prompt", |screen| last(screen) == prompt);
-            drop(ana);
+            leaves(ana);
         }
         let ana = here.terminal(&["connect", "--auto", "--nick", "ana"]);
         ana.wait("the prompt", |screen| last(screen) == "ana>");
@@ -98,6 +104,7 @@ fn of_several_servers_a_person_chooses_one() {
             });
             ana.wait("the prompt", |screen| last(screen) == "ana>");
             assert!(ana.screen().contains(&format!("joining {joined} (10.77.0.1:900")));
+            leaves(ana);
         }
         let mut ana = here.asked(80, &["connect"]);
         ana.send("\x03");

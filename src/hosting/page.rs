@@ -12,6 +12,7 @@ const PORT_ATTEMPTS: u16 = 100;
 
 /// The listeners of the page for browsers.
 pub struct Page {
+    /// The listeners; none if there is to be no page.
     pub listeners: Vec<Listener>,
     /// The default port, if it was taken and another one was found.
     pub moved_from: Option<u16>,

@@ -1,0 +1,160 @@
+//! The table of the options of `minichat connect`.
+
+use super::values::{choice, path, put, seconds, word};
+use super::{
+    FILE, INTERFACE, NAME, NICK, Row, SECS, WHEN_TO_COLOR, WHEN_TO_RING, excluding, help, option,
+    switch,
+};
+use crate::config::{Bell, Color, Connect, Format, Hosting};
+
+/// The options of `minichat connect`.
+pub(in crate::cli) const CONNECT: &[Row<Connect>] = &[
+    help(),
+    switch(
+        Some('a'),
+        "auto",
+        "never ask which server: take the first by name",
+        "não pergunta o servidor: escolhe o primeiro por nome",
+        |connect| connect.auto = true,
+    ),
+    option(
+        Some('n'),
+        "nick",
+        NICK,
+        "your nickname (default: $MINICHAT_NICK, or ask)",
+        "seu apelido (padrão: $MINICHAT_NICK, ou pergunta)",
+        |connect, text| put(&mut connect.nick, word(text).map(Some)),
+    ),
+    option(
+        Some('t'),
+        "timeout",
+        SECS,
+        "how long to look and to connect (default: 5)",
+        "segundos para procurar e conectar (padrão: 5)",
+        |connect, text| put(&mut connect.timeout, seconds(text)),
+    ),
+    excluding(
+        &["json", "text", "nick", "since-file"],
+        switch(
+            Some('r'),
+            "raw",
+            "protocol lines, unchanged in both directions",
+            "linhas do protocolo, inalteradas nos dois sentidos",
+            |connect| connect.format = Format::Raw,
+        ),
+    ),
+    switch(
+        Some('j'),
+        "json",
+        "print one JSON object per event",
+        "mostra um objeto JSON por evento",
+        |connect| connect.format = Format::Json,
+    ),
+    switch(
+        None,
+        "text",
+        "say every line as it is: no line is a command",
+        "diz cada linha como ela é: nenhuma é comando",
+        |connect| connect.text = true,
+    ),
+    switch(
+        Some('s'),
+        "stay",
+        "keep listening after the end of the input",
+        "continua ouvindo depois do fim da entrada",
+        |connect| connect.stay = true,
+    ),
+    option(
+        Some('l'),
+        "log",
+        FILE,
+        "append what is shown to FILE",
+        "acrescenta a ARQUIVO o que é mostrado",
+        |connect, text| put(&mut connect.log, path(text).map(Some)),
+    ),
+    option(
+        None,
+        "since-file",
+        FILE,
+        "tell what was missed since the place in FILE",
+        "conta o que se perdeu desde o lugar em ARQUIVO",
+        |connect, text| put(&mut connect.since, path(text).map(Some)),
+    ),
+    option(
+        None,
+        "bell",
+        WHEN_TO_RING,
+        "ring for: never, me, all (default: me)",
+        "toca: never (nunca), me (com você; padrão), all (tudo)",
+        |connect, text| put(&mut connect.bell, choice(text, &Bell::WORDS)),
+    ),
+    switch(
+        None,
+        "notify",
+        "notify of what is for you where the terminal can",
+        "notifica o que é para você, se o terminal souber",
+        |connect| connect.notify = true,
+    ),
+    option(
+        None,
+        "color",
+        WHEN_TO_COLOR,
+        "colours: auto, always, never (default: auto)",
+        "cores: auto (padrão), always (sempre), never (nunca)",
+        |connect, text| put(&mut connect.color, choice(text, &Color::WORDS)),
+    ),
+    switch(
+        None,
+        "encrypted",
+        "join only with encryption",
+        "entra só com criptografia",
+        |connect| connect.encrypted = true,
+    ),
+    switch(
+        None,
+        "forget",
+        "forget the key of the server, then join",
+        "esquece a chave do servidor, e então entra",
+        |connect| connect.forget = true,
+    ),
+    switch(
+        None,
+        "no-reconnect",
+        "leave when the connection is lost",
+        "sai quando a conexão se perde",
+        |connect| connect.reconnect = false,
+    ),
+    excluding(
+        &["no-host", "raw", "json"],
+        switch(
+            None,
+            "host",
+            "open a room without asking if there is none",
+            "sem sala na rede, abre uma sem perguntar",
+            |connect| connect.hosting = Hosting::Always,
+        ),
+    ),
+    switch(
+        None,
+        "no-host",
+        "never open a room, nor go on with one of others",
+        "nunca abre uma sala nem continua uma de outros",
+        |connect| connect.hosting = Hosting::Never,
+    ),
+    option(
+        None,
+        "name",
+        NAME,
+        "look for room NAME only, or open it",
+        "procura só a sala NOME, ou a abre",
+        |connect, text| put(&mut connect.name, word(text).map(Some)),
+    ),
+    option(
+        None,
+        "interface",
+        INTERFACE,
+        "look on interface NAME only (default: all)",
+        "procura só na interface de rede NOME (padrão: todas)",
+        |connect, text| put(&mut connect.interface, word(text).map(Some)),
+    ),
+];
