@@ -230,6 +230,14 @@ impl Running {
         let status = self.wait();
         Output { status: status.code(), stdout: self.stdout.so_far(), stderr: self.stderr.so_far() }
     }
+
+    /// Asks it to end as if its terminal was closed, unless it has ended.
+    #[cfg(unix)]
+    pub fn hang_up(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal("HUP");
+        }
+    }
 }
 
 impl Drop for Running {

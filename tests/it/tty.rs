@@ -38,6 +38,8 @@ const PAINTING: Duration = Duration::from_secs(2);
 
 /// This many bytes are shown of the output before a test gave up.
 const LATELY: usize = 1000;
+/// How long a program may take to end when its terminal is closed.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A program on a terminal.
 pub struct Tty {
@@ -372,6 +374,19 @@ impl Tty {
     #[track_caller]
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.eye.seen.lock().expect("whoever looks does not panic")
+    }
+}
+
+/// A terminal that is closed tells its program. Without that, the nick of a client would be
+/// kept for a minute, as after a crash.
+impl Drop for Tty {
+    fn drop(&mut self) {
+        if thread::panicking() || self.seen().ended {
+            return;
+        }
+        self.process.hang_up();
+        let waits = |seen: &mut Seen| !seen.ended;
+        _ = self.eye.changed.wait_timeout_while(self.seen(), CLOSING, waits);
     }
 }
 
