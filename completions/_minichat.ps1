@@ -31,6 +31,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--store|keep what is said to all in DIR, for later runs, too'
             '--keep|days to keep it, 0 for ever (default: 30)'
             '--max-users|people at once, 0 for no limit (default: 1000)'
+            '--notices|no joins and leaves told above N people (default: 1000)'
             '--per-address|connections from one address, 0 for no limit (default: 64)'
             '--rate|lines a second per user, 0 for no limit (default: 50)'
             '--no-mdns|do not announce the server on the network'
@@ -82,8 +83,8 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
     }
     $takesValue = @(
         '-p', '--port', '-b', '--bind', '-n', '--name', '-m', '--motd', '-l', '--log', '--history',
-        '--store', '--keep', '--max-users', '--per-address', '--rate', '--web-port', '--interface',
-        '-t', '--timeout', '--nick', '--since-file', '--bell', '--color'
+        '--store', '--keep', '--max-users', '--notices', '--per-address', '--rate', '--web-port',
+        '--interface', '-t', '--timeout', '--nick', '--since-file', '--bell', '--color'
     )
     $shells = @('bash', 'zsh', 'fish', 'powershell')
     # end of options

@@ -6,8 +6,8 @@
 function __minichat_at -a command count
     # written by write_generated_files: values
     set -l valued -p --port -b --bind -n --name -m --motd -l --log --history --store --keep \
-        --max-users --per-address --rate --web-port --interface -t --timeout --nick --since-file \
-        --bell --color
+        --max-users --notices --per-address --rate --web-port --interface -t --timeout --nick \
+        --since-file --bell --color
     # end of values
     set -l free
     set -l option
@@ -59,6 +59,7 @@ complete -c minichat -n '__minichat_at server' -l history -x -d 'tell newcomers 
 complete -c minichat -n '__minichat_at server' -l store -r -F -d 'keep what is said to all in DIR, for later runs, too'
 complete -c minichat -n '__minichat_at server' -l keep -x -d 'days to keep it, 0 for ever (default: 30)'
 complete -c minichat -n '__minichat_at server' -l max-users -x -d 'people at once, 0 for no limit (default: 1000)'
+complete -c minichat -n '__minichat_at server' -l notices -x -d 'no joins and leaves told above N people (default: 1000)'
 complete -c minichat -n '__minichat_at server' -l per-address -x -d 'connections from one address, 0 for no limit (default: 64)'
 complete -c minichat -n '__minichat_at server' -l rate -x -d 'lines a second per user, 0 for no limit (default: 50)'
 complete -c minichat -n '__minichat_at server' -l no-mdns -d 'do not announce the server on the network'

@@ -38,6 +38,8 @@ pub struct Server {
     pub keep: u32,
     /// How many people may be here at once; 0 is no limit.
     pub max_users: usize,
+    /// Up to how many people comings and goings are told; 0 is never.
+    pub notices: usize,
     /// How many connections may come from one address; 0 is no limit.
     pub max_per_address: usize,
     /// How many lines a second one user may say; 0 is no limit.
@@ -78,6 +80,7 @@ impl Default for Server {
             store: None,
             keep: 30,
             max_users: 1000,
+            notices: 1000,
             // A lab behind one terminal server fits, and no address takes all places.
             max_per_address: 64,
             rate: 50,

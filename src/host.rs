@@ -355,6 +355,7 @@ fn rules(config: &config::Server, term: Option<&str>) -> Rules {
         history: config.history.unwrap_or(0),
         recall: config.history.unwrap_or(RECALL),
         term: term.map_or_else(|| format!("{:08x}", fastrand::u32(..)), Into::into),
+        notices: Some(config.notices),
         recorded: config.store.as_ref().map(|_| match config.keep {
             0 => RECORDED.into(),
             1 => format!("{RECORDED} for 1 day"),

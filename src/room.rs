@@ -6,10 +6,12 @@
 
 mod budget;
 mod capabilities;
+mod entry;
 mod feed;
 mod keep;
 mod lag;
 mod listing;
+mod notices;
 mod past;
 mod reader;
 mod session;
@@ -29,11 +31,13 @@ pub use reader::Reading;
 
 use crate::wire::sanitize::{is_blank, strip};
 use crate::wire::{
-    Command, ENCRYPTED_ONLY, Event, ForeignWatch, MAX_COMMAND, Nick, REMOVED, Refusal, SERVER,
-    Scope, TooLong, pieces,
+    Command, ENCRYPTED_ONLY, Event, ForeignWatch, MAX_COMMAND, NOTICES_OFF, Nick, REMOVED, Refusal,
+    SERVER, Scope, TooLong, pieces,
 };
+use entry::Entry;
 use feed::Feed;
 use keep::KeptNicks;
+use notices::{Notices, Telling};
 use past::Past;
 use session::Session;
 
@@ -67,6 +71,7 @@ pub struct Room {
     wall: (Duration, u64),
     past: Past,
     kept: KeptNicks,
+    notices: Notices,
     effects: Effects,
     closed: bool,
 }
@@ -87,6 +92,9 @@ pub struct Rules {
     pub term: String,
     /// The note for everyone on registering if the room is recorded.
     pub recorded: Option<String>,
+    /// Up to how many members comings and goings are told: none is no limit, and with 0 they
+    /// never are.
+    pub notices: Option<usize>,
 }
 
 /// Names one session for as long as it lasts.
@@ -183,56 +191,6 @@ pub enum Heard {
     Later,
 }
 
-/// One entry of the transcript, and what it changes.
-#[derive(Clone, Copy, Debug)]
-enum Entry<'a> {
-    /// A member said something to all.
-    Said { from: &'a str, text: &'a str },
-    /// The server said something to all.
-    Announced(&'a str),
-    /// The server says its last word.
-    Closed(&'a str),
-    /// A message of an earlier run, and when it was said, in milliseconds since 1970.
-    Restored { millis: u64, from: &'a str, text: &'a str },
-    /// A session has become a member.
-    Joined(SessionId, &'a Nick),
-    /// A session is a member no more.
-    Left(SessionId, &'a Nick),
-    /// A member has taken another nick.
-    Renamed { id: SessionId, old: &'a Nick, new: &'a Nick },
-    /// A member has come back in another session, and `from` is over. No line tells that.
-    Resumed { id: SessionId, from: SessionId, nick: &'a Nick },
-}
-
-impl<'a> Entry<'a> {
-    /// The lines of the entry: one, or two for a rename.
-    fn events(self) -> [Option<Event<'a>>; 2] {
-        let message = |from, text| Event::Message { from, scope: Scope::All, text };
-        match self {
-            Entry::Said { from, text } | Entry::Restored { from, text, .. } => {
-                [Some(message(from, text)), None]
-            }
-            Entry::Announced(text) | Entry::Closed(text) => [Some(message(SERVER, text)), None],
-            Entry::Joined(_, nick) => [Some(Event::Joined(nick.as_str())), None],
-            Entry::Left(_, nick) => [Some(Event::Left(nick.as_str())), None],
-            Entry::Renamed { old, new, .. } => {
-                [Some(Event::Left(old.as_str())), Some(Event::Joined(new.as_str()))]
-            }
-            Entry::Resumed { .. } => [None, None],
-        }
-    }
-
-    /// When it was said, if it belongs to the history. It is said at the time `now`, unless
-    /// it is of an earlier run.
-    fn said(self, now: u64) -> Option<u64> {
-        match self {
-            Entry::Said { .. } | Entry::Announced(_) => Some(now),
-            Entry::Restored { millis, .. } => Some(millis),
-            _ => None,
-        }
-    }
-}
-
 impl Room {
     /// An empty room.
     pub fn new(rules: Rules) -> Room {
@@ -245,6 +203,7 @@ impl Room {
             wall: (Duration::ZERO, 0),
             past: Past::default(),
             kept: KeptNicks::default(),
+            notices: Notices::new(rules.notices),
             effects: Effects::default(),
             closed: false,
             rules,
@@ -596,9 +555,17 @@ impl Room {
             }
             _ => (before, 0),
         };
-        let said = entry.said(self.unix_millis());
-        for event in entry.events().into_iter().flatten() {
-            self.feed.transcript.append(event, said);
+        let telling = self.notices.decide(entry, self.members.len());
+        let told = match telling {
+            Telling::Own => Some(entry),
+            Telling::Nothing => None,
+            Telling::Instead(text) => Some(Entry::Announced(text)),
+        };
+        if let Some(told) = told {
+            let said = told.said(self.unix_millis());
+            for event in told.events().into_iter().flatten() {
+                self.feed.transcript.append(event, said);
+            }
         }
         let head = self.head();
         match entry {
@@ -615,7 +582,9 @@ impl Room {
                 let reader = &mut session.reader;
                 reader.start(place, head);
                 reader.push_note(place..place, Event::Welcome(nick.as_str()));
-                for text in self.rules.greeting.iter().chain(&self.rules.recorded) {
+                let greeting = self.rules.greeting.iter().chain(&self.rules.recorded);
+                let off = (!self.notices.are_told()).then_some(NOTICES_OFF);
+                for text in greeting.map(String::as_str).chain(off) {
                     let event = Event::Message { from: SERVER, scope: Scope::Dm, text };
                     reader.push_note(place..place, event);
                 }
@@ -628,7 +597,9 @@ impl Room {
                 self.report(id, change);
             }
             Entry::Renamed { id, old, new } => {
-                self.tell_rename(id, (old, new), before);
+                if telling == Telling::Own {
+                    self.tell_rename(id, (old, new), before);
+                }
                 let session = &mut self.sessions[id.0];
                 session.reader.push_note(before..head, Event::Welcome(new.as_str()));
                 session.nick = Some(new.clone());
@@ -641,7 +612,15 @@ impl Room {
                 self.report(id, Change::Left(nick.clone()));
             }
         }
-        self.effects.wake.all = true;
+        match entry {
+            // The others have nothing new to read.
+            Entry::Joined(id, _) | Entry::Left(id, _) | Entry::Renamed { id, .. }
+                if head == before =>
+            {
+                self.effects.wake.some.push(id);
+            }
+            _ => self.effects.wake.all = true,
+        }
     }
 
     /// Sends a last line to one session and ends it.

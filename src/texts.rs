@@ -331,6 +331,15 @@ pub struct Client {
     pub stopping: &'static str,
     /// The server's word to a person that the operator removes.
     pub removed: &'static str,
+    /// The server's word to all when it tells no more joins and leaves.
+    pub notices_end: &'static str,
+    /// The server's word to all when it tells that again.
+    pub notices_again: &'static str,
+    /// The server's word to a newcomer where that is not told.
+    pub notices_off: &'static str,
+    /// The server's word behind a list that it has cut: how many others, and whether they are
+    /// those without encryption.
+    pub others: fn(usize, bool) -> String,
     /// The conversation is encrypted, and that of some members is not: their nicks, and how
     /// many they are.
     pub in_the_clear: fn(&str, usize) -> String,

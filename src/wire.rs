@@ -11,6 +11,7 @@ mod foreign;
 mod framing;
 mod literal;
 mod nick;
+mod others;
 mod pieces;
 pub mod sanitize;
 mod telnet;
@@ -22,6 +23,7 @@ pub use foreign::ForeignWatch;
 pub use framing::{LineBuffer, Offered, TooLong};
 pub use literal::literal;
 pub use nick::Nick;
+pub use others::Others;
 pub use pieces::pieces;
 pub use telnet::{NO_TIMING_MARK, Telnet};
 pub use ticket::Ticket;
@@ -41,6 +43,15 @@ pub const RECORDED: &str = "this room is recorded: what is said to all is kept";
 
 /// The server says this to a client that talks in the clear where all is encrypted.
 pub const ENCRYPTED_ONLY: &str = "this room is encrypted; join it with minichat";
+
+/// The server says this to all when there are too many members to tell who comes and goes.
+pub const NOTICES_END: &str = "so many are here that comings and goings are not told any more";
+
+/// The server says this to all when there are few enough again.
+pub const NOTICES_AGAIN: &str = "comings and goings are told again";
+
+/// The server says this to everybody who registers while comings and goings are not told.
+pub const NOTICES_OFF: &str = "comings and goings are not told here";
 
 /// The TCP port of a server that was not told another one.
 pub const DEFAULT_PORT: u16 = 9000;

@@ -6,14 +6,15 @@
 
 mod connect;
 mod reading;
+mod rows;
 mod values;
 
 use crate::config::{Bell, Color, Discover, Server, WebPort};
 use crate::texts::{Both, Language, both};
 
 pub(super) use connect::CONNECT;
-use reading::HELP;
 pub(super) use reading::{Free, Given, Mistake, read};
+use rows::{excluding, help, needing, option, switch, value};
 pub(super) use values::{Flaw, MAX_SECONDS};
 use values::{add, address, count, number, path, port, put, seconds, web_port, word};
 
@@ -259,6 +260,14 @@ pub(super) const SERVER: &[Row<Server>] = &[
     ),
     option(
         None,
+        "notices",
+        N,
+        "no joins and leaves told above N people (default: 1000)",
+        "sem avisos de entrada e saída acima de N (padrão: 1000)",
+        |server, text| put(&mut server.notices, count(text)),
+    ),
+    option(
+        None,
         "per-address",
         N,
         "connections from one address, 0 for no limit (default: 64)",
@@ -381,54 +390,6 @@ pub(super) const DISCOVER: &[Row<Discover>] = &[
 
 /// The options of `minichat completions`.
 pub(super) const COMPLETIONS: &[Row<()>] = &[help()];
-
-const fn value(english: &'static str, portuguese: &'static str, completes: Completes) -> Value {
-    Value { name: both(english, portuguese), completes }
-}
-
-/// A row for an option with a value.
-const fn option<T>(
-    short: Option<char>,
-    long: &'static str,
-    value: Value,
-    english: &'static str,
-    portuguese: &'static str,
-    set: fn(&mut T, &str) -> Result<(), Flaw>,
-) -> Row<T> {
-    let help = both(english, portuguese);
-    let flag = Flag { short, long, value: Some(value), help, excludes: &[], needs: None };
-    Row { flag, set: Set::To(set) }
-}
-
-/// A row for an option without a value.
-const fn switch<T>(
-    short: Option<char>,
-    long: &'static str,
-    english: &'static str,
-    portuguese: &'static str,
-    set: fn(&mut T),
-) -> Row<T> {
-    let help = both(english, portuguese);
-    let flag = Flag { short, long, value: None, help, excludes: &[], needs: None };
-    Row { flag, set: Set::On(set) }
-}
-
-/// The row that each command has. `read` knows it by its name.
-const fn help<T>() -> Row<T> {
-    switch(Some('h'), HELP, "print this help and exit", "mostra esta ajuda e sai", |_| ())
-}
-
-/// The row of an option that excludes others.
-const fn excluding<T>(options: &'static [&'static str], mut row: Row<T>) -> Row<T> {
-    row.flag.excludes = options;
-    row
-}
-
-/// The row of an option that has no effect without another one.
-const fn needing<T>(option: &'static str, mut row: Row<T>) -> Row<T> {
-    row.flag.needs = Some(option);
-    row
-}
 
 /// The options of a table.
 pub(super) fn flags<T>(rows: &'static [Row<T>]) -> Vec<&'static Flag> {

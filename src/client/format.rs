@@ -14,7 +14,9 @@ use crate::records::Words;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
-use crate::wire::{Event, LAST_LINE, RECORDED, REMOVED, SERVER};
+use crate::wire::{
+    Event, LAST_LINE, NOTICES_AGAIN, NOTICES_END, NOTICES_OFF, Others, RECORDED, REMOVED, SERVER,
+};
 
 /// The colours of nicks, by their numbers in the table of 256 that terminals share. A theme
 /// does not change these. Each has a contrast of at least 3.5 to white, beige and black.
@@ -298,8 +300,14 @@ fn fixed_line(text: &str, texts: &Client) -> Option<String> {
         });
         return (rest.is_empty() || days.is_some()).then(|| (texts.recorded)(days));
     }
+    if let Some(Others { count, in_the_clear }) = Others::parse(text) {
+        return Some((texts.others)(count, in_the_clear));
+    }
     match text {
         LAST_LINE => Some(texts.stopping.into()),
+        NOTICES_END => Some(texts.notices_end.into()),
+        NOTICES_AGAIN => Some(texts.notices_again.into()),
+        NOTICES_OFF => Some(texts.notices_off.into()),
         _ => text.strip_prefix(REMOVED).and_then(removed),
     }
 }

@@ -31,6 +31,10 @@ pub struct Members {
     clock: u64,
     /// The list of the server is known, and none of its nicks was left out.
     complete: bool,
+    /// The list of the server has been told.
+    listed: bool,
+    /// The server does not tell who comes and who goes.
+    untold: bool,
     /// Something has changed since [`take_changed_nicks`](Members::take_changed_nicks).
     changed: bool,
 }
@@ -63,7 +67,7 @@ pub enum Lookup {
 impl Members {
     /// Takes a list of the server.
     pub fn are_here(&mut self, nicks: &[&str]) {
-        self.complete = true;
+        (self.complete, self.listed) = (!self.untold, true);
         for nick in nicks {
             self.came(nick);
         }
@@ -161,8 +165,22 @@ impl Members {
         successor.as_deref().filter(|nick| self.has(nick))
     }
 
+    /// Takes the server's word that changes are told from now on, or not any more.
+    pub fn are_told(&mut self, told: bool) {
+        self.untold = !told;
+        self.complete &= told;
+    }
+
+    /// Takes the server's word that others are here, too.
+    pub fn are_more(&mut self) {
+        self.complete = false;
+    }
+
     /// Notes that a member spoke.
     pub fn spoke(&mut self, nick: &str) {
+        if self.untold && !self.has(nick) {
+            self.came(nick);
+        }
         if let Some(person) = self.here.get_mut(&*Nick::key_of(nick)) {
             // The last speaker is first already.
             self.changed |= person.spoke < self.clock || self.clock == 0;
@@ -176,9 +194,9 @@ impl Members {
         *self = Members { changed: true, ..Members::default() };
     }
 
-    /// Whether all members are known.
-    pub fn is_complete(&self) -> bool {
-        self.complete
+    /// Whether the server has told a list.
+    pub fn are_listed(&self) -> bool {
+        self.listed
     }
 
     /// Finds the member that `name` means, in any case.
@@ -232,6 +250,26 @@ mod tests {
         assert_eq!(members().look_up("x"), Lookup::Unknown(None));
         // Without a list, only the server can know.
         assert_eq!(Members::default().look_up("Nobody"), Lookup::Nick("Nobody".into()));
+    }
+
+    #[test]
+    fn speakers_become_known_while_changes_are_not_told() {
+        let mut members = members();
+        members.spoke("stranger");
+        assert!(!members.has("stranger"));
+        members.are_told(false);
+        assert_eq!(members.look_up("nobody"), Lookup::Nick("nobody".into()));
+        members.spoke("Rui");
+        assert_eq!(members.take_changed_nicks("ana").unwrap(), ["Rui", "bia", "João"]);
+        // A list is old as soon as it is told.
+        members.are_here(&["ana", "Rui"]);
+        assert!(!members.complete && members.are_listed());
+        members.are_told(true);
+        assert!(!members.complete, "it has yet to be asked");
+        members.are_here(&["ana", "Rui"]);
+        assert!(members.complete);
+        members.are_more();
+        assert!(!members.complete);
     }
 
     #[test]

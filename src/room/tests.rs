@@ -4,7 +4,7 @@ use super::feed::{CACHE_LIMIT, RECOUNT_AFTER};
 use super::script::{Session, Unknown, What, sessions, steps};
 use super::*;
 use crate::records::{Record, Words};
-use crate::wire::MAX_EVENT;
+use crate::wire::{MAX_EVENT, Others};
 
 /// The evictions since this was last asked.
 fn evicted(room: &mut Room) -> Vec<Eviction> {
@@ -153,6 +153,7 @@ fn room_plays_the_sessions_of_the_protocol() {
                     rules.history = lines.parse().unwrap();
                     rules.recall = rules.history;
                 }
+                ["--notices", users] => rules.notices = users.parse().ok(),
                 ["--max-users", users] => rules.max_users = users.parse().unwrap(),
                 _ => panic!("no rule for {option:?}"),
             }
@@ -1096,6 +1097,65 @@ fn list_of_members_comes_in_lines_of_limited_length() {
         nicks.extend(some);
     }
     assert!(nicks.len() == 300 && nicks.is_sorted());
+}
+
+#[test]
+fn list_of_a_large_room_is_cut_and_the_rest_counted() {
+    let mut room = Room::new(Rules { notices: Some(0), ..Rules::default() });
+    let ids: Vec<SessionId> = (0..3000).map(|_| room.enter()).collect();
+    let mut out = Vec::new();
+    for (n, &id) in ids.iter().enumerate() {
+        room.hear(id, Ok(format!("NICK {n:04}-{}", "x".repeat(27)).as_bytes()), Duration::ZERO);
+        while room.read(id, &mut out) == Reading::Some {}
+    }
+    room.set_encrypted(ids[7]);
+    out.clear();
+    room.hear(ids[7], Ok(b"WHO"), Duration::ZERO);
+    while room.read(ids[7], &mut out) == Reading::Some {}
+
+    let told = str::from_utf8(&out).unwrap();
+    let (list, clear) = told.split_at(told.find("In the clear").unwrap());
+    let mut counts = Vec::new();
+    for (list, begin) in [(list, "Connected users: "), (clear, "In the clear: ")] {
+        let (nicks, rest) = list.rsplit_once("FROM server [dm]: ").unwrap();
+        assert!(nicks.len() <= 64 << 10 && nicks.len() > 56 << 10, "{} bytes", nicks.len());
+        assert!(nicks.lines().all(|line| line.len() < MAX_EVENT && line.starts_with(begin)));
+        let others = Others::parse(rest.trim_end()).unwrap();
+        assert_eq!(others.in_the_clear, begin.starts_with("In"));
+        counts
+            .push(nicks.lines().map(|line| line.split(", ").count()).sum::<usize>() + others.count);
+    }
+    assert_eq!(counts, [3000, 2999]);
+}
+
+#[test]
+fn joins_and_leaves_of_a_large_room_wake_no_reader() {
+    let mut room = Room::new(Rules { notices: Some(4), ..Rules::default() });
+    let ids: Vec<SessionId> = (0..6).map(|_| room.enter()).collect();
+    let mut woken = Vec::new();
+    for (n, &id) in ids.iter().enumerate() {
+        room.hear(id, Ok(format!("NICK n{n}").as_bytes()), Duration::ZERO);
+        woken.push(room.take_effects().wake.all);
+    }
+    room.hear(ids[5], Ok(b"NICK another"), Duration::ZERO);
+    woken.push(room.take_effects().wake.all);
+    for &id in ids[1..].iter().rev() {
+        room.hear(id, Ok(b"QUIT"), Duration::ZERO);
+        let effects = room.take_effects();
+        assert!(effects.wake.some.contains(&id) && effects.changes.len() == 1);
+        woken.push(effects.wake.all);
+    }
+    // The fifth comes and the fifth goes: the others read that notices end, and return.
+    let joins = [true, true, true, true, true, false];
+    assert_eq!(woken, [&joins[..], &[false], &[false, false, false, false, true]].concat());
+    let mut out = Vec::new();
+    while room.read(ids[0], &mut out) == Reading::Some {}
+    assert_eq!(
+        str::from_utf8(&out).unwrap(),
+        "New User. Please register with: NICK <your_nick>\nOK welcome n0\nUser n1 joined.\n\
+         User n2 joined.\nUser n3 joined.\nFROM server [all]: so many are here that comings and \
+         goings are not told any more\nFROM server [all]: comings and goings are told again\n"
+    );
 }
 
 #[test]

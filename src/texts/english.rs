@@ -42,6 +42,14 @@ pub static ENGLISH: Texts = Texts {
         history: |count| format!("History: {count}"),
         stopping: "the server is stopping; goodbye",
         removed: "you were removed by the operator",
+        notices_end: "so many are here that comings and goings are not told any more",
+        notices_again: "comings and goings are told again",
+        notices_off: "comings and goings are not told here",
+        others: |count, in_the_clear| {
+            let others = if count == 1 { "other" } else { "others" };
+            let clear = if in_the_clear { " in the clear" } else { "" };
+            format!("and {} {others}{clear}", grouped(count as u64, ','))
+        },
         in_the_clear: |nicks, count| {
             let are = if count == 1 { "is" } else { "are" };
             format!(

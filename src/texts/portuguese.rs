@@ -46,6 +46,14 @@ pub static PORTUGUESE: Texts = Texts {
         history: |count| format!("Histórico: {count}"),
         stopping: "o servidor está parando; até logo",
         removed: "o operador tirou você da sala",
+        notices_end: "há tanta gente aqui que não se avisa mais quem entra e quem sai",
+        notices_again: "volta o aviso de quem entra e quem sai",
+        notices_off: "aqui não se avisa quem entra e quem sai",
+        others: |count, in_the_clear| {
+            let people = if count == 1 { "pessoa" } else { "pessoas" };
+            let clear = if in_the_clear { " sem criptografia" } else { "" };
+            format!("e mais {} {people}{clear}", grouped(count as u64, '.'))
+        },
         in_the_clear: |nicks, _| {
             format!(
                 "Conversa criptografada, mas sem criptografia para {nicks}: o que você diz a todos pode ser lido no caminho até lá."

@@ -79,6 +79,7 @@ fn counted(texts: &Texts, count: usize) -> Vec<(&'static str, String)> {
         ("more", (client.more)(count)),
         ("more_cut", (server.more_cut)(count)),
         ("no_choice", (client.no_choice)("x", count)),
+        ("others", (client.others)(count, false)),
         ("past", (client.past)(count, "14:02")),
         ("past_cut", (client.past_cut)(count, "900")),
         ("people", (client.people)(count as u32)),

@@ -419,6 +419,8 @@ const LIMITS: &[Limit] = &[
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),
     ("registration", "30 s ", &[("server", "registration: Duration::from_secs(30),")]),
     ("users", "1,000 (", &[("config", "max_users: 1000,")]),
+    ("comings and goings", "told up to 1,000 users (", &[("config", "notices: 1000,")]),
+    ("list of users", "64 KiB;", &[("room/listing", "MAX_LIST: usize = 64 << 10;")]),
     ("connections", "64 from", &[("config", "max_per_address: 64,")]),
     (
         "sockets",

@@ -149,6 +149,8 @@ struct Evening<'a> {
     kept: Vec<(String, usize, Duration)>,
     /// How many bytes were said in public while they were asked.
     unasked: u64,
+    /// Comings and goings are told.
+    told: bool,
     closed: bool,
 }
 
@@ -364,12 +366,14 @@ impl Evening<'_> {
             history: [0, 1, 2, 3, 200][dice.below(5)],
             recall: [0, 1, 3, 50][dice.below(4)],
             term: "7f3a9c21".into(),
+            notices: [None, None, Some(0), Some(2), Some(4)][dice.below(5)],
             ..Rules::default()
         };
         let loud = dice.below(20);
         if loud <= 1 {
             rules.recall = 0; // What is told again may be forgotten before it is read.
         }
+        let told = rules.notices != Some(0);
         let flood = if loud <= 1 { LOUD } else { 0 };
         Evening {
             dice,
@@ -385,6 +389,7 @@ impl Evening<'_> {
             deeds: Vec::new(),
             changes: Vec::new(),
             log: None,
+            told,
             flood,
             waits: false,
             polite: loud == 1,
@@ -531,9 +536,27 @@ impl Evening<'_> {
     fn vanish(&mut self, who: usize) {
         if let Some(nick) = self.people[who].nick.take() {
             self.people[who].was = Some(nick.clone());
-            self.expect_all(&format!("User {nick} left the chat."), None);
+            if self.tells_change(self.members()) {
+                self.expect_all(&format!("User {nick} left the chat."), None);
+            }
             self.deeds.push(format!("- {nick} {}", self.members()));
         }
+    }
+
+    /// Whether a change is told that leaves so many members. If not, the server may say so.
+    fn tells_change(&mut self, members: usize) -> bool {
+        let told = self.told;
+        let line = match self.rules.notices {
+            None => return true,
+            Some(most) if told && members > most => {
+                "so many are here that comings and goings are not told any more"
+            }
+            Some(most) if !told && 2 * members < most => "comings and goings are told again",
+            Some(_) => return told,
+        };
+        self.told = !told;
+        self.expect_all(&format!("FROM server [all]: {line}"), None);
+        false
     }
 
     fn quit(&mut self, who: usize) {
@@ -611,9 +634,11 @@ impl Evening<'_> {
 
     fn rename(&mut self, who: usize, old: &str, name: &str) {
         let before = self.head;
-        self.expect_rename(old, name, who);
-        self.expect_all(&format!("User {old} left the chat."), Some(who));
-        self.expect_all(&format!("User {name} joined."), Some(who));
+        if self.tells_change(self.members()) {
+            self.expect_rename(old, name, who);
+            self.expect_all(&format!("User {old} left the chat."), Some(who));
+            self.expect_all(&format!("User {name} joined."), Some(who));
+        }
         // They are told something else in its place.
         let (head, person) = (self.head, &mut self.people[who]);
         person.is_told(line_of(&format!("OK welcome {name}")), before..head, true);
@@ -646,7 +671,7 @@ impl Evening<'_> {
         let messages = messages.take_while(|(_, (place, _))| *place >= oldest);
         let count = if self.people[who].asks.history { 0 } else { self.rules.history };
         let messages: Vec<usize> = messages.map(|(n, _)| n).take(count).collect();
-        if sign == "+" {
+        if sign == "+" && self.tells_change(self.members() + 1) {
             self.expect_all(&format!("User {nick} joined."), None);
         }
         let history = messages.last().map_or(&[][..], |&first| &self.said[first..]);
@@ -659,6 +684,9 @@ impl Evening<'_> {
         }
         let mut answers = vec![format!("OK welcome {nick}")];
         answers.extend(self.rules.greeting.iter().map(|text| format!("FROM server [dm]: {text}")));
+        if !self.told {
+            answers.push("FROM server [dm]: comings and goings are not told here".into());
+        }
         if !messages.is_empty() {
             answers.push(format!("History: {}", messages.len()));
         }

@@ -28,6 +28,38 @@ fn newcomer_is_refused_while_the_room_is_full() {
 }
 
 #[test]
+fn small_rooms_alone_are_told_who_comes_and_goes() {
+    let server = Server::start(&["--notices", "4", "--history", "0"]);
+    let mut people = server.members(["ana", "bia", "caio", "davi"]);
+    let mut fifth = server.member("eva");
+    fifth.reads("FROM server [dm]: comings and goings are not told here");
+    let end = "FROM server [all]: so many are here that comings and goings are not told any more";
+    people.iter_mut().for_each(|person| person.reads(end));
+    fifth.says("NICK Eva");
+    fifth.reads("OK welcome Eva");
+    drop(server.member("filipe")); // Nobody notices.
+    people[0].says("MSG @eva oi");
+    fifth.reads("FROM ana [dm]: oi");
+    let [mut ana, bia, caio, davi] = people;
+    for mut person in [fifth, bia, caio, davi] {
+        person.says("QUIT");
+        person.reads("BYE");
+    }
+    ana.reads("FROM server [all]: comings and goings are told again");
+    let mut gil = server.member("gil");
+    ana.reads("User gil joined.");
+    gil.says("QUIT");
+    ana.reads("User gil left the chat.");
+
+    let silent = Server::start(&["--notices", "0"]);
+    let mut ana = silent.member("ana");
+    ana.reads("FROM server [dm]: comings and goings are not told here");
+    let mut bia = silent.member("bia");
+    bia.says("MSG oi");
+    ana.reads("FROM bia [all]: oi");
+}
+
+#[test]
 fn first_guest_to_register_gets_the_last_place() {
     let server = Server::start(&["--max-users", "1"]);
     let [mut first, mut second] = [server.guest(), server.guest()];

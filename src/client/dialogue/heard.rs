@@ -16,7 +16,7 @@ use crate::client::notices::Presence;
 use crate::client::record::{Action, Failure, Kind, PastLine, Record};
 use crate::config::Bell;
 use crate::wire::sanitize::visible;
-use crate::wire::{Event, Nick, SERVER, Scope};
+use crate::wire::{Event, NOTICES_AGAIN, NOTICES_END, NOTICES_OFF, Nick, Others, SERVER, Scope};
 
 /// How many nicks whose owners left unseen are kept in mind.
 pub(super) const MAX_UNSEEN: usize = 1000;
@@ -68,6 +68,11 @@ impl Dialogue {
             Event::Greeting => Vec::new(),
             Event::Welcome(nick) => self.hear_welcome(nick),
             Event::Message { from, scope: Scope::All, text } => self.hear_message(from, text),
+            Event::Message { from: SERVER, scope: Scope::Dm, text }
+                if let Some(others) = Others::parse(text) =>
+            {
+                self.hear_others(others, text, listing)
+            }
             Event::Message { from, scope: Scope::Dm, text } => self.hear_dm(from, text),
             // A server without echo: it was heard by all the others.
             Event::Sent(None) => {
@@ -177,6 +182,9 @@ impl Dialogue {
 
     pub(super) fn hear_message(&mut self, from: &str, text: &str) -> Vec<Action> {
         self.announced = from == SERVER;
+        if from == SERVER {
+            self.hear_of_notices(text);
+        }
         let own = from == self.nick;
         let old = self.history > 0;
         if !old {
@@ -212,6 +220,7 @@ impl Dialogue {
         }
         if from == SERVER {
             self.last_word = Some(text.into());
+            self.hear_of_notices(text);
         }
         self.members.spoke(from);
         if from != SERVER {
@@ -224,6 +233,30 @@ impl Dialogue {
         actions.extend(self.ring(true));
         actions.push(call(from, text));
         actions
+    }
+
+    /// The list of members goes on without nicks.
+    fn hear_others(&mut self, others: Others, text: &str, list: Option<Listing>) -> Vec<Action> {
+        if others.in_the_clear {
+            // Those that were named stand for all.
+            return Vec::new();
+        }
+        self.members.are_more();
+        // A program did not ask.
+        if list.is_some_and(|list| list.own) && !self.is_interactive() {
+            return Vec::new();
+        }
+        let to = Some(self.nick.clone());
+        vec![Action::Show(Record { to, ..said(Kind::Private, SERVER, text) })]
+    }
+
+    /// The server says whether comings and goings are told.
+    fn hear_of_notices(&mut self, text: &str) {
+        match text {
+            NOTICES_END | NOTICES_OFF => self.members.are_told(false),
+            NOTICES_AGAIN => self.members.are_told(true),
+            _ => (),
+        }
     }
 
     /// Shows the waiting notices if one is about the sender.

@@ -156,7 +156,10 @@ impl Dialogue {
                     told.position(|to| !known(to))
                 };
                 let here = |to: &String| matches!(self.members.look_up(to), Lookup::Nick(_));
-                let at = first(&here).or_else(|| first(&|_| false))?;
+                // A list may be cut, or old.
+                let at = first(&here)
+                    .or_else(|| first(&|to| self.members.has(to)))
+                    .or_else(|| first(&|_| false))?;
                 self.take(at);
                 self.unconfirmed.pop_front().map(|(_, pending)| pending)
             }

@@ -334,7 +334,7 @@ impl Dialogue {
                     .iter()
                     .any(|(_, pending)| matches!(pending, Pending::Who | Pending::OwnWho))
             };
-            if !self.members.is_complete() && !asked() {
+            if !self.members.are_listed() && !asked() {
                 actions.push(self.question(Pending::OwnWho, Command::Who));
             }
         }

@@ -34,6 +34,7 @@ let home = ""; // The nick to return to when the old connection has given it up.
 let unanswered = []; // What was sent and awaits its answer, in order.
 let heardAt = 0, askedAt = 0, lostAt = 0, attempts = 0, ghostTries = 0, timer = 0;
 let people = new Map(), listed = null; // Key -> person: { nick, gone }.
+let untold = false; // The server does not tell who comes and who goes, or has not named all.
 let target = null; // The person to whom the next text goes alone.
 let sound = stored("sound") !== "off", audio = null, rangAt = 0;
 
@@ -147,7 +148,7 @@ function write(words) {
 }
 
 function tell(nick, words) {
-  const person = people.get(keyOf(nick));
+  const person = people.get(keyOf(nick)) || (untold && { nick: nick });
   if (!person) { notice(T.notHere(nick)); return false; }
   return say(words, person);
 }
@@ -251,12 +252,28 @@ function heard(from, direct, words, unseen) {
     if (item) { confirm(item); return; }
   }
   if (unseen && !direct && !mentionsMe(words)) { previous = null; return; }
+  if (from === "server") hearOfNotices(words);
+  else if (untold && !people.has(keyOf(from))) { people.set(keyOf(from), { nick: from }); showPeople(); }
   message(from, from === "server" ? translate(words) : words, { own: from === me && !direct, direct: direct });
+}
+
+function hearOfNotices(words) {
+  const again = words === ENGLISH.noticesAgain;
+  if (again || words === ENGLISH.noticesEnd || words === ENGLISH.noticesOff || othersOf(words)) untold = !again;
+  if (again) send("WHO", { kind: "who" });
+}
+
+// How many members a list leaves out.
+function othersOf(words) {
+  const found = /^and ([\d,]+) others?$/.exec(words);
+  return found ? +found[1].replace(/,/g, "") : 0;
 }
 
 // The fixed lines of the server, in the reader's language.
 function translate(words) {
-  if (words === ENGLISH.stopping) return T.stopping;
+  const fixed = ["stopping", "noticesEnd", "noticesAgain", "noticesOff"].find(key => words === ENGLISH[key]);
+  if (fixed) return T[fixed];
+  if (othersOf(words)) return T.others(othersOf(words));
   const recorded = /^this room is recorded: what is said to all is kept(?: for (\d+) days?)?$/.exec(words);
   if (recorded) return T.recorded(+recorded[1]);
   return words.indexOf(ENGLISH.removed) === 0 ? T.removed + words.slice(ENGLISH.removed.length) : words;
