@@ -38,7 +38,7 @@ use crate::client::plain::Printer;
 use crate::client::since::SinceFile;
 use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
-use crate::config::{Connect, Format};
+use crate::config::{Connect, Format, Target};
 use crate::error::{Error, plain as plain_words};
 use crate::hosting::HostedRoom;
 use crate::interrupt::Interrupts;
@@ -51,6 +51,9 @@ use crate::wire::sanitize::visible;
 
 pub use crate::client::dialogue::commands::chat_commands;
 
+/// How often a hosted room is looked for again that does not answer, and after how long.
+const TRIES: u32 = 2;
+const MOVING: Duration = Duration::from_millis(500);
 /// How long the last lines of the log may take.
 const LOG: Duration = Duration::from_millis(500);
 
@@ -185,20 +188,33 @@ async fn chat(
 }
 
 /// Finds a server and joins it, or opens a room if there is none and the user wants that.
+///
+/// The record of a hosted room may be left from a machine that is gone. The room may also be on
+/// its way to another machine, so it is looked for again.
 async fn find_or_open(
     config: &Connect,
     texts: &'static Texts,
     terminal: &Terminal,
     trust: &Trust,
 ) -> Result<(Transport, FoundServer, Option<HostedRoom>), Error> {
-    match find::find(config, texts, terminal).await? {
-        Some(server) => {
-            let (transport, server) = arrive(config, texts, terminal, trust, server).await?;
-            Ok((transport, server, None))
-        }
-        None => {
+    let (mut gone, mut tries) = (Vec::new(), 0);
+    loop {
+        let Some(server) = find::find(config, texts, terminal, &gone).await? else {
             let (transport, server, room) = own_room::open(config, texts, terminal, trust).await?;
-            Ok((transport, server, Some(room)))
+            return Ok((transport, server, Some(room)));
+        };
+        let marks = server.hosted.filter(|_| config.target == Target::Any);
+        match (arrive(config, texts, terminal, trust, server).await, marks) {
+            (Err(Error::Connect(..)), Some(_)) if tries < TRIES => {
+                tries += 1;
+                Timer::after(MOVING).await;
+            }
+            // Nothing of that room is there any more.
+            (Err(err @ Error::Connect(..)), Some(marks)) if opening::may_open(config, terminal) => {
+                terminal.remark(&format!("* {}", err.tell(texts)));
+                gone.push(marks);
+            }
+            (arrived, _) => return arrived.map(|(transport, server)| (transport, server, None)),
         }
     }
 }

@@ -668,6 +668,8 @@ pub struct Terminal {
     /// The prompt of a search in the history: what is looked for, and whether nothing
     /// was found.
     pub search: fn(&str, bool) -> String,
+    /// Ctrl-Z was pressed, and others depend on the program.
+    pub stays: &'static str,
 }
 
 /// A number with something between each three digits.

@@ -25,6 +25,9 @@ pub(super) const STAGGER: Duration = Duration::from_millis(100);
 /// 2 and 4 s before it sends a lost packet again.
 pub(super) const KNOCK: Duration = Duration::from_millis(800);
 
+/// How long the host of a room may take to answer. The room may be elsewhere by then.
+const HOST: Duration = Duration::from_secs(2);
+
 /// How long a server of the same title is looked for before its old address is tried, too.
 pub(super) const HEAD_START: Duration = Duration::from_millis(600);
 
@@ -41,7 +44,9 @@ pub(super) async fn arrive(
     }
     let mut found_again = false;
     loop {
-        let transport = reach_in_time(&server.addresses, 1, config.timeout).await;
+        // A machine that has just left a hosted room is not waited for as long.
+        let patience = if server.hosted.is_some() { HOST } else { config.timeout };
+        let transport = reach_in_time(&server.addresses, 1, patience.min(config.timeout)).await;
         let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
         let transport = transport.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
         match trust.meet(transport, &server, config.timeout).await {

@@ -55,11 +55,12 @@ pub struct FoundServer {
 }
 
 /// Finds the server that is meant. A person chooses if there are several. None is a room of
-/// this program's own, because there is no other.
+/// this program's own, because there is no other. Those that are `gone` do not count.
 pub async fn find(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
+    gone: &[Hosted],
 ) -> Result<Option<FoundServer>, Error> {
     match &config.target {
         Target::Host(host, port) => match resolve(host, *port, config.timeout).await {
@@ -71,7 +72,7 @@ pub async fn find(
             if terminal.editor.is_some() {
                 terminal.remark(&format!("* {}", texts.client.looking));
             }
-            find_any(config, texts, terminal).await
+            find_any(config, texts, terminal, gone).await
         }
     }
 }
@@ -263,6 +264,7 @@ async fn find_any(
     config: &Connect,
     texts: &Texts,
     terminal: &Terminal,
+    gone: &[Hosted],
 ) -> Result<Option<FoundServer>, Error> {
     let begin = Instant::now();
     let (complete, quiet) = until_complete(config, terminal);
@@ -270,8 +272,9 @@ async fn find_any(
     let may_open = opening::may_open(config, terminal);
     let patience = if may_open { opening::look_time() } else { config.timeout };
     let limit = begin + patience.min(config.timeout);
-    look(config, &mut browser, limit, (begin + complete, quiet)).await;
-    let (mut ours, others) = meant_servers(config, &browser);
+    let meant = |browser: &Browser| meant_servers(config, browser, gone);
+    look(meant, &mut browser, limit, (begin + complete, quiet)).await;
+    let (mut ours, others) = meant(&browser);
     let looked = begin.elapsed();
     // With no network no other machine could join, unless the user knows better.
     let is_alone = || cause(config.interface.as_deref()) == Hidden::NoNetwork;
@@ -280,7 +283,7 @@ async fn find_any(
             Hosting::Always => Answer::Yes,
             _ if is_alone() => Answer::No,
             _ => {
-                let shows = |browser: &Browser| !meant_servers(config, browser).0.is_empty();
+                let shows = |browser: &Browser| !meant(browser).0.is_empty();
                 opening::ask(&mut browser, shows, texts, terminal).await?
             }
         };
@@ -289,8 +292,8 @@ async fn find_any(
             Answer::No => (),
             Answer::Needless => {
                 let now = Instant::now();
-                look(config, &mut browser, now, (now + complete, quiet)).await;
-                ours = meant_servers(config, &browser).0;
+                look(meant, &mut browser, now, (now + complete, quiet)).await;
+                ours = meant(&browser).0;
             }
         }
     }
@@ -318,14 +321,14 @@ async fn find_any(
 /// Looks until the list of servers is complete: at that moment, and so long after the last
 /// news. If there is none, looks until the limit.
 async fn look(
-    config: &Connect,
+    meant: impl Fn(&Browser) -> (Vec<Server>, Vec<Server>),
     browser: &mut Browser,
     limit: Instant,
     (complete, quiet): (Instant, Duration),
 ) {
     let mut last = Instant::now();
     loop {
-        let end = match meant_servers(config, browser).0.is_empty() {
+        let end = match meant(browser).0.is_empty() {
             false => (last + quiet).max(complete).min(limit.max(complete)),
             true => limit,
         };
@@ -338,8 +341,13 @@ async fn look(
 
 /// The servers that can be joined, and those of another protocol. Rooms without a server of
 /// their own come last. If the user names a room, only that one counts.
-fn meant_servers(config: &Connect, browser: &Browser) -> (Vec<Server>, Vec<Server>) {
+fn meant_servers(
+    config: &Connect,
+    browser: &Browser,
+    gone: &[Hosted],
+) -> (Vec<Server>, Vec<Server>) {
     let mut servers = browser.servers();
+    servers.retain(|server| server.hosted.is_none_or(|marks| !gone.contains(&marks)));
     if config.name.is_some() {
         let key = opening::title(config);
         servers.retain(|server| target::key(&server.title) == target::key(&key));

@@ -85,6 +85,7 @@ fn invite(room: &HostedRoom, texts: &Texts, terminal: &Terminal) {
     }
     words.lines().for_each(|line| terminal.remark(line));
     if let Some(editor) = &terminal.editor {
+        editor.stay();
         draw(editor, &code);
     }
 }

@@ -211,6 +211,11 @@ impl Editor {
         self.0.lock().line.words.nicks = nicks;
     }
 
+    /// Ctrl-Z stops the program no more, because others depend on it.
+    pub fn stay(&self) {
+        self.0.lock().line.stays = true;
+    }
+
     /// Another member has named the user, or written to them alone.
     pub fn call(&self, from: &str, text: &str) {
         self.0.change(|state| state.aside += &state.calls.call(from, text));
@@ -482,12 +487,14 @@ impl Shared {
                 Deed::Focus(looked_at) => {
                     self.change(|state| state.aside += &state.calls.focus(looked_at));
                 }
-                Deed::Garbled => {
-                    let garbled = self.purpose.garbled;
-                    self.change(|state| state.pending += &format!("{garbled}\n"));
-                }
+                Deed::Garbled => self.show(self.purpose.garbled),
+                Deed::Stay => self.show(self.purpose.texts.stays),
             }
         }
+    }
+
+    fn show(&self, text: &str) {
+        self.change(|state| state.pending += &format!("{text}\n"));
     }
 
     fn tell(&self, typed: Typed) {

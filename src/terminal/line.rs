@@ -40,6 +40,8 @@ pub enum Deed {
     End,
     /// Ctrl-Z was pressed.
     Suspend,
+    /// Ctrl-Z was pressed where the program must go on.
+    Stay,
     /// Ctrl-L was pressed.
     Clear,
     /// The window is looked at, or is not any more.
@@ -66,6 +68,8 @@ pub struct Line {
     top: Top,
     /// Prompts and hints may be bold or grey.
     colour: bool,
+    /// The program must go on, because others depend on it.
+    pub stays: bool,
     texts: &'static Texts,
 }
 
@@ -101,6 +105,7 @@ impl Line {
             prefix: None,
             top: None,
             colour,
+            stays: false,
             texts,
         }
     }
@@ -210,6 +215,7 @@ impl Line {
             }
             (Code::Char('c' | '\\'), true, false) => return self.interrupt(),
             (Code::Char('d'), true, false) if self.is_empty() => return Some(Deed::End),
+            (Code::Char('z'), true, false) if self.stays => return Some(Deed::Stay),
             (Code::Char('z'), true, false) => return Some(Deed::Suspend),
             (Code::Char('l'), true, false) => return Some(Deed::Clear),
             (Code::Char('r'), true, false) if !self.is_question() => {

@@ -673,5 +673,6 @@ pub static ENGLISH: Texts = Texts {
             true => format!("(search: nothing) {wanted}: "),
             false => format!("(search) {wanted}: "),
         },
+        stays: "* The room lives in this program, and would stand still; /quit leaves.",
     },
 };

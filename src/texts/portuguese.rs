@@ -733,6 +733,7 @@ pub static PORTUGUESE: Texts = Texts {
             true => format!("(busca: nada) {wanted}: "),
             false => format!("(busca) {wanted}: "),
         },
+        stays: "* A sala vive neste programa, e ficaria parada; /quit sai.",
     },
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Host, on_a_lan};
-use crate::harness::{GREETING, Peer, minichat};
+use crate::harness::{GREETING, PATIENCE, Peer, minichat};
 use crate::tty::{Tty, last};
 
 const QUESTION: &str = "Nobody has a room here. Open one? [Y/n]";
@@ -68,6 +68,12 @@ fn person_opens_a_room_and_others_join_it() {
         ana.wait("the line", |screen| screen.contains("bia  oi"));
         ana.send("olá\r");
         bia.wait("the answer", |screen| screen.contains("ana  olá"));
+
+        // A program that is stopped would hold up all the others.
+        ana.send("\x1a");
+        ana.wait("the word on it", |screen| screen.contains("would stand still"));
+        bia.send("ainda?\r");
+        ana.wait("the line", |screen| screen.contains("bia  ainda?"));
 
         ana.wait("the warning", |screen| screen.contains("* If you leave, the room ends"));
         ana.send("/quit\r");
@@ -195,5 +201,25 @@ fn busy_port_moves_the_room() {
         let screen = ana.screen();
         assert!(screen.contains(OPENED) && !screen.contains("10.77.0.1 9000"), "{screen}");
         assert!(here.discover(&[]).stdout.starts_with("minichat\t10.77.0.1:"));
+    });
+}
+
+#[test]
+fn room_that_does_not_answer_keeps_no_other_from_opening() {
+    on_a_lan(2, |lan| {
+        let [there, here] = [lan.host(1), lan.host(2)];
+        let _ana = opens(there, &[]);
+        here.sees(&["minichat"]);
+        there.nft(
+            "table inet wall {
+            chain input { type filter hook input priority 0; tcp dport 9000 drop; }
+        }",
+        );
+        let bia = here.terminal(&["--nick", "bia"]);
+        bia.wait_within(4 * PATIENCE, "the question", |screen| last(screen) == QUESTION);
+        assert!(bia.screen().contains("nobody answers"), "{}", bia.screen());
+        bia.send("\r");
+        bia.wait("the prompt", |screen| last(screen) == "bia>");
+        assert!(bia.screen().contains(OPENED), "{}", bia.screen());
     });
 }
