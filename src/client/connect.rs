@@ -1,5 +1,6 @@
 //! Finds the server, connects to it, and tries again.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -78,21 +79,43 @@ fn is_for_a_person(config: &Connect, terminal: &Terminal) -> bool {
     terminal.is_interactive && config.format == Format::Text
 }
 
+/// Notes whether the address of a lost connection refuses another one. Then the server is not
+/// there, and everybody else has lost it, too.
+pub(super) struct Refusals {
+    /// The address of the lost connection.
+    pub address: Option<SocketAddr>,
+    /// Whether everybody has lost the server.
+    pub seen: Cell<bool>,
+}
+
 pub(super) async fn reach_in_time(
     addresses: &[SocketAddr],
     times: u32,
     patience: Duration,
 ) -> io::Result<Transport> {
+    reach_noting(addresses, times, patience, None).await
+}
+
+async fn reach_noting(
+    addresses: &[SocketAddr],
+    times: u32,
+    patience: Duration,
+    refusals: Option<&Refusals>,
+) -> io::Result<Transport> {
     let late = async {
         Timer::after(patience).await;
         Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers"))
     };
-    or(reach(addresses, times), late).await
+    or(reach(addresses, times, refusals), late).await
 }
 
 /// Tries the addresses one after the other, without waiting long for any, and all of them
 /// so many times. The first connection wins; if there is none, the last error tells why.
-pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Transport> {
+async fn reach(
+    addresses: &[SocketAddr],
+    times: u32,
+    refusals: Option<&Refusals>,
+) -> io::Result<Transport> {
     let executor = LocalExecutor::new();
     let (sender, results) = async_channel::unbounded();
     let attempts = (0..times).flat_map(|time| addresses.iter().zip(0..).map(move |to| (time, to)));
@@ -101,17 +124,25 @@ pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Tr
         let attempt = async move {
             Timer::after(KNOCK * time + STAGGER * turn).await;
             // The race may be over.
-            sender.send(Transport::connect(address).await).await.ok();
+            sender.send((address, Transport::connect(address).await)).await.ok();
         };
         executor.spawn(attempt).detach();
     }
     drop(sender);
     let finish = async {
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
-        while let Ok(result) = results.recv().await {
+        while let Ok((address, result)) = results.recv().await {
             match result {
                 Ok(transport) => return Ok(transport),
-                Err(err) => failure = err,
+                Err(err) => {
+                    let refused = err.kind() == io::ErrorKind::ConnectionRefused;
+                    if let Some(refusals) = refusals.filter(|lost| lost.address == Some(address))
+                        && refused
+                    {
+                        refusals.seen.set(true);
+                    }
+                    failure = err;
+                }
             }
         }
         Err(failure)
@@ -123,12 +154,14 @@ pub(super) async fn reach(addresses: &[SocketAddr], times: u32) -> io::Result<Tr
 pub(super) async fn attempt(
     config: &Connect,
     server: FoundServer,
+    refusals: &Refusals,
 ) -> Option<(Transport, FoundServer)> {
     let reach = |server: FoundServer, head_start: Duration| async move {
         Timer::after(head_start).await;
         // Only attempts that begin within the timeout are made.
         let times = 1 + (config.timeout.as_millis() / KNOCK.as_millis()) as u32;
-        let transport = reach_in_time(&server.addresses, times, config.timeout).await.ok()?;
+        let (addresses, timeout) = (&server.addresses, config.timeout);
+        let transport = reach_noting(addresses, times, timeout, Some(refusals)).await.ok()?;
         Some((transport, server))
     };
     let there = async {

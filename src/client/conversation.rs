@@ -149,6 +149,10 @@ pub(super) struct Conversation<'a> {
     pub(super) answered: bool,
     /// The connection is dead, as far as can be known.
     pub(super) is_dead: bool,
+    /// The server has said that it stops.
+    pub(super) stopped: bool,
+    /// How many members there were when the connection was last lost.
+    pub(super) crowd: usize,
     /// The room that this program carries.
     pub(super) hosted: Option<HostedRoom>,
     /// Since when the host has company.
@@ -220,6 +224,8 @@ impl<'a> Conversation<'a> {
             stale: false,
             answered: false,
             is_dead: false,
+            stopped: false,
+            crowd: 0,
             hosted: None,
             company: None,
             told_of_end: false,

@@ -370,6 +370,11 @@ impl Dialogue {
         }
     }
 
+    /// How many members there are, as far as is known.
+    pub fn crowd(&self) -> usize {
+        self.members.number()
+    }
+
     /// The connection was lost, but may come back: what the user should know.
     pub fn lost(&mut self) -> Vec<Action> {
         self.phase = Phase::Away;

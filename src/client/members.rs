@@ -35,6 +35,8 @@ pub struct Members {
     listed: bool,
     /// The server does not tell who comes and who goes.
     untold: bool,
+    /// How many the server has not named.
+    more: usize,
     /// Something has changed since [`take_changed_nicks`](Members::take_changed_nicks).
     changed: bool,
 }
@@ -172,8 +174,8 @@ impl Members {
     }
 
     /// Takes the server's word that others are here, too.
-    pub fn are_more(&mut self) {
-        self.complete = false;
+    pub fn are_more(&mut self, more: usize) {
+        (self.complete, self.more) = (false, more);
     }
 
     /// Notes that a member spoke.
@@ -192,6 +194,11 @@ impl Members {
     /// Nothing is known any more.
     pub fn forget(&mut self) {
         *self = Members { changed: true, ..Members::default() };
+    }
+
+    /// How many members there are, as far as is known.
+    pub fn number(&self) -> usize {
+        self.here.len() + self.more
     }
 
     /// Whether the server has told a list.
@@ -268,8 +275,8 @@ mod tests {
         assert!(!members.complete, "it has yet to be asked");
         members.are_here(&["ana", "Rui"]);
         assert!(members.complete);
-        members.are_more();
-        assert!(!members.complete);
+        members.are_more(93_000);
+        assert!(!members.complete && members.number() == 93_000 + members.here.len());
     }
 
     #[test]

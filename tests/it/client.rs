@@ -360,6 +360,39 @@ fn listener_that_stays_comes_back_and_says_so_in_events() {
 }
 
 #[test]
+fn clients_of_a_large_room_come_back_one_by_one() {
+    const CLIENTS: usize = 12;
+    let door = StandIn::open();
+    let mut clients = Vec::new();
+    let mut callers = Vec::new();
+    let crowd: Vec<String> = (0..1000).map(|n| format!("u{n:03}")).collect();
+    for n in 0..CLIENTS {
+        let nick = format!("bot{n}");
+        clients.push(Client::start(door.address, &["--nick", &nick, "--stay"]));
+        let mut caller = door.caller();
+        caller.reads(format!("NICK {nick}"));
+        caller.says(format!("OK welcome {nick}\nConnected users: {}", crowd.join(", ")));
+        callers.push(caller);
+    }
+    let begin = Instant::now();
+    for mut caller in callers {
+        caller.says("FROM server [all]: the server is stopping; goodbye\nBYE");
+    }
+    // They connect at once, and begin to talk at random within 5 s.
+    let mut back: Vec<Duration> = thread::scope(|scope| {
+        let call = || {
+            door.caller();
+            begin.elapsed()
+        };
+        let calls: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(call)).collect();
+        calls.into_iter().map(|call| call.join().expect("a client is back")).collect()
+    });
+    back.sort();
+    // By chance once in two million runs.
+    assert!(back[CLIENTS - 1] - back[0] > Duration::from_secs(1), "{back:?}");
+}
+
+#[test]
 fn script_that_stays_says_the_rest_when_the_server_is_back() {
     let door = StandIn::open();
     let mut bot = Client::start(door.address, &["--nick", "bot", "--stay"]);

@@ -75,6 +75,7 @@ impl Conversation<'_> {
                 }
                 Action::End => return Some(Ending::Done),
                 Action::Fail(Failure::Lost) | Action::Stopped if self.comes_back() => {
+                    self.stopped = matches!(action, Action::Stopped);
                     return Some(Ending::Away(None));
                 }
                 Action::Unhurried => return Some(Ending::Unhurried),

@@ -1,7 +1,9 @@
 //! A conversation without a connection: until the server is back, or a nick is known.
 
+use std::cell::Cell;
 use std::future::{self};
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use smol::Timer;
 use smol::future::or;
 
 use crate::client::burst::InputPiece;
-use crate::client::connect::{attempt, reach_in_time};
+use crate::client::connect::{Refusals, attempt, reach_in_time};
 use crate::client::conversation::{Conversation, Ending};
 use crate::client::encryption::Distrust;
 use crate::client::find::{self, FoundServer};
@@ -21,6 +23,10 @@ use crate::wire::DEFAULT_PORT;
 
 /// How long to wait before the first attempt to come back, and at most between two.
 const COME_BACK: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+
+/// How long the members of a room take to come back if all have lost it: at random up to so
+/// much for each of them, and at most. A server makes the channels of 500 in a second.
+const CROWD: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(5)];
 
 /// How long the server may take to learn that an old connection is aborted.
 const ABORTED: Duration = Duration::from_millis(200);
@@ -101,6 +107,10 @@ impl Conversation<'_> {
         (self.lost, self.asking) = (false, false);
         (self.stale, self.answered) = (false, false);
         self.unsent.clear();
+        let seen = Cell::new(mem::take(&mut self.stopped));
+        let refusals = Refusals { address: self.address, seen };
+        self.crowd = Some(self.dialogue.crowd()).filter(|&crowd| crowd > 0).unwrap_or(self.crowd);
+        let most = longest_wait(self.crowd);
         let mut actions = self.dialogue.lost();
         if let Some(why) = why
             && self.kept_out.replace(why.clone()).as_ref() != Some(why)
@@ -118,7 +128,11 @@ impl Conversation<'_> {
             let (trust, texts) = (self.trust, self.texts);
             let attempt = async {
                 Timer::after(wait).await;
-                let (transport, server) = attempt(config, server).await?;
+                let (transport, server) = attempt(config, server, &refusals).await?;
+                if refusals.seen.get() {
+                    // All the others come back now.
+                    Timer::after(most.mul_f64(fastrand::f64())).await;
+                }
                 match trust.meet(transport, &server, config.timeout).await {
                     Ok((transport, _)) => Some(Ok((transport, server))),
                     Err(Distrust::Lost(_)) => None,
@@ -188,5 +202,25 @@ impl Conversation<'_> {
     pub(super) fn retries(&self) -> bool {
         let wanted = self.terminal.is_interactive || self.config.stay;
         self.config.reconnect && self.formatter.is_some() && wanted
+    }
+}
+
+/// How long at most a client waits before it goes back into a room that all of so many members
+/// have lost.
+fn longest_wait(members: usize) -> Duration {
+    let [each, most] = CROWD;
+    each.saturating_mul(members.min(u32::MAX as usize) as u32).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_grows_with_the_room_up_to_5_s() {
+        for (members, millis) in [(1, 5), (30, 150), (1000, 5000), (100_000, 5000)] {
+            assert_eq!(longest_wait(members), Duration::from_millis(millis));
+        }
+        assert_eq!(longest_wait(usize::MAX), Duration::from_secs(5));
     }
 }

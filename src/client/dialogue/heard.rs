@@ -241,7 +241,7 @@ impl Dialogue {
             // Those that were named stand for all.
             return Vec::new();
         }
-        self.members.are_more();
+        self.members.are_more(others.count);
         // A program did not ask.
         if list.is_some_and(|list| list.own) && !self.is_interactive() {
             return Vec::new();
