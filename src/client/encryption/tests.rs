@@ -69,6 +69,11 @@ impl User {
 
     fn meets(&self, script: &Script) -> Result<(Transport, Protection), Distrust> {
         let address = serve(script);
+        // Each answers at once on an idle machine.
+        let patience = match script {
+            Script::Greets => Duration::from_millis(300),
+            _ => Duration::from_secs(30),
+        };
         let server = FoundServer {
             name: format!("Sala 3 ({address})"),
             addresses: vec![address],
@@ -80,7 +85,7 @@ impl User {
         };
         smol::block_on(async {
             let transport = Transport::connect(address).await.unwrap();
-            self.trust.meet(transport, &server, Duration::from_millis(300)).await
+            self.trust.meet(transport, &server, patience).await
         })
     }
 
