@@ -33,6 +33,7 @@ mod language;
 mod leaving;
 #[cfg(unix)] // Elsewhere a log is not rotated by a signal.
 mod logs;
+mod measured;
 mod nicks;
 mod operator;
 mod order;
