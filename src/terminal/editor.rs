@@ -4,6 +4,8 @@
 //! never delays an exit. They share one state. It is never locked while something
 //! is read or written.
 
+mod state;
+
 use std::fmt;
 use std::io;
 use std::mem;
@@ -21,12 +23,14 @@ use crate::terminal::burst::Burst;
 use crate::terminal::calls::{self, Calls};
 use crate::terminal::completion::{Command, Words};
 use crate::terminal::keys::{Decoder, Input};
-use crate::terminal::layout::{Size, View, harmless};
+use crate::terminal::layout::harmless;
 use crate::terminal::line::{Deed, Line, Prompt};
-use crate::terminal::painting::{Change, Painting, at_once};
+use crate::terminal::painting::Painting;
 use crate::terminal::system::{self, Keyboard, News, Tty, Waker};
 use crate::terminal::{Event, write_out};
 use crate::texts;
+
+use state::{CHUNK, Phase, State};
 
 /// How long the last lines may take to be shown, if there is no reason to wait longer.
 pub const LAST_LINES: Duration = Duration::from_millis(400);
@@ -34,27 +38,11 @@ pub const LAST_LINES: Duration = Duration::from_millis(400);
 const LAST_WORD: Duration = Duration::from_millis(100);
 /// How many bytes may wait to be shown before the caller has to wait.
 const MAX_PENDING: usize = 64 << 10;
-/// How many bytes are shown at a time. A key is answered in between, also where a terminal
-/// is slow.
-const CHUNK: usize = 4 << 10;
-/// Lines that come within this of each other are shown together, unless a key is pressed.
-/// Nobody sees that, and a crowd that talks costs fewer paintings and leaves time for keys.
-const FRAME: Duration = Duration::from_millis(5);
-/// How long a terminal may know of a new size before we do. What was painted within this
-/// may have been cut; and a window that is being resized has its size when that stays the
-/// same for this long.
-const SETTLED: Duration = Duration::from_millis(300);
-/// How long a window may go on being resized until something is painted.
-const RESIZING: Duration = Duration::from_secs(1);
 /// Bytes that follow others that are no text within this are left out with them.
 const GARBLED: Duration = Duration::from_millis(50);
 /// A job that goes on is continued by a signal, which is told within this.
 const CONTINUED: Duration = Duration::from_millis(200);
 
-/// Modes that a dead program may have left on: mouse reports, and the keys of kitty.
-/// Then those that the editor needs: pastes and the focus are told.
-const BEGIN: &str = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[>u\
-                     \x1b[?2004h\x1b[?1004h";
 /// As it was, for the next program.
 const END: &str = "\x1b[<u\r\x1b[K\x1b[?1004l\x1b[?2004l\x1b[?7h";
 
@@ -105,51 +93,6 @@ struct Shared {
     typed: Sender<Typed>,
     purpose: Purpose,
     reflows: bool,
-}
-
-struct State {
-    line: Line,
-    painting: Painting,
-    calls: Calls,
-    /// Lines to be shown above the line.
-    pending: String,
-    /// Sequences that change nothing on the screen.
-    aside: String,
-    phase: Phase,
-    /// Every key is handed over as it is. The line is not seen before that.
-    raw: bool,
-    /// The modes that the editor needs are on.
-    begun: bool,
-    /// Something is being written.
-    writing: bool,
-    /// A few lines wait for more of them. They wake nobody.
-    gathering: bool,
-    /// The line has changed since it was painted.
-    dirty: bool,
-    /// Why nothing can be written any more.
-    broken: Option<io::ErrorKind>,
-    /// When the line was last painted.
-    painted: Instant,
-    /// How wide the window was when that was last looked at.
-    columns: usize,
-    /// When the window began to be resized, and when its size last changed.
-    resized: Option<(Instant, Instant)>,
-    /// A signal asks for this.
-    news: Option<News>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The line is at the bottom of the terminal, if there is a prompt.
-    Open,
-    /// The job is stopped, or in the background.
-    Stopped,
-    /// The editor is about to give the terminal back.
-    Finishing,
-    /// Nothing more is painted.
-    Closing,
-    /// The terminal is as it was found.
-    Closed,
 }
 
 impl Editor {
@@ -568,76 +511,4 @@ impl Shared {
             }
         });
     }
-}
-
-impl State {
-    /// Whether something is, or will be, painted.
-    fn is_painted(&self) -> bool {
-        !matches!(self.phase, Phase::Closing | Phase::Closed) && self.broken.is_none()
-    }
-
-    /// Whether there is something to paint.
-    fn is_due(&self) -> bool {
-        self.dirty || !self.pending.is_empty()
-    }
-
-    /// How long to wait for more lines.
-    fn gathers(&self) -> Option<Duration> {
-        let few = self.pending.len() < CHUNK && !self.dirty && self.phase == Phase::Open;
-        let left = FRAME.checked_sub(self.painted.elapsed()).filter(|left| !left.is_zero());
-        left.filter(|_| few)
-    }
-
-    /// How long to wait until a window that is being resized has its size. A terminal that
-    /// wraps its rows anew does so from what was painted before all of the changes.
-    fn pause(&mut self, columns: usize, reflows: bool) -> Option<Duration> {
-        let now = Instant::now();
-        if columns != self.columns {
-            self.columns = columns;
-            self.resized = Some((self.resized.map_or(now, |(first, _)| first), now));
-        }
-        let (first, last) = self.resized?;
-        let matters = reflows && self.phase == Phase::Open && self.painting.wraps_at(columns);
-        let end = (last + SETTLED).min(first + RESIZING);
-        end.checked_duration_since(now).filter(|left| matters && !left.is_zero())
-    }
-
-    /// Appends the bytes that the terminal is to be sent now.
-    fn render(&mut self, size: Size, reflows: bool, out: &mut String) {
-        self.dirty = false;
-        let open = self.line.is_open() && self.raw;
-        if open && !mem::replace(&mut self.begun, true) {
-            *out += BEGIN;
-        }
-        *out += &mem::take(&mut self.aside);
-        let calm = self.resized.take().is_some_and(|(first, last)| {
-            first.saturating_duration_since(self.painted) > SETTLED && last.elapsed() >= SETTLED
-        });
-        self.painting.resized(Change { columns: size.columns, reflows, calm });
-        let view = if open { self.line.view(size) } else { View::default() };
-        let before = out.len();
-        if self.pending.is_empty() {
-            self.painting.paint(&view, size.columns, out);
-        } else {
-            let end = chunk(&self.pending);
-            at_once(out, |out| {
-                self.painting.print(&self.pending[..end], out);
-                self.painting.paint(&view, size.columns, out);
-            });
-            self.pending.drain(..end);
-        }
-        if out.len() > before {
-            self.painted = Instant::now();
-        }
-    }
-}
-
-/// How much of some lines to show at a time: whole ones, if they are not endless.
-fn chunk(lines: &str) -> usize {
-    if lines.len() <= CHUNK {
-        return lines.len();
-    }
-    let end = memchr::memrchr(b'\n', &lines.as_bytes()[..CHUNK]);
-    let next = || memchr::memchr(b'\n', lines.as_bytes());
-    end.or_else(next).map_or(lines.len(), |end| end + 1)
 }
