@@ -119,6 +119,7 @@ impl Editor {
             writing: false,
             gathering: false,
             dirty: false,
+            touched: false,
             broken: None,
             painted: Instant::now(),
             columns: system::size().columns,
@@ -319,7 +320,7 @@ impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let changed = change(&mut state);
-        state.dirty = true;
+        (state.dirty, state.touched) = (true, true);
         self.changed.notify_all();
         changed
     }
@@ -446,14 +447,12 @@ impl Shared {
 
     /// A signal has something to say.
     fn tell_news(&self, news: News) {
-        self.change(|state| {
-            if news != News::Resized {
-                state.news = Some(news);
-            }
-        });
-        if news != News::Resized {
-            self.waker.wake();
+        if news == News::Resized {
+            self.lock().dirty = true;
+            return self.changed.notify_all();
         }
+        self.change(|state| state.news = Some(news));
+        self.waker.wake();
     }
 
     fn obey_signals(&self) {

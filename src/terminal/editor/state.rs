@@ -1,4 +1,4 @@
-//! What is seen and what is to be shown: the state that the threads of the editor share.
+//! The state that the threads of the editor share: what is typed, seen, and yet to be shown.
 
 use std::io;
 use std::mem;
@@ -20,15 +20,18 @@ const FRAME: Duration = Duration::from_millis(5);
 /// may have been cut; and a window that is being resized has its size when that stays the
 /// same for this long.
 const SETTLED: Duration = Duration::from_millis(300);
-/// How long a window may go on being resized until something is painted.
+/// How long a window may go on being resized until a key or a line is shown.
 const RESIZING: Duration = Duration::from_secs(1);
+/// The same if there is nothing to show but the line as it was. The terminal shows that by
+/// itself, and each painting in between leaves a piece of the line behind.
+const RESIZING_ALONE: Duration = Duration::from_secs(10);
 
 /// Modes that a dead program may have left on: mouse reports, and the keys of kitty.
 /// Then those that the editor needs: pastes and the focus are told.
 const BEGIN: &str = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[>u\
                      \x1b[?2004h\x1b[?1004h";
 
-/// What is typed, what is painted and what waits to be shown.
+/// The line, its painting, and the texts that wait to be shown.
 pub(super) struct State {
     pub line: Line,
     pub painting: Painting,
@@ -48,6 +51,8 @@ pub(super) struct State {
     pub gathering: bool,
     /// The line has changed since it was painted.
     pub dirty: bool,
+    /// It has changed by something else than the size of the window.
+    pub touched: bool,
     /// Why nothing can be written any more.
     pub broken: Option<io::ErrorKind>,
     /// When the line was last painted.
@@ -101,14 +106,17 @@ impl State {
             self.resized = Some((self.resized.map_or(now, |(first, _)| first), now));
         }
         let (first, last) = self.resized?;
-        let matters = reflows && self.phase == Phase::Open && self.painting.wraps_at(columns);
-        let end = (last + SETTLED).min(first + RESIZING);
+        let shows = self.touched || !self.pending.is_empty() || !self.aside.is_empty();
+        let wraps = self.painting.wraps_at(columns) || !shows;
+        let matters = reflows && self.phase == Phase::Open && wraps;
+        let most = if shows { RESIZING } else { RESIZING_ALONE };
+        let end = (last + SETTLED).min(first + most);
         end.checked_duration_since(now).filter(|left| matters && !left.is_zero())
     }
 
     /// Appends the bytes that the terminal is to be sent now.
     pub fn render(&mut self, size: Size, reflows: bool, out: &mut String) {
-        self.dirty = false;
+        (self.dirty, self.touched) = (false, false);
         let open = self.line.is_open() && self.raw;
         if open && !mem::replace(&mut self.begun, true) {
             *out += BEGIN;
@@ -144,4 +152,73 @@ fn chunk(lines: &str) -> usize {
     let end = memchr::memrchr(b'\n', &lines.as_bytes()[..CHUNK]);
     let next = || memchr::memchr(b'\n', lines.as_bytes());
     end.or_else(next).map_or(lines.len(), |end| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::completion::Words;
+    use crate::terminal::line::Prompt;
+    use crate::texts::ENGLISH;
+
+    /// A line that was painted in a window of 80 columns long ago.
+    fn painted() -> State {
+        let mut state = State {
+            line: Line::new(Words::new(Vec::new(), false), false, &ENGLISH.terminal),
+            painting: Painting::default(),
+            calls: Calls::new(None),
+            pending: String::new(),
+            aside: String::new(),
+            phase: Phase::Open,
+            raw: true,
+            begun: true,
+            writing: false,
+            gathering: false,
+            dirty: true,
+            touched: true,
+            broken: None,
+            painted: Instant::now(),
+            columns: 80,
+            resized: None,
+            news: None,
+        };
+        let text = format!("ana> {}", "x".repeat(60));
+        state.line.set_prompt(Prompt { text, ..Prompt::default() });
+        state.render(Size { columns: 80, rows: 24 }, true, &mut String::new());
+        assert!(!state.dirty && !state.touched);
+        state.painted -= Duration::from_secs(5);
+        state
+    }
+
+    #[test]
+    fn line_alone_is_not_painted_while_a_window_is_resized() {
+        for columns in [40, 120] {
+            let mut state = painted();
+            let pause = state.pause(columns, true).expect("the window may change again");
+            assert!(pause <= SETTLED && pause > SETTLED / 2);
+            // It goes on and on, and the last change was just now.
+            let Some((first, last)) = state.resized else { panic!("it was resized") };
+            state.resized = Some((first - 5 * RESIZING, last));
+            assert!(state.pause(columns, true).is_some());
+            state.resized = Some((first - RESIZING_ALONE, last));
+            assert_eq!(state.pause(columns, true), None);
+            // A terminal that wraps nothing anew leaves nothing behind.
+            state.resized = Some((first, last));
+            assert_eq!(state.pause(columns, false), None);
+        }
+    }
+
+    #[test]
+    fn key_and_message_are_shown_while_a_window_is_resized() {
+        for text in ["", "a message\n"] {
+            let mut state = painted();
+            state.touched = text.is_empty();
+            state.pending = text.into();
+            assert_eq!(state.pause(120, true), None);
+            assert!(state.pause(40, true).is_some());
+            let Some((first, last)) = state.resized else { panic!("it was resized") };
+            state.resized = Some((first - RESIZING, last));
+            assert_eq!(state.pause(40, true), None);
+        }
+    }
 }
