@@ -4,8 +4,8 @@
 //!
 //! 1. [`wire`], the language spoken, as pure functions between text and types;
 //!    [`texts`], the words for people; [`suggest`], what a misspelt word means;
-//!    [`records`], the history as text; [`interrupt`], requests to stop; [`stdio`], the
-//!    standard streams;
+//!    [`records`], the history as text; [`takeover`], the decisions by which a room
+//!    outlives its host; [`interrupt`], requests to stop; [`stdio`], the standard streams;
 //! 2. [`room`], the members and what they say, as a pure state machine;
 //!    [`discovery`], being found on the network and finding; [`config`], what the
 //!    user asked for; [`error`], why the program stopped; [`terminal`], the line at
@@ -19,7 +19,7 @@
 //!    line. They do not know each other;
 //! 6. `main`, which puts them together.
 //!
-//! `wire` and `room` do no I/O, read no clock and know no runtime. `server` knows no
+//! `wire`, `takeover` and `room` do no I/O, read no clock and know no runtime. `server` knows no
 //! signals, standard streams, texts or environment.
 
 pub mod cli;
@@ -41,6 +41,7 @@ pub mod server;
 pub mod stdio;
 pub mod store;
 pub mod suggest;
+pub mod takeover;
 pub mod target;
 pub mod terminal;
 pub mod texts;

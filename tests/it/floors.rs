@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The modules of each floor, from the ground.
 const FLOORS: [&[&str]; 6] = [
-    &["wire", "texts", "suggest", "records", "interrupt", "stdio"],
+    &["wire", "texts", "suggest", "records", "takeover", "interrupt", "stdio"],
     &[
         "room",
         "secure",
@@ -30,7 +30,7 @@ const PRIVATE: [(&str, &str); 1] = [("room", "server")];
 
 /// The modules that the server may import. It knows no signals, standard streams, texts or
 /// configuration.
-const FOR_SERVER: [&str; 4] = ["room", "secure", "web", "wire"];
+const FOR_SERVER: [&str; 5] = ["room", "secure", "takeover", "web", "wire"];
 /// Words that the server must not mention: the standard streams and the environment.
 const NOT_FOR_SERVER: [&str; 6] =
     ["io::std", "std::env", "println", "process", "colored", "chrono"];
@@ -41,6 +41,12 @@ const PURE: &[&str] = &[
     "texts",
     "suggest",
     "records",
+    "takeover/heirs",
+    "takeover/lineage",
+    "takeover/memory",
+    "takeover/rivals",
+    "takeover/seeker",
+    "takeover/standby",
     "room",
     "secure",
     "web",
