@@ -53,7 +53,7 @@ _minichat() {
         server)
             _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log --history \
                 --store --keep --max-users --notices --per-address --rate --no-mdns --web-port \
-                --no-web --interface --encrypted-only --new-key -q --quiet
+                --no-web --interface --encrypted-only --closed --new-key -q --quiet
             ;;
         discover)
             _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json --scan \

@@ -14,6 +14,8 @@ use gumdrop::{Parser, ParsingStyle};
 use unicode_width::UnicodeWidthStr;
 
 use crate::config::{self, Hosting, Target, WebPort};
+use crate::secure::Password;
+use crate::secure::password::Unfit;
 use crate::suggest::nearest;
 use crate::target;
 use crate::texts::{Both, CommandLine, Texts};
@@ -148,6 +150,12 @@ fn server(given: &Given, mut config: config::Server, texts: &CommandLine) -> Res
         return Err((texts.long_motd)(MAX_COMMAND));
     }
     check_together(given, texts)?;
+    if config.closed {
+        config.password = password(texts)?;
+        if config.quiet && config.password.is_none() {
+            return Err(texts.password_unshown.into());
+        }
+    }
     if config.port == 0 && config.web == WebPort::Default {
         config.web = WebPort::Any;
     }
@@ -178,11 +186,21 @@ fn connect(
     check_together(given, texts)?;
     let habit = || std::env::var("MINICHAT_NICK").ok().filter(|nick| !nick.trim().is_empty());
     config.nick = config.nick.or_else(habit);
+    config.password = password(texts)?;
     // The server judges a nick, but it must arrive as one line.
     if let Some(nick) = config.nick.as_ref().filter(|nick| nick.contains(char::is_control)) {
         return Err((texts.no_nick)(nick));
     }
     Ok(Asked::Connect(config))
+}
+
+/// The password that the environment gives. A word of the command line could be seen by
+/// everybody on the machine.
+fn password(texts: &CommandLine) -> Result<Option<String>, String> {
+    let given = std::env::var_os("MINICHAT_PASSWORD").filter(|given| !given.is_empty());
+    let given = given.map(|given| given.to_str().ok_or(Unfit::Unseen).and_then(Password::new));
+    let given = given.map(|given| given.map(|password| password.as_str().to_string()));
+    given.transpose().map_err(|unfit| format!("MINICHAT_PASSWORD: {}", unfit.tell(texts)))
 }
 
 /// Refuses two options that exclude each other, and one without the one that it needs.

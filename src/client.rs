@@ -10,6 +10,7 @@ mod dialogue;
 mod encryption;
 mod find;
 mod format;
+mod hidden;
 mod link;
 mod members;
 mod notices;
@@ -44,6 +45,7 @@ use crate::hosting::HostedRoom;
 use crate::interrupt::Interrupts;
 use crate::log_file::LogFile;
 use crate::screen::{self, Stream};
+use crate::secure::Password;
 use crate::terminal::LAST_LINES;
 use crate::texts::Texts;
 use crate::trust::{self, KnownServers};
@@ -93,7 +95,8 @@ async fn chat(
 ) -> Result<u8, Error> {
     let log = log.map(|file| start_log(file, terminal, interrupts, texts)).transpose()?;
     let known = KnownServers::open(trust::folder().as_deref());
-    let trust = Trust::new(known, config.encrypted);
+    let password = config.password.as_deref().and_then(|given| Password::new(given).ok());
+    let trust = Trust::new(known, config.encrypted, password);
     let interrupted = async { Err(interrupts.next().await) };
     let arrive = async { Ok(find_or_open(config, texts, terminal, &trust).await) };
     let (mut transport, server, hosted) = match or(interrupted, arrive).await {

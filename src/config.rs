@@ -46,6 +46,10 @@ pub struct Server {
     pub rate: u32,
     /// Whether clients that talk in the clear are refused.
     pub encrypted_only: bool,
+    /// Whether people need a password to join.
+    pub closed: bool,
+    /// The password of a closed room; none makes one.
+    pub password: Option<String>,
     /// Whether to make a new key for encryption.
     pub new_key: bool,
     /// Print errors only.
@@ -85,6 +89,8 @@ impl Default for Server {
             max_per_address: 64,
             rate: 50,
             encrypted_only: false,
+            closed: false,
+            password: None,
             new_key: false,
             quiet: false,
         }
@@ -152,6 +158,8 @@ pub struct Connect {
     pub color: Color,
     /// Whether to join only with encryption.
     pub encrypted: bool,
+    /// The password of the room; none asks a person if there is one.
+    pub password: Option<String>,
     /// Whether to forget the key of the server first.
     pub forget: bool,
     /// Whether a client at a terminal reconnects when the connection is lost.
@@ -285,6 +293,7 @@ impl Default for Connect {
             notify: false,
             color: Color::default(),
             encrypted: false,
+            password: None,
             forget: false,
             reconnect: true,
             hosting: Hosting::default(),

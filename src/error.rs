@@ -73,6 +73,12 @@ pub enum Error {
     NoInterface(String, Vec<String>),
     /// The same for a server: a service may start before its network does.
     NoInterfaceYet(String, Vec<String>),
+    /// The server of this name wants a password, and there is no person to ask.
+    NoPassword(String),
+    /// The server of this name did not accept the password, or did not know it.
+    WrongPassword(String),
+    /// The server of this name does not ask for the password that was given.
+    NotClosed(String),
     /// There is no nick to register, and no person to ask.
     NoNick,
     /// The server did not take this nick, and there is no person to ask for another
@@ -133,6 +139,9 @@ impl Error {
             }
             Error::NotEncrypted(name) => (encryption.stripped)(name),
             Error::NotAnnounced(name) => (encryption.not_announced)(name),
+            Error::NoPassword(name) => (encryption.no_password)(name),
+            Error::WrongPassword(name) => (encryption.refused_password)(name),
+            Error::NotClosed(name) => (encryption.not_closed)(name),
             Error::Tampered(name) => (encryption.tampered)(name),
             Error::OtherKey(name, since, key, line) => {
                 (encryption.unasked)(name, since.as_deref(), key, line)
@@ -223,7 +232,11 @@ impl Error {
     /// for what was asked wrongly, 3 for what was not found.
     pub fn status(&self) -> u8 {
         match self {
-            Error::NoNick | Error::Several(_) | Error::SameTitle(..) | Error::NoInterface(..) => 2,
+            Error::NoNick
+            | Error::NoPassword(_)
+            | Error::Several(_)
+            | Error::SameTitle(..)
+            | Error::NoInterface(..) => 2,
             Error::NotFound(..) | Error::NotScanned(..) | Error::Meant(..) | Error::Unknown(..) => {
                 3
             }
@@ -306,6 +319,9 @@ mod tests {
             Error::Incompatible("Sala 3".into(), None),
             Error::NoInterface("eth9".into(), vec!["lo".into()]),
             Error::NoInterfaceYet("eth9".into(), vec!["lo".into()]),
+            Error::NoPassword("Sala 3".into()),
+            Error::WrongPassword("Sala 3".into()),
+            Error::NotClosed("Sala 3".into()),
             Error::NoNick,
             Error::Nick("ana".into(), "somebody has it".into()),
             Error::Refused("x:9000".into(), "the room is full".into()),

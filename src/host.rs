@@ -29,7 +29,7 @@ use crate::interrupt::{Interrupt, Interrupts};
 use crate::invitation;
 use crate::log_file::LogFile;
 use crate::records::Record;
-use crate::secure::{Fingerprint, Identity};
+use crate::secure::{Fingerprint, Identity, Password};
 use crate::server::{
     self, Hub, Limits, Listener, Report, Rules, STOP_TIMEOUT, Server, Setup, Site,
 };
@@ -68,6 +68,8 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let own = trust::OwnKey::open(folder.as_deref(), config.new_key);
     let own = own.map_err(|(path, err)| Error::KeyFile(path, err))?;
     let print = own.key.public.fingerprint();
+    let given = config.password.as_deref().and_then(|given| Password::new(given).ok());
+    let password = config.closed.then(|| given.unwrap_or_else(Password::generate));
     let store = config.store.as_deref();
     let store = store.map(|dir| {
         let opened = Store::open(dir, config.keep, unix_millis());
@@ -100,7 +102,11 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         let (listening, title) = (addresses.clone(), title.map(Into::into));
         let page = page_addresses.first().map(SocketAddr::port);
         // The name follows as soon as it is announced.
-        let key = (texts.encryption.own)(&print.to_string(), config.encrypted_only);
+        let mut key = (texts.encryption.own)(&print.to_string(), config.encrypted_only);
+        if let Some(password) = &password {
+            let made = config.password.is_none().then(|| password.as_str());
+            key += &format!("\n{}", (texts.encryption.password)(made));
+        }
         console.invite(
             Invitation { listening, title, page, key, in_clear: !config.encrypted_only },
             taken,
@@ -156,7 +162,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let site = Arc::new(site(config, &page_addresses));
     let page = page.into_iter().map(|listener| listener.for_page(site.clone()));
     let listeners = listeners.into_iter().chain(page).collect();
-    let server = Server::start(Setup { listeners, hub, limits: limits(config, own) });
+    let server = Server::start(Setup { listeners, hub, limits: limits(config, own, password) });
     let server = server.map_err(|err| match err.kind() {
         std::io::ErrorKind::WouldBlock => Error::Threads(err),
         _ => Error::Listen(addresses[0], err),
@@ -327,9 +333,10 @@ fn advert(
         interface: config.interface.clone(),
         max_users: config.max_users,
         web: page.first().map(SocketAddr::port),
-        encryption: match config.encrypted_only {
-            true => Encryption::Required,
-            false => Encryption::Offered,
+        encryption: match (config.closed, config.encrypted_only) {
+            (true, _) => Encryption::Password,
+            (false, true) => Encryption::Required,
+            (false, false) => Encryption::Offered,
         },
         fingerprint: print.to_hex(),
         hosted: None,
@@ -365,13 +372,14 @@ fn rules(config: &config::Server, term: Option<&str>) -> Rules {
 }
 
 /// The limits of one client.
-fn limits(config: &config::Server, own: OwnKey) -> Limits {
+fn limits(config: &config::Server, own: OwnKey, password: Option<Password>) -> Limits {
     let temporary = own.is_temporary();
     let identity = Identity { key: own.key, title: title(config), temporary };
     let mut limits = Limits {
         rate: config.rate,
         identity: Some(identity),
         encrypted_only: config.encrypted_only,
+        password,
         ..Limits::default()
     };
     if cfg!(debug_assertions) {

@@ -11,6 +11,7 @@ mod feed;
 mod keep;
 mod lag;
 mod listing;
+mod newcomers;
 mod notices;
 mod past;
 mod reader;
@@ -208,18 +209,6 @@ impl Room {
             closed: false,
             rules,
         }
-    }
-
-    /// Adds a session for a new connection, and greets it.
-    pub fn enter(&mut self) -> SessionId {
-        let id = SessionId(self.sessions.insert(Session::default()));
-        self.tell(id, Event::Greeting);
-        if self.closed {
-            self.end_with(id, Event::Bye);
-        } else if self.is_full() {
-            self.end_with(id, Event::Refused(Refusal::RoomFull));
-        }
-        id
     }
 
     /// Does what a line asks, or answers why not.

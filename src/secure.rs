@@ -1,17 +1,20 @@
 //! An encrypted channel between two programs: what is exchanged, without sockets.
 //!
 //! [`handshake`] has the two lines that begin a channel, [`channel`] the records that
-//! follow, and [`key`] what identifies a server.
+//! follow, [`key`] what identifies a server, and [`password`] how both sides prove in a channel
+//! that they know a password.
 
 pub mod channel;
 pub mod handshake;
 pub mod key;
 mod noise;
+pub mod password;
 
 pub use channel::{Channel, Received};
 pub use handshake::{Hello, Identity, answer};
 pub use key::{Fingerprint, Key, PublicKey};
 pub use noise::random;
+pub use password::Password;
 
 /// Writes bytes as hexadecimal digits, in lower case.
 pub fn to_hex(bytes: &[u8]) -> String {

@@ -5,6 +5,8 @@
 
 mod connection;
 mod delivery;
+mod door;
+mod guesses;
 mod handovers;
 mod handshakes;
 mod hub;
@@ -27,7 +29,7 @@ use async_channel::{Receiver, Sender};
 use smol::Executor;
 use smol::future::or;
 
-use crate::secure::Identity;
+use crate::secure::{Identity, Password};
 
 pub use crate::room::{
     Change, EvictReason, Eviction, Followed, FollowerId, Lookup, MAX_PAST_BYTES, MemberChange,
@@ -64,6 +66,8 @@ pub struct Limits {
     pub identity: Option<Identity>,
     /// Whether clients that talk in the clear are refused.
     pub encrypted_only: bool,
+    /// The password of a closed room.
+    pub password: Option<Password>,
     /// A line at which the task of a connection panics, for a test of panics.
     pub panic_at: Option<Box<[u8]>>,
 }
@@ -76,6 +80,7 @@ impl Default for Limits {
             connections_per_worker: 128,
             identity: None,
             encrypted_only: false,
+            password: None,
             panic_at: None,
         }
     }

@@ -142,6 +142,14 @@ pub struct CommandLine {
     pub two_ports: fn(&str, &str) -> String,
     /// A line of the greeting is too long: how many bytes it may have.
     pub long_motd: fn(usize) -> String,
+    /// Why a text is no password: it has too few characters, of so many.
+    pub password_short: fn(usize) -> String,
+    /// Why: it has too many bytes, of so many.
+    pub password_long: fn(usize) -> String,
+    /// Why: it has characters that cannot be typed.
+    pub password_unseen: &'static str,
+    /// Nothing is printed, but a password would be made.
+    pub password_unshown: &'static str,
     /// Two options exclude each other.
     pub exclusive: fn(&str, &str) -> String,
     /// An option has no effect without another one.
@@ -417,6 +425,10 @@ pub struct Client {
     pub bad_handshake: &'static str,
     /// Why: nobody may talk in the clear.
     pub encryption_required: &'static str,
+    /// Why: the password is another one.
+    pub wrong_password: &'static str,
+    /// Why: too many passwords were tried.
+    pub too_many_guesses: &'static str,
     /// Why: the server said goodbye at once.
     pub said_goodbye: &'static str,
     /// Why: the server hung up at once.

@@ -321,6 +321,16 @@ pub(super) const SERVER: &[Row<Server>] = &[
             |server| server.encrypted_only = true,
         ),
     ),
+    excluding(
+        &["web-port"],
+        switch(
+            None,
+            "closed",
+            "only with a password: $MINICHAT_PASSWORD, or one made",
+            "só entra quem tem a senha: $MINICHAT_PASSWORD ou uma criada",
+            |server| (server.closed, server.encrypted_only) = (true, true),
+        ),
+    ),
     switch(
         None,
         "new-key",

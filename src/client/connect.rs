@@ -9,7 +9,7 @@ use std::time::Duration;
 use smol::future::or;
 use smol::{LocalExecutor, Timer};
 
-use crate::client::encryption::{Distrust, Trust};
+use crate::client::encryption::{Distrust, Protection, Trust};
 use crate::client::find::{self, FoundServer};
 use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
@@ -56,6 +56,11 @@ pub(super) async fn arrive(
                 if server.hosted.is_some() && is_for_a_person(config, terminal) {
                     terminal.remark(&format!("* {}", texts.client.hosted));
                 }
+                // A server that announced no encryption may still want it of everybody.
+                let in_channel = !matches!(protection, Protection::None | Protection::Refused);
+                if in_channel && server.fingerprint.is_none() {
+                    server.in_clear = false;
+                }
                 return Ok((transport, server));
             }
             // The record of discovery may be old.
@@ -68,7 +73,14 @@ pub(super) async fn arrive(
                 if terminal.is_interactive
                     && trust.ask(&server, since, &key, texts, terminal).await? =>
             {
-                trust.accept(&server, &key).ok(); // It is asked about again, then.
+                trust.accept(&key);
+            }
+            // The connection does not wait for a person that types. The server counts no
+            // attempt where there was no answer.
+            Err(Distrust::Closed) => trust.ask_password(&server, texts, terminal).await?,
+            Err(Distrust::WrongPassword) if terminal.is_interactive => {
+                terminal.remark(&format!("* {}", texts.encryption.wrong_password));
+                trust.ask_password(&server, texts, terminal).await?;
             }
             Err(distrust) => return Err(distrust.into_error(&server, texts)),
         }

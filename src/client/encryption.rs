@@ -1,9 +1,13 @@
 //! Begins an encrypted channel, and decides whether the server is the one that is meant.
 //!
 //! Encryption that was promised is never given up: a name whose key is known, a record of discovery
-//! with a key, or the user's own wish. Then anything but a channel is a failure.
+//! with a key, a password, or the user's own wish. Then anything but a channel is a failure.
+//!
+//! A server that asks for the password is remembered only after it has proved that it knows
+//! the password, too. Each attempt is a guess for a server that poses as another one, so the
+//! client never tries a password a second time by itself that was not accepted.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -18,8 +22,10 @@ use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
 use crate::error::{Error, plain};
+use crate::secure::channel::MAX_OF_SERVER;
 use crate::secure::handshake::{Met, OPENING};
-use crate::secure::{Channel, Fingerprint, Hello, PublicKey};
+use crate::secure::password::{self, Reply};
+use crate::secure::{Channel, Fingerprint, Hello, Password, PublicKey};
 use crate::target;
 use crate::texts::{Encryption, Texts};
 use crate::trust::{Known, KnownServers};
@@ -40,6 +46,10 @@ pub struct Trust {
     pub known: KnownServers,
     /// The user wants encryption.
     insists: bool,
+    /// The password of the room, unless it turned out to be wrong.
+    password: RefCell<Option<Password>>,
+    /// A key that the user has accepted in the place of another one.
+    accepted: Cell<Option<PublicKey>>,
     /// Why a new key could not be remembered, until that is told.
     unkept: Cell<Option<io::Error>>,
     /// The key of this run. A server that comes back has it.
@@ -59,6 +69,8 @@ pub enum Protection {
     Temporary(Fingerprint),
     /// By a key that is known since then, in seconds since 1970.
     Known(Fingerprint, i64),
+    /// By a password that both sides know.
+    Proven,
 }
 
 /// Why the client does not go on with a server.
@@ -74,6 +86,22 @@ pub enum Distrust {
     OtherKey(Option<i64>, PublicKey),
     /// The key is not the one that discovery told.
     NotAnnounced,
+    /// The server asks for a password, and there is none.
+    Closed,
+    /// The server did not accept the password, or did not prove that it knows it.
+    WrongPassword,
+    /// The server does not ask for the password that the user has given.
+    NotClosed,
+}
+
+/// How far a newcomer has come with the password.
+enum Door {
+    /// The server does not ask for one.
+    Open,
+    /// Both sides have proved that they know it.
+    Opened,
+    /// The server lets no newcomer in, and says why.
+    Refused,
 }
 
 /// The answer of a server to the first line.
@@ -90,8 +118,15 @@ enum Answer {
 
 impl Trust {
     /// The demands of one run of the program.
-    pub fn new(known: KnownServers, insists: bool) -> Trust {
-        Trust { known, insists, unkept: Cell::new(None), seen: Cell::new(None) }
+    pub fn new(known: KnownServers, insists: bool, password: Option<Password>) -> Trust {
+        Trust {
+            known,
+            insists,
+            password: password.into(),
+            accepted: Cell::new(None),
+            unkept: Cell::new(None),
+            seen: Cell::new(None),
+        }
     }
 
     /// The name by which a server is known: its title, or what was typed.
@@ -100,9 +135,8 @@ impl Trust {
     }
 
     /// Accepts a key in the place of the one that is known.
-    pub fn accept(&self, server: &FoundServer, key: &PublicKey) -> io::Result<()> {
-        self.seen.set(Some(*key));
-        self.known.remember(Trust::name(server), key)
+    pub fn accept(&self, key: &PublicKey) {
+        self.accepted.set(Some(*key));
     }
 
     /// The key of this program's own server. No other counts during this run.
@@ -120,6 +154,8 @@ impl Trust {
         self.insists
             || server.fingerprint.is_some()
             || self.seen.get().is_some()
+            || self.accepted.get().is_some()
+            || self.password.borrow().is_some()
             || self.known.pin(Trust::name(server)).is_some()
     }
 
@@ -141,7 +177,15 @@ impl Trust {
         match open(&stream, patience).await? {
             Answer::Channel(channel, met, rest) => {
                 let protection = self.judge(server, &met)?;
-                Ok((Transport::secure(stream, *channel, rest), protection))
+                let binding = *channel.binding();
+                let transport = Transport::secure(stream, *channel, rest);
+                let protection = match self.pass_door(&transport, &binding, patience).await? {
+                    Door::Open => protection,
+                    Door::Opened => Protection::Proven,
+                    Door::Refused => return Ok((transport, Protection::Refused)),
+                };
+                self.keep(server, &met);
+                Ok((transport, protection))
             }
             Answer::Refused(early) => {
                 if promised {
@@ -173,6 +217,7 @@ impl Trust {
             Protection::New(print) => (words.new)(&print.to_string()),
             Protection::Temporary(print) => (words.temporary)(&print.to_string()),
             Protection::Known(_, since) => (words.known)(&date(since, words)),
+            Protection::Proven => words.proven.into(),
         };
         if terminal.is_interactive && config.format == Format::Text {
             terminal.remark(&format!("* {text}"));
@@ -208,6 +253,37 @@ impl Trust {
         Ok(words.yes.contains(&&*answer))
     }
 
+    /// Asks a person for the password of a server.
+    ///
+    /// # Errors
+    /// If there is no person, or no answer.
+    pub async fn ask_password(
+        &self,
+        server: &FoundServer,
+        texts: &Texts,
+        terminal: &Terminal,
+    ) -> Result<(), Error> {
+        let name = Trust::name(server);
+        loop {
+            if !terminal.is_interactive {
+                return Err(Error::NoPassword(name.into()));
+            }
+            let question = (texts.encryption.ask_password)(name);
+            let typed = match terminal.ask_hidden(&question).await {
+                Ok(typed) => typed.filter(|typed| !typed.trim().is_empty()),
+                Err(err) => return Err(Error::Input(err)),
+            };
+            let typed = typed.ok_or_else(|| Error::NoPassword(name.into()))?;
+            match Password::new(&typed) {
+                Ok(password) => {
+                    self.password.replace(Some(password));
+                    return Ok(());
+                }
+                Err(unfit) => terminal.remark(&format!("* {}", unfit.tell(&texts.cli))),
+            }
+        }
+    }
+
     /// Whether the conversation is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.seen.get().is_some()
@@ -222,6 +298,51 @@ impl Trust {
         }
     }
 
+    /// Proves the password if the server asks for it. What the server says instead is left to
+    /// be received.
+    async fn pass_door(
+        &self,
+        transport: &Transport,
+        binding: &[u8; 32],
+        patience: Duration,
+    ) -> Result<Door, Distrust> {
+        let given = self.password.borrow().clone();
+        let mut heard = Vec::new();
+        let first = match next_line(transport, &mut heard, patience).await {
+            Ok(line) => line,
+            // The conversation notices the end as well.
+            Err(err) if given.is_none() && err.kind() != io::ErrorKind::TimedOut => {
+                transport.give_back(&heard);
+                return Ok(Door::Open);
+            }
+            Err(err) => return Err(Distrust::Lost(err)),
+        };
+        if !password::asks(&first) {
+            heard.splice(..0, format!("{first}\n").into_bytes());
+            transport.give_back(&heard);
+            let refused = first == "BYE" || first.strip_prefix("ERR ").is_some_and(is_farewell);
+            return match (refused, given) {
+                (true, _) => Ok(Door::Refused),
+                (false, None) => Ok(Door::Open),
+                (false, Some(_)) => Err(Distrust::NotClosed),
+            };
+        }
+        let password = given.ok_or(Distrust::Closed)?;
+        // From here on the other side has its guess, whatever it makes of it. The password
+        // comes back if it was right.
+        self.password.take();
+        let (reply, line) =
+            Reply::new(&password, binding, &first).ok_or(Distrust::WrongPassword)?;
+        send(transport, format!("{line}\n").as_bytes()).await.ok(); // The answer tells.
+        match next_line(transport, &mut heard, patience).await {
+            Ok(answer) if reply.accepts(&answer) => (),
+            Ok(_) | Err(_) => return Err(Distrust::WrongPassword),
+        }
+        self.password.replace(Some(password));
+        transport.give_back(&heard);
+        Ok(Door::Opened)
+    }
+
     /// Decides about the key of a server that has proved to own it.
     fn judge(&self, server: &FoundServer, met: &Met) -> Result<Protection, Distrust> {
         let (name, print) = (Trust::name(server), met.key.fingerprint());
@@ -232,25 +353,36 @@ impl Trust {
                 _ if met.temporary => Protection::Temporary(print),
                 _ => Protection::New(print),
             }),
-            // A key that is known counts more than a record that anybody may send.
-            (None, Known::Same(since)) => {
-                self.seen.set(Some(met.key));
-                Ok(Protection::Known(print, since))
+            // The user has looked at it now.
+            _ if self.accepted.get() == Some(met.key) => {
+                Ok(Protection::Known(print, Local::now().timestamp()))
             }
+            // A key that is known counts more than a record that anybody may send.
+            (None, Known::Same(since)) => Ok(Protection::Known(print, since)),
             (_, Known::Changed(since)) => Err(Distrust::OtherKey(Some(since), met.key)),
             (Some(_), _) => Err(Distrust::OtherKey(None, met.key)),
             (None, Known::New) => {
                 if server.fingerprint.is_some_and(|announced| announced != print) {
                     return Err(Distrust::NotAnnounced);
                 }
-                self.seen.set(Some(met.key));
-                if met.temporary {
-                    return Ok(Protection::Temporary(print));
-                }
-                // A key that cannot be remembered is new once more.
-                self.unkept.set(self.known.remember(name, &met.key).err());
-                Ok(Protection::New(print))
+                Ok(match met.temporary {
+                    true => Protection::Temporary(print),
+                    false => Protection::New(print),
+                })
             }
+        }
+    }
+
+    /// Keeps the key of a server that has turned out to be the right one.
+    fn keep(&self, server: &FoundServer, met: &Met) {
+        let before = self.seen.replace(Some(met.key));
+        let accepted = self.accepted.take() == Some(met.key);
+        let is_new = before.is_none()
+            && !met.temporary
+            && matches!(self.known.look_up(Trust::name(server), &met.key), Known::New);
+        if accepted || is_new {
+            // A key that cannot be remembered is new once more.
+            self.unkept.set(self.known.remember(Trust::name(server), &met.key).err());
         }
     }
 }
@@ -267,6 +399,9 @@ impl Distrust {
             Distrust::Clear => Error::NotEncrypted(name.into()),
             Distrust::Changed => Error::Tampered(name.into()),
             Distrust::NotAnnounced => Error::NotAnnounced(name.into()),
+            Distrust::Closed => Error::NoPassword(name.into()),
+            Distrust::WrongPassword => Error::WrongPassword(name.into()),
+            Distrust::NotClosed => Error::NotClosed(name.into()),
             Distrust::OtherKey(since, key) => {
                 let since = since.map(|since| date(since, &texts.encryption));
                 let print = key.fingerprint().to_string();
@@ -345,10 +480,50 @@ async fn answer(
     }
 }
 
+/// Receives the next line of a channel, without its end. What came behind it stays in `heard`.
+async fn next_line(
+    transport: &Transport,
+    heard: &mut Vec<u8>,
+    patience: Duration,
+) -> io::Result<String> {
+    let late = async {
+        Timer::after(patience).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    let received = async {
+        let mut buffer = vec![0; MAX_OF_SERVER];
+        loop {
+            if let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = heard.drain(..=end).collect();
+                return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
+            }
+            if heard.len() > MAX_BYTES {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            match transport.recv(&mut buffer).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => heard.extend_from_slice(&buffer[..length]),
+            }
+        }
+    };
+    or(received, late).await
+}
+
+async fn send(transport: &Transport, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let sent = transport.send(bytes).await?;
+        bytes = &bytes[sent..];
+    }
+    Ok(())
+}
+
 /// Whether a refusal is the last line of a server, and no answer to the first of ours.
 fn is_farewell(code: &str) -> bool {
-    use Refusal::{Banned, Crowded, RegistrationTimeout, RoomFull};
-    matches!(Refusal::from_code(code), Some(Banned | Crowded | RegistrationTimeout | RoomFull))
+    use Refusal::{Banned, Crowded, RegistrationTimeout, RoomFull, TooManyGuesses};
+    matches!(
+        Refusal::from_code(code),
+        Some(Banned | Crowded | RegistrationTimeout | RoomFull | TooManyGuesses)
+    )
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub struct FoundServer {
     pub title: Option<String>,
     /// The port of its page for browsers, if it was told.
     pub web: Option<NonZero<u16>>,
-    /// Whether it lets people in unencrypted, as far as it says.
+    /// Whether it lets people in unencrypted, as far as that is known.
     pub in_clear: bool,
     /// The fingerprint of its key, if it was told.
     pub fingerprint: Option<Fingerprint>,

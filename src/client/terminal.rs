@@ -8,6 +8,7 @@ use async_channel::Receiver;
 
 use crate::client::burst::{Burst, InputPiece};
 use crate::client::dialogue::commands;
+use crate::client::hidden::Hidden;
 use crate::client::plain::{self, Remarks};
 use crate::client::typeahead;
 use crate::config::{Connect, Format};
@@ -133,9 +134,35 @@ impl Terminal {
                 text: question.into(),
                 draft: draft.into(),
                 question: true,
+                hidden: false,
             }),
             None => self.remarks.say(question.into()),
         }
+    }
+
+    /// Asks for something that must not be shown. Returns what was typed; none at the end
+    /// of the input.
+    ///
+    /// # Errors
+    /// If the input cannot be read, or the terminal would show what is typed.
+    pub async fn ask_hidden(&self, question: &str) -> io::Result<Option<String>> {
+        let _hidden = match &self.editor {
+            Some(editor) => {
+                let (text, draft) = (question.into(), String::new());
+                editor.set_prompt(Prompt { text, draft, question: true, hidden: true });
+                None
+            }
+            None => {
+                let hidden = Hidden::begin()?;
+                self.remarks.say(question.into());
+                Some(hidden)
+            }
+        };
+        let line = self.next().await?;
+        if line.is_none() {
+            self.break_line(); // The cursor stands behind the question.
+        }
+        Ok(line.map(|line| String::from_utf8_lossy(&line.piece.bytes).into_owned()))
     }
 
     /// A line was shown behind a question that was not answered.

@@ -33,6 +33,8 @@ pub struct Early {
 pub struct Secure {
     socket: Early,
     channel: RefCell<Channel>,
+    /// Bytes of the protocol that were received and given back.
+    given_back: RefCell<Vec<u8>>,
     input: RefCell<Vec<u8>>,
     record: RefCell<Box<[u8; SEALED]>>,
 }
@@ -67,7 +69,8 @@ impl Transport {
         let socket = Early { stream, bytes: early.into() };
         let record = vec![0; SEALED].try_into().expect("the length is the same");
         let (input, record) = (vec![0; SEALED].into(), RefCell::new(record));
-        Transport::Secure(Box::new(Secure { socket, channel: channel.into(), input, record }))
+        let (channel, given_back) = (channel.into(), RefCell::default());
+        Transport::Secure(Box::new(Secure { socket, channel, given_back, input, record }))
     }
 
     /// Takes the connection back for a handshake, before anything was received.
@@ -76,6 +79,15 @@ impl Transport {
             Transport::Plain(early) => early.stream,
             Transport::Secure(secure) => secure.socket.stream,
         }
+    }
+
+    /// Gives bytes of the protocol back that were received. They are received again, first.
+    pub fn give_back(&self, bytes: &[u8]) {
+        let place = match self {
+            Transport::Plain(early) => &early.bytes,
+            Transport::Secure(secure) => &secure.given_back,
+        };
+        place.borrow_mut().splice(..0, bytes.iter().copied());
     }
 
     fn early(&self) -> &Early {
@@ -106,7 +118,23 @@ impl Transport {
     /// Receives some bytes, and returns how many; 0 at the end. The buffer has room for a
     /// record of the server.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(length) = self.take_back(buffer) {
+            return Ok(length);
+        }
         self.early().stream.read_with(|_| self.receive(buffer)).await
+    }
+
+    /// Bytes that were given back, if there are any.
+    fn take_back(&self, buffer: &mut [u8]) -> Option<usize> {
+        let place = match self {
+            Transport::Plain(early) => &early.bytes,
+            Transport::Secure(secure) => &secure.given_back,
+        };
+        let mut bytes = place.borrow_mut();
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        bytes.drain(..length);
+        (length > 0).then_some(length)
     }
 
     /// The same with what is there, or `WouldBlock`.

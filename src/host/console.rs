@@ -391,7 +391,7 @@ pub struct Invitation {
     pub title: Option<String>,
     /// The port of the page for browsers, if there is one.
     pub page: Option<u16>,
-    /// The key by which others know the server, in words.
+    /// The key by which others know the server, in words, and the password of a closed room.
     pub key: String,
     /// Whether people can join unencrypted, as with `nc`.
     pub in_clear: bool,

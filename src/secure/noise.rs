@@ -54,6 +54,14 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 32] {
     result
 }
 
+/// The HMAC-SHA256 of a message under a key of at most 64 bytes.
+pub fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let hash = DefaultResolver.resolve_hash(&HashChoice::SHA256);
+    let mut result = [0; 32];
+    hash.expect("the hash is built in").hmac(key, message, &mut result);
+    result
+}
+
 fn curve(choice: DHChoice) -> Option<Contributory> {
     DefaultResolver.resolve_dh(&choice).map(Contributory)
 }

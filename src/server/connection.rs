@@ -16,6 +16,7 @@ use smol::future::{FutureExt as _, or, yield_now};
 use crate::room::{EvictReason, SessionId};
 use crate::secure::{self, Channel};
 use crate::server::delivery::{Batch, broken};
+use crate::server::door::Door;
 use crate::server::hub::{ConnectionGuard, Hub};
 use crate::server::inbox::{self, Inbox};
 use crate::server::reactor::Stream;
@@ -54,7 +55,8 @@ pub fn serve<'a>(
         let deadline = Instant::now() + limits.registration;
         let client = Client { connection: &connection, limits, deadline };
         let polite = loop {
-            let session = connection.hub.enter(&connection, stream.transport());
+            let unproven = limits.password.is_some() && stream.transport().is_encrypted();
+            let session = connection.hub.enter(&connection, stream.transport(), unproven);
             // However it ends, it ends for this client alone. (A future in a variable of its
             // own would take its memory twice.)
             let ended = AssertUnwindSafe(async {
@@ -169,6 +171,8 @@ enum Turn {
     Blocked(usize),
     /// The client is gone. Lines of it may still be there.
     Broken,
+    /// It is the client's turn to be asked for the password.
+    Ask,
     /// The client has sent something.
     Receive,
     /// The deadline has come: for a client without a nick, or one that is gone.
@@ -187,6 +191,7 @@ async fn converse<'a>(
     let hub = client.connection.hub;
     let fresh = stream.transport().is_plain();
     let mut inbox = Inbox::new(client.limits, fresh, hub.lock().now);
+    close_door(client, id, stream, &mut inbox);
     let mut deadline = Some(stream.reactor().sleep_until(client.deadline));
     let (mut blocked, mut broken) = (None, false);
     loop {
@@ -199,6 +204,11 @@ async fn converse<'a>(
                 && Pin::new(timer).poll(cx).is_ready()
             {
                 return Poll::Ready(Ok(Turn::TimedOut));
+            }
+            if let Some(door) = inbox.door()
+                && door.poll_turn(cx).is_ready()
+            {
+                return Poll::Ready(Ok(Turn::Ask));
             }
             // A client that is sent nothing would not be missed until all is heard.
             if !broken && inbox.waits() && stream.is_broken() {
@@ -233,10 +243,18 @@ async fn converse<'a>(
                 hub.lock().room.discard_output(id);
                 deadline = Some(stream.reactor().sleep(AFTER_BREAK));
             }
+            Turn::Ask => {
+                if let Some(line) = inbox.door().map(Door::ask) {
+                    hub.lock().room.send(id, (line + "\n").as_bytes());
+                }
+            }
             Turn::Receive => {
                 let more = inbox.receive(hub, id, stream)?;
                 if let Some(line) = inbox.take_hello() {
                     return Ok(Some(line));
+                }
+                if let Some(door) = inbox.take_answered_door() {
+                    open_door(door, hub, id);
                 }
                 if inbox.is_member() && !broken {
                     deadline = None;
@@ -256,6 +274,41 @@ async fn converse<'a>(
             }
             Turn::Done => return Ok(None),
         }
+    }
+}
+
+/// Puts a door before the newcomer if the room has a password. A newcomer in the clear is
+/// refused otherwise.
+fn close_door<'a>(
+    client: &Client<'a, '_>,
+    id: SessionId,
+    stream: &Stream<'a>,
+    inbox: &mut Inbox<'a>,
+) {
+    let hub = client.connection.hub;
+    let password = client.limits.password.as_ref().zip(stream.transport().binding());
+    let Some((password, binding)) = password else { return };
+    if hub.lock().room.is_leaving(id) {
+        return; // It is told why already.
+    }
+    match Door::close(client.connection, stream, password, binding) {
+        Some(door) => inbox.put_door(door),
+        None => hub.lock().room.refuse(id, Refusal::TooManyGuesses),
+    }
+}
+
+/// Lets a newcomer in that has answered rightly. The work is done while nothing is locked.
+fn open_door(mut door: Door<'_>, hub: &Hub, id: SessionId) {
+    let proof = door.judge();
+    drop(door);
+    let mut access = hub.lock();
+    match proof {
+        _ if access.room.is_leaving(id) => (),
+        Some(line) => {
+            access.room.send(id, (line + "\n").as_bytes());
+            access.room.greet(id);
+        }
+        None => access.room.refuse(id, Refusal::WrongPassword),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::room::{
     MemberChange, Room, Rules, Sender, SessionId, Talkers,
 };
 use crate::server::delivery::{Batch, Peer, Peers, Pending, Sends};
+use crate::server::guesses::Guesses;
 use crate::server::handovers::Handovers;
 use crate::server::handshakes::Handshakes;
 use crate::server::mutes::{Mutes, Suspect};
@@ -63,6 +64,8 @@ pub struct State {
     pub handovers: Handovers,
     /// When the next handshake may take place.
     pub handshakes: Handshakes,
+    /// The passwords that were tried of late.
+    pub guesses: Guesses,
     /// Newcomers from where a muted person is or was, to be reported.
     suspects: Vec<Suspect>,
     /// The connections from each origin; none is this machine.
@@ -217,6 +220,7 @@ impl Hub {
             mutes: Mutes::default(),
             handovers: Handovers::default(),
             handshakes: Handshakes::default(),
+            guesses: Guesses::default(),
             suspects: Vec::new(),
             counts: BTreeMap::new(),
             talkers: Talkers::default(),
@@ -282,15 +286,20 @@ impl Hub {
         ConnectionGuard { hub: self, address, origin, refusal }
     }
 
-    /// Gives an admitted connection its session, and tells it if it was refused.
+    /// Gives an admitted connection its session, and tells it if it was refused. A newcomer
+    /// that has to prove the password first is not greeted yet.
     pub fn enter<'a>(
         &'a self,
         connection: &ConnectionGuard<'_>,
         transport: &Arc<Transport>,
+        unproven: bool,
     ) -> SessionGuard<'a> {
         let mut access = self.lock();
         let ip = connection.address.ip();
-        let id = access.room.enter();
+        let id = match unproven {
+            true => access.room.enter_unproven(),
+            false => access.room.enter(),
+        };
         if transport.is_encrypted() {
             access.room.set_encrypted(id);
         }

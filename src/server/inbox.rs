@@ -15,6 +15,7 @@ use crate::room::{Heard, LineBucket, Sender, SessionId};
 use crate::secure::handshake;
 use crate::server::Limits;
 use crate::server::delivery::{Pending, Sends};
+use crate::server::door::Door;
 use crate::server::hub::Hub;
 use crate::server::reactor::{Reactor, Sleep, Stream};
 use crate::wire::{
@@ -46,7 +47,7 @@ pub struct Inbox<'a> {
     telnet: Telnet,
     lines: LineBuffer,
     /// The state that a client needs until it has a nick.
-    guest: Option<Box<Guest>>,
+    guest: Option<Box<Guest<'a>>>,
     /// Bytes that were received and not heard yet: the client says too much at once, or has
     /// to read its answers first.
     backlog: Vec<u8>,
@@ -75,7 +76,12 @@ impl<'a> Inbox<'a> {
             limits,
             telnet: Telnet::default(),
             lines: LineBuffer::new(MAX_COMMAND),
-            guest: Some(Box::new(Guest { foreign: ForeignWatch::default(), fresh, hello: None })),
+            guest: Some(Box::new(Guest {
+                foreign: ForeignWatch::default(),
+                fresh,
+                hello: None,
+                door: None,
+            })),
             backlog: Vec::new(),
             rate: LineBucket::new(limits.rate),
             closed: false,
@@ -109,6 +115,23 @@ impl<'a> Inbox<'a> {
         self.guest.as_mut()?.hello.take()
     }
 
+    /// Puts a door before the room: the client's next line is its answer.
+    pub fn put_door(&mut self, door: Door<'a>) {
+        if let Some(guest) = &mut self.guest {
+            guest.door = Some(door);
+        }
+    }
+
+    /// The door before the room, while it is closed.
+    pub fn door(&mut self) -> Option<&mut Door<'a>> {
+        self.guest.as_mut()?.door.as_mut()
+    }
+
+    /// Takes the door away if the client has answered.
+    pub fn take_answered_door(&mut self) -> Option<Door<'a>> {
+        self.guest.as_mut()?.door.take_if(|door| door.is_answered())
+    }
+
     /// Hears the client again, because nothing is unread. Whether that changes anything.
     pub fn reopen(&mut self) -> bool {
         mem::take(&mut self.heard) | mem::take(&mut self.full)
@@ -126,6 +149,9 @@ impl<'a> Inbox<'a> {
     pub fn poll_ready(&mut self, stream: &Stream<'_>, cx: &mut Context<'_>) -> Poll<()> {
         if self.closed || self.full {
             return Poll::Pending; // The client's next read changes that.
+        }
+        if self.door().is_some_and(|door| !door.is_asked()) {
+            return Poll::Pending; // Nothing is an answer before the question.
         }
         if let Some(timer) = &mut self.wait {
             ready!(Pin::new(timer).poll(cx));
@@ -212,6 +238,16 @@ impl<'a> Inbox<'a> {
                 }
             }
             let Some(Offered { line, rest }) = offered else { break };
+            if let Some(door) = self.guest.as_mut().and_then(|guest| guest.door.as_mut())
+                && line != Ok(b"")
+                && !access.room.is_leaving(id)
+            {
+                door.take(line.unwrap_or_default());
+                self.lines.advance();
+                // The lines behind it are heard if the door opens.
+                bytes = &bytes[rest..];
+                break;
+            }
             if let Some(guest) = self.guest.as_deref_mut().filter(|guest| guest.fresh)
                 && line != Ok(b"")
                 && !access.room.is_leaving(id)
@@ -265,13 +301,15 @@ impl<'a> Inbox<'a> {
 }
 
 /// The state that a client needs until it has a nick.
-struct Guest {
+struct Guest<'a> {
     /// Finds another protocol in what is no line yet.
     foreign: ForeignWatch,
     /// The next line is the first one in the clear, so it may begin a channel.
     fresh: bool,
     /// The line with which the client begins a channel.
     hello: Option<Box<str>>,
+    /// The door of a closed room.
+    door: Option<Door<'a>>,
 }
 
 /// The meaning of the first line of a client in the clear.

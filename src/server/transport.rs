@@ -50,6 +50,14 @@ impl Transport {
         matches!(self, Transport::Secure(_))
     }
 
+    /// Identifies the encrypted channel, if there is one.
+    pub fn binding(&self) -> Option<[u8; 32]> {
+        match self {
+            Transport::Secure(secure) => Some(secure.binding()),
+            _ => None,
+        }
+    }
+
     /// Whether the protocol's bytes are sent as they are, so that a channel may begin.
     pub fn is_plain(&self) -> bool {
         matches!(self, Transport::Plain(_))

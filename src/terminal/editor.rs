@@ -420,7 +420,8 @@ impl Shared {
                 Deed::Enter { text, pasted } => self.tell(Typed::Line { text, pasted }),
                 Deed::Answer { prompt, text } => {
                     // The question goes on to be seen, with its answer.
-                    let shown = format!("{prompt}{}\n", harmless(&text));
+                    let answer = if prompt.hidden { "".into() } else { harmless(&text) };
+                    let shown = format!("{}{answer}\n", prompt.text);
                     self.change(|state| state.pending += &shown);
                     self.tell(Typed::Line { text, pasted: false });
                 }

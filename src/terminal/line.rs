@@ -25,6 +25,8 @@ pub struct Prompt {
     pub draft: String,
     /// One line is wanted, of which nothing is to be remembered or completed.
     pub question: bool,
+    /// The answer is not shown, and nothing of it is kept.
+    pub hidden: bool,
 }
 
 /// A deed that the user asks for with a key.
@@ -33,7 +35,7 @@ pub enum Deed {
     /// A line was entered.
     Enter { text: String, pasted: bool },
     /// A question was answered. Nothing more is edited until there is another prompt.
-    Answer { prompt: String, text: String },
+    Answer { prompt: Prompt, text: String },
     /// Ctrl-C was pressed where there is nothing to clear.
     Interrupt,
     /// Ctrl-D was pressed on an empty line.
@@ -142,6 +144,10 @@ impl Line {
         self.prompt = Some(prompt);
     }
 
+    fn is_hidden(&self) -> bool {
+        self.prompt.as_ref().is_some_and(|prompt| prompt.hidden)
+    }
+
     fn is_question(&self) -> bool {
         self.prompt.as_ref().is_some_and(|prompt| prompt.question)
     }
@@ -186,11 +192,11 @@ impl Line {
             return None;
         }
         match (self.prefix.take(), key.code, key.ctrl) {
-            (Some(Prefix::Command), Code::Char('u'), true) => {
+            (Some(Prefix::Command), Code::Char('u'), true) if !self.is_hidden() => {
                 self.draft.undo();
                 return None;
             }
-            (Some(Prefix::Command), Code::Backspace, _) => {
+            (Some(Prefix::Command), Code::Backspace, _) if !self.is_hidden() => {
                 self.draft.kill(Motion::Home);
                 return None;
             }
@@ -232,6 +238,9 @@ impl Line {
 
     /// A key that edits the draft.
     fn edit(&mut self, key: Key) {
+        if self.is_hidden() {
+            return self.edit_hidden(key);
+        }
         let draft = &mut self.draft;
         match (key.code, key.ctrl, key.alt) {
             (Code::Left, false, false) | (Code::Char('b'), true, false) => {
@@ -269,6 +278,18 @@ impl Line {
         }
     }
 
+    /// The same where the draft is hidden: the last character or all of it is deleted, and
+    /// nothing of it can be yanked later.
+    fn edit_hidden(&mut self, key: Key) {
+        match (key.code, key.ctrl, key.alt) {
+            (Code::Backspace, false, false) | (Code::Char('h'), true, false) => {
+                self.draft.delete(Motion::Left)
+            }
+            (Code::Backspace, ..) | (Code::Char('u' | 'w'), true, false) => _ = self.draft.take(),
+            _ => (),
+        }
+    }
+
     /// Goes on by one character, or into what is offered in grey.
     fn forward(&mut self) {
         if !self.draft.go(Motion::Right) {
@@ -294,7 +315,7 @@ impl Line {
         let question = self.is_question();
         let (text, begins_pasted) = self.draft.take();
         if question {
-            let prompt = self.prompt.take().unwrap_or_default().text;
+            let prompt = self.prompt.take().unwrap_or_default();
             return Some(Deed::Answer { prompt, text });
         }
         let pasted = pasted || begins_pasted;
@@ -433,8 +454,8 @@ impl Line {
         let mut shown = Shown {
             prompt: &prompt.text,
             prompt_style,
-            text: self.draft.text(),
-            cursor: self.draft.cursor(),
+            text: if prompt.hidden { "" } else { self.draft.text() },
+            cursor: if prompt.hidden { 0 } else { self.draft.cursor() },
             hint: &hint,
             grey: self.colour,
             lines: &lines,

@@ -12,6 +12,18 @@ pub struct Encryption {
     pub temporary: fn(&str) -> String,
     /// The key is known since a date.
     pub known: fn(&str) -> String,
+    /// Both sides have proved that they know the password.
+    pub proven: &'static str,
+    /// The question for the password of this name.
+    pub ask_password: fn(&str) -> String,
+    /// The password was not accepted, or the server did not know it.
+    pub wrong_password: &'static str,
+    /// The same where no person can be asked, about this name.
+    pub refused_password: fn(&str) -> String,
+    /// This name wants a password, and there is none.
+    pub no_password: fn(&str) -> String,
+    /// This name does not ask for the password that was given.
+    pub not_closed: fn(&str) -> String,
     /// Nothing is encrypted.
     pub clear: &'static str,
     /// The keys of servers cannot be remembered: the file's path, and why.
@@ -39,6 +51,8 @@ pub struct Encryption {
     pub unasked: fn(&str, Option<&str>, &str, &str) -> String,
     /// The server's screen: its key, and whether nobody may talk in the clear.
     pub own: fn(&str, bool) -> String,
+    /// The server's screen: the password that was made, or none if the operator gave it.
+    pub password: fn(Option<&str>) -> String,
     /// The server's key came from another machine and was replaced: its path.
     pub copied: fn(&str) -> String,
     /// The server's key ends with it: its path and why, if it could have been kept.
@@ -71,6 +85,27 @@ pub(super) const ENGLISH: Encryption = Encryption {
     new: |key| format!("Encrypted, for the first time here. The server shows its key: {key}"),
     temporary: |key| format!("Encrypted. The server makes a new key each time; this one is {key}"),
     known: |date| format!("Encrypted; the key is the one of {date}."),
+    proven: "Encrypted; both sides know the password.",
+    ask_password: |name| format!("Password of \"{name}\": "),
+    wrong_password: "Wrong password, or not the server that you think.",
+    refused_password: |name| {
+        format!(
+            "wrong password, or not the server that you think: \"{name}\"\n\
+             Ask for the password that its server shows, and set MINICHAT_PASSWORD"
+        )
+    },
+    no_password: |name| {
+        format!(
+            "\"{name}\" wants a password\n\
+             Set MINICHAT_PASSWORD, or join from a terminal, which asks for it"
+        )
+    },
+    not_closed: |name| {
+        format!(
+            "\"{name}\" does not ask for the password: it is not the server that you think\n\
+             To join it without one, unset MINICHAT_PASSWORD"
+        )
+    },
     clear: "Not encrypted: this server cannot.",
     forgetful: |path, why| format!("the key of this server cannot be remembered in {path}: {why}"),
     column: "KEY",
@@ -114,6 +149,10 @@ pub(super) const ENGLISH: Encryption = Encryption {
         true => format!("Key: {key}. Nobody joins without encryption, and there is no page."),
         false => format!("Key: {key}. Who joins with nc is not encrypted."),
     },
+    password: |made| match made {
+        Some(password) => format!("Password: {password}"),
+        None => "Password: the one in MINICHAT_PASSWORD".into(),
+    },
     copied: |path| format!("{path} came from another machine, so this server has a new key"),
     not_kept: |reason| match reason {
         Some((path, why)) => format!("the key of this server is for this run only: {path}: {why}"),
@@ -156,7 +195,28 @@ pub(super) const PORTUGUESE: Encryption = Encryption {
         format!("Conversa criptografada. O servidor cria uma chave nova a cada vez; esta é {key}")
     },
     known: |date| format!("Conversa criptografada; a chave é a de {date}."),
-    clear: "Conversa não criptografada: este servidor não sabe.",
+    proven: "Conversa criptografada; os dois lados sabem a senha.",
+    ask_password: |name| format!("Senha de \"{name}\": "),
+    wrong_password: "Senha errada, ou não é o servidor que você imagina.",
+    refused_password: |name| {
+        format!(
+            "senha errada, ou não é o servidor que você imagina: \"{name}\"\n\
+             Peça a senha que o servidor mostra, e defina MINICHAT_PASSWORD"
+        )
+    },
+    no_password: |name| {
+        format!(
+            "\"{name}\" pede uma senha\n\
+             Defina MINICHAT_PASSWORD, ou entre por um terminal, que pergunta por ela"
+        )
+    },
+    not_closed: |name| {
+        format!(
+            "\"{name}\" não pede a senha: não é o servidor que você imagina\n\
+             Para entrar sem senha, apague a variável MINICHAT_PASSWORD"
+        )
+    },
+    clear: "Conversa não criptografada: este servidor não sabe criptografar.",
     forgetful: |path, why| {
         format!("não foi possível guardar a chave deste servidor em {path}: {why}")
     },
@@ -200,6 +260,10 @@ pub(super) const PORTUGUESE: Encryption = Encryption {
     own: |key, only| match only {
         true => format!("Chave: {key}. Ninguém entra sem criptografia, e não há página."),
         false => format!("Chave: {key}. Quem entra com nc não tem criptografia."),
+    },
+    password: |made| match made {
+        Some(password) => format!("Senha: {password}"),
+        None => "Senha: a que está em MINICHAT_PASSWORD".into(),
     },
     copied: |path| format!("{path} veio de outra máquina; este servidor tem agora uma chave nova"),
     not_kept: |reason| match reason {

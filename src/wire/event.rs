@@ -128,11 +128,15 @@ pub enum Refusal {
     BadHandshake,
     /// Nobody may talk in the clear here; the connection is over.
     EncryptionRequired,
+    /// The password was not proved; the connection is over.
+    WrongPassword,
+    /// Too many passwords were tried from there; the connection is over.
+    TooManyGuesses,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Refusal; 17] = [
+    pub const ALL: [Refusal; 19] = [
         Refusal::NickInUse,
         Refusal::InvalidNick,
         Refusal::UserNotFound,
@@ -150,6 +154,8 @@ impl Refusal {
         Refusal::RegistrationTimeout,
         Refusal::BadHandshake,
         Refusal::EncryptionRequired,
+        Refusal::WrongPassword,
+        Refusal::TooManyGuesses,
     ];
 
     /// The word that follows `ERR`.
@@ -172,6 +178,8 @@ impl Refusal {
             Refusal::RegistrationTimeout => "registration_timeout",
             Refusal::BadHandshake => "bad_handshake",
             Refusal::EncryptionRequired => "encryption_required",
+            Refusal::WrongPassword => "wrong_password",
+            Refusal::TooManyGuesses => "too_many_guesses",
         }
     }
 

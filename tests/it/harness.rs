@@ -44,9 +44,16 @@ pub fn program(path: impl AsRef<OsStr>) -> Command {
 pub fn minichat() -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_minichat"));
     // The environment of a developer has settings; the tests have their own.
-    for name in
-        ["MINICHAT_NICK", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL", "LC_MESSAGES", "LANG"]
-    {
+    for name in [
+        "MINICHAT_NICK",
+        "MINICHAT_PASSWORD",
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+        "LC_ALL",
+        "LC_MESSAGES",
+        "LANG",
+    ] {
         command.env_remove(name);
     }
     command.envs(state_home());

@@ -13,6 +13,7 @@ mod channel;
 mod classroom;
 mod cli;
 mod client;
+mod closed;
 mod crowd;
 mod dialects;
 mod documented;

@@ -1,6 +1,7 @@
 //! minichat at the keyboard: the client and the operator's console on a real
 //! terminal, with an emulator as the eye.
 
+mod closed;
 mod console;
 mod editing;
 mod flood;

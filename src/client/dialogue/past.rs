@@ -93,7 +93,8 @@ impl Dialogue {
     /// know such words. The answer to a nick is another one.
     pub(super) fn does_not_understand(&mut self, refusal: Option<Refusal>) -> bool {
         use Refusal::{
-            Banned, Crowded, InvalidNick, NickInUse, RegistrationTimeout, RoomFull, TooFast,
+            BadHandshake, Banned, Crowded, EncryptionRequired, InvalidNick, NickInUse,
+            RegistrationTimeout, RoomFull, TooFast, TooManyGuesses, WrongPassword,
         };
         let asked = self.phase == Phase::Registering
             && matches!(self.unconfirmed.front(), Some((_, Pending::Understand)));
@@ -107,6 +108,10 @@ impl Dialogue {
                     | Banned
                     | Crowded
                     | RegistrationTimeout
+                    | BadHandshake
+                    | EncryptionRequired
+                    | WrongPassword
+                    | TooManyGuesses
             )
         );
         let answered = asked && !other;

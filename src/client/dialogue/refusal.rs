@@ -57,7 +57,9 @@ impl Dialogue {
                     | Refusal::Crowded
                     | Refusal::RegistrationTimeout
                     | Refusal::BadHandshake
-                    | Refusal::EncryptionRequired,
+                    | Refusal::EncryptionRequired
+                    | Refusal::WrongPassword
+                    | Refusal::TooManyGuesses,
                 ),
             ) => self.fail(Failure::Refused(why)),
             // A nick that was chosen without a connection: the old one is there still.
@@ -232,6 +234,8 @@ pub fn words_for(code: &str, texts: &Client) -> String {
         Some(Refusal::RegistrationTimeout) => texts.registration_timeout,
         Some(Refusal::BadHandshake) => texts.bad_handshake,
         Some(Refusal::EncryptionRequired) => texts.encryption_required,
+        Some(Refusal::WrongPassword) => texts.wrong_password,
+        Some(Refusal::TooManyGuesses) => texts.too_many_guesses,
         None => return visible(code).into_owned(),
     };
     words.into()

@@ -57,13 +57,13 @@ impl User {
         let name = format!("minichat-trust-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::remove_dir_all(&folder).ok();
-        let trust = Trust::new(KnownServers::open(Some(&folder)), false);
+        let trust = Trust::new(KnownServers::open(Some(&folder)), false, None);
         User { folder, trust, announced: None }
     }
 
     /// Another run of the program.
     fn again(&mut self, insists: bool) -> &mut User {
-        self.trust = Trust::new(KnownServers::open(Some(&self.folder)), insists);
+        self.trust = Trust::new(KnownServers::open(Some(&self.folder)), insists, None);
         self
     }
 
@@ -156,7 +156,7 @@ fn other_key_is_refused_until_it_is_accepted() {
         fingerprint: None,
         hosted: None,
     };
-    user.trust.accept(&server, &key).unwrap();
+    user.trust.accept(&key);
     assert!(matches!(user.is_protected(&other), Protection::Known(..)));
     assert!(user.trust.forget(&server).unwrap());
     assert!(matches!(user.again(false).is_protected(&other), Protection::New(_)));

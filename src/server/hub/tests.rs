@@ -79,7 +79,7 @@ impl TestHub {
         transport: &Arc<Transport>,
     ) -> Client<'_> {
         let connection = self.hub.admit(address, origin);
-        let session = self.hub.enter(&connection, transport);
+        let session = self.hub.enter(&connection, transport, false);
         let id = session.id;
         Client { session: Some(session), _connection: connection, id }
     }

@@ -43,6 +43,11 @@ impl Secure {
         INPUT.with_borrow_mut(|input| self.channel().receive(&self.socket, buffer, input))
     }
 
+    /// Identifies the channel.
+    pub fn binding(&self) -> [u8; 32] {
+        *self.channel().binding()
+    }
+
     /// Sends the rest of a record. Returns false while the socket takes no more of it.
     pub fn finish(&self) -> io::Result<bool> {
         match self.send(b"") {

@@ -150,13 +150,14 @@ fn history_is_searched_backwards_and_forwards() {
 fn question_has_an_answer_and_what_was_typed_waits_for_it() {
     let mut line = line();
     types(&mut line, "draft");
-    let question = Prompt { text: "Nick: ".into(), draft: "ana2".into(), question: true };
-    line.set_prompt(question);
+    let question =
+        Prompt { text: "Nick: ".into(), draft: "ana2".into(), question: true, hidden: false };
+    line.set_prompt(question.clone());
     assert_eq!(seen(&mut line), "Nick: ana2");
     check(&mut line, "\t\x1b[A", "Nick: ana2");
     let inputs = Decoder::default().decode(b"!\roi\r");
     let (deeds, taken) = line.take(&inputs, Burst::default());
-    assert_eq!(deeds, [Deed::Answer { prompt: "Nick: ".into(), text: "ana2!".into() }]);
+    assert_eq!(deeds, [Deed::Answer { prompt: question, text: "ana2!".into() }]);
     assert_eq!((taken, line.is_open()), (2, false));
     assert_eq!(line.view(Size { columns: 80, rows: 24 }), View::default());
     line.set_prompt(prompt("ana2> "));
