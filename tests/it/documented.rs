@@ -417,6 +417,16 @@ const LIMITS: &[Limit] = &[
             ("server/handshakes", "interval: Duration::from_millis(50), burst: 64 };"),
         ],
     ),
+    (
+        "passwords",
+        "5 wrong ones from one address in a minute; 60 in all, and then one in a second",
+        &[
+            ("server/guesses", "OF_ORIGIN: usize = 5;"),
+            ("server/guesses", "WINDOW: Duration = Duration::from_secs(60);"),
+            ("server/guesses", "BURST: u32 = 60;"),
+            ("server/guesses", "INTERVAL: Duration = Duration::from_secs(1);"),
+        ],
+    ),
     ("client line", "4,096 bytes,", &[("wire", "MAX_COMMAND: usize = 4096;")]),
     ("server line", "8,192 bytes,", &[("wire", "MAX_EVENT: usize = 8192;")]),
     ("nick", "32 characters", &[("wire/nick", "MAX_NICK: usize = 32;")]),

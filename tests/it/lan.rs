@@ -11,6 +11,7 @@
 //! is set.
 
 mod changes;
+mod closed;
 mod completed;
 mod connections;
 mod dead;
