@@ -39,7 +39,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--no-web|no page for browsers'
             '--interface|announce on interface NAME only (default: all)'
             '--encrypted-only|nobody joins unencrypted; no page for browsers'
-            '--closed|only with a password: $MINICHAT_PASSWORD, or one made'
+            '--closed|ask for a password: $MINICHAT_PASSWORD, or one made'
             '--new-key|make a new key for encryption'
             '-q, --quiet|print only errors'
         )

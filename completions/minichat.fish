@@ -67,7 +67,7 @@ complete -c minichat -n '__minichat_at server' -l web-port -x -d 'port of the pa
 complete -c minichat -n '__minichat_at server' -l no-web -d 'no page for browsers'
 complete -c minichat -n '__minichat_at server' -l interface -x -a '(__minichat_interfaces)' -d 'announce on interface NAME only (default: all)'
 complete -c minichat -n '__minichat_at server' -l encrypted-only -d 'nobody joins unencrypted; no page for browsers'
-complete -c minichat -n '__minichat_at server' -l closed -d 'only with a password: $MINICHAT_PASSWORD, or one made'
+complete -c minichat -n '__minichat_at server' -l closed -d 'ask for a password: $MINICHAT_PASSWORD, or one made'
 complete -c minichat -n '__minichat_at server' -l new-key -d 'make a new key for encryption'
 complete -c minichat -n '__minichat_at server' -s q -l quiet -d 'print only errors'
 

@@ -326,8 +326,8 @@ pub(super) const SERVER: &[Row<Server>] = &[
         switch(
             None,
             "closed",
-            "only with a password: $MINICHAT_PASSWORD, or one made",
-            "só entra quem tem a senha: $MINICHAT_PASSWORD ou uma criada",
+            "ask for a password: $MINICHAT_PASSWORD, or one made",
+            "exige senha: $MINICHAT_PASSWORD, ou cria uma",
             |server| (server.closed, server.encrypted_only) = (true, true),
         ),
     ),

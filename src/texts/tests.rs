@@ -96,7 +96,7 @@ fn counted(texts: &Texts, count: usize) -> Vec<(&'static str, String)> {
 }
 
 /// The numbers in these are no counts that may be 1: ports, versions, dates, limits, times.
-const NO_COUNTS: [&str; 14] = [
+const NO_COUNTS: [&str; 16] = [
     "date",
     "incompatible",
     "long_motd",
@@ -109,6 +109,8 @@ const NO_COUNTS: [&str; 14] = [
     "not_scanned",
     "number",
     "page_moved",
+    "password_long",
+    "password_short",
     "silent",
     "unanswered",
 ];

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use super::*;
+use crate::secure::channel::SEALED;
 use crate::secure::{Identity, Key, answer};
 
 /// The answer of a server to the first line.
@@ -29,8 +30,9 @@ fn serve(script: &Script) -> SocketAddr {
         lines.read_line(&mut line).unwrap();
         match script {
             Script::Encrypts(identity) => {
-                let line = answer(line.trim_end(), &identity).unwrap().0;
+                let (line, mut channel) = answer(line.trim_end(), &identity).unwrap();
                 socket.write_all(format!("{line}\n").as_bytes()).unwrap();
+                channel.send(&socket, b"New User.\n", &mut [0; SEALED]).unwrap();
             }
             Script::Says(text) => socket.write_all(text.as_bytes()).unwrap(),
             Script::Greets => (),
