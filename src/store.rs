@@ -7,6 +7,7 @@ mod backwards;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 pub use backwards::read_backwards;
@@ -42,6 +43,36 @@ pub struct Store {
     segment: Option<Segment>,
     /// The rest of a line stands at the end of the segment.
     torn: bool,
+    /// Segments that are full, and may be in the system's memory alone.
+    full: Vec<File>,
+    /// The folder has a segment that it may not have on the disk.
+    grown: bool,
+}
+
+/// A part of a store that may be in the system's memory alone. Another thread can write it
+/// to the disk, so that appending does not wait for that.
+#[derive(Debug)]
+pub struct Unsynced {
+    files: Vec<File>,
+    folder: Option<PathBuf>,
+    /// The segment that was written to last.
+    path: PathBuf,
+}
+
+/// The result of writing to the disk: the segment that was written to last.
+#[derive(Debug)]
+pub struct Synced(PathBuf, io::Result<()>);
+
+impl Unsynced {
+    /// Writes to the disk what the system has taken.
+    pub fn sync(self) -> Synced {
+        let files = self.files.iter().try_for_each(File::sync_data);
+        let folder = || self.folder.as_deref().map_or(Ok(()), sync_folder);
+        // Files of a folder that has vanished can be written, and are lost.
+        let is_there = || fs::metadata(&self.path).map(drop);
+        let synced = files.and_then(|()| folder()).and_then(|()| is_there());
+        Synced(self.path, synced)
+    }
 }
 
 /// The segment that is written to.
@@ -108,7 +139,8 @@ impl Store {
         let room = open_room(dir)?;
         let lock = Some(lock);
         let dir = dir.to_path_buf();
-        let mut store = Store { dir, keep, room, lock, segment: None, torn: false };
+        let (full, grown) = (Vec::new(), false);
+        let mut store = Store { dir, keep, room, lock, segment: None, torn: false, full, grown };
         if let Some((_, path)) = segments.last() {
             cut_last_line(path)?;
             store.segment = Some(Segment::append_to(path)?);
@@ -139,10 +171,9 @@ impl Store {
         let segment = match &mut self.segment {
             Some(segment) if !is_full => segment,
             last => {
-                if let Some(full) = last.take() {
-                    full.file.sync_data()?;
-                }
+                self.full.extend(last.take().map(|full| full.file));
                 self.restore_folder()?;
+                self.grown = true;
                 self.torn = false;
                 let path = self.dir.join(format!("{number:020}{ENDING}"));
                 self.segment.insert(Segment::append_to(&path)?)
@@ -158,7 +189,6 @@ impl Store {
             return Err(err);
         }
         if is_full {
-            sync_folder(&self.dir)?;
             self.delete_old(now)?;
         }
         Ok(is_full)
@@ -170,9 +200,33 @@ impl Store {
     /// If it cannot, or if the segment is not there any more. Then the next message begins
     /// another one.
     pub fn sync(&mut self) -> io::Result<()> {
-        let Some(segment) = &self.segment else { return Ok(()) };
-        let synced = segment.file.sync_data().and_then(|()| fs::metadata(&segment.path).map(drop));
-        if synced.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::NotFound) {
+        match self.unsynced()? {
+            Some(unsynced) => self.synced(unsynced.sync()),
+            None => Ok(()),
+        }
+    }
+
+    /// The part that may be in the system's memory alone, if there is one. The caller syncs
+    /// it, and says [how that went](Store::synced).
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub fn unsynced(&mut self) -> io::Result<Option<Unsynced>> {
+        let Some(segment) = &self.segment else { return Ok(None) };
+        let current = segment.file.try_clone()?;
+        let path = segment.path.clone();
+        let files = mem::take(&mut self.full).into_iter().chain([current]).collect();
+        let folder = mem::take(&mut self.grown).then(|| self.dir.clone());
+        Ok(Some(Unsynced { files, folder, path }))
+    }
+
+    /// Takes note of how it went to write a part to the disk.
+    ///
+    /// # Errors
+    /// If it failed.
+    pub fn synced(&mut self, Synced(path, synced): Synced) -> io::Result<()> {
+        let vanished = synced.as_ref().is_err_and(|err| err.kind() == io::ErrorKind::NotFound);
+        if vanished && self.segment.as_ref().is_some_and(|segment| segment.path == path) {
             self.segment = None;
         }
         synced

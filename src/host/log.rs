@@ -32,10 +32,10 @@ impl Log {
     /// A log in an open file. Trouble with the file is reported.
     pub fn new(file: LogFile, reports: Sender<Report>, texts: &'static Texts) -> Log {
         let (path, tell) = (shown(&file), reports.clone());
-        let patience = Patience::new(move || {
+        let patience = Patience::new(Arc::new(move || {
             let what = (texts.server.log_failed)(&path, texts.server.no_answer);
             tell.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
-        });
+        }));
         Log { file: Arc::new(file), patience: Arc::new(patience), reports, texts }
     }
 

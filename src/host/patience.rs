@@ -33,10 +33,10 @@ struct State {
 impl Patience {
     /// Begins a watch that tells of work that takes too long. Without a thread for it, there
     /// is none.
-    pub fn new(tell: impl Fn() + Send + 'static) -> Patience {
+    pub fn new<F: Fn() + Send + Sync + 'static>(tell: Arc<F>) -> Patience {
         let shared = Arc::<Shared>::default();
         let watched = shared.clone();
-        thread::Builder::new().spawn(move || watched.watch(tell)).ok();
+        thread::Builder::new().spawn(move || watched.watch(&*tell)).ok();
         Patience(shared)
     }
 
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn work_that_takes_too_long_is_told_once() {
         let (tell, told) = mpsc::channel();
-        let patience = Patience::new(move || tell.send(()).expect("the test listens"));
+        let patience = Patience::new(Arc::new(move || tell.send(()).expect("the test listens")));
         for _ in 0..1000 {
             patience.during(|| ());
         }

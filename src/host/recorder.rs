@@ -1,20 +1,22 @@
 //! Keeps what is said to all on the disk, as it happens.
 //!
-//! The recorder follows the messages on a thread of its own. No sender waits for it.
+//! The recorder follows the messages on a thread of its own. No sender waits for it, and it
+//! does not wait for the disk itself: another thread syncs.
 
-use std::future::poll_fn;
+use std::future::{self, poll_fn};
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use async_channel::Sender;
+use async_channel::{Receiver, Sender};
 use smol::Timer;
 use smol::future::or;
 
 use crate::error::plain;
 use crate::host::patience::Patience;
 use crate::server::{Followed, FollowerId, Hub, Report};
-use crate::store::Store;
+use crate::store::{Store, Synced, Unsynced};
 use crate::texts::Texts;
 use crate::wire::sanitize::visible;
 
@@ -31,6 +33,8 @@ const RELAPSE: Duration = Duration::from_secs(60);
 pub struct Recorder {
     store: Store,
     patience: Patience,
+    /// The thread that syncs, if there is one.
+    syncing: Option<Syncing>,
     /// Where it reports trouble.
     reports: Sender<Report>,
     texts: &'static Texts,
@@ -44,12 +48,19 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps messages in an open store. Trouble is reported.
     pub fn new(store: Store, reports: Sender<Report>, texts: &'static Texts) -> Recorder {
-        let (dir, tell) = (shown(&store), reports.clone());
-        let patience = Patience::new(move || {
-            let what = (texts.server.store_failed)(&dir, texts.server.no_answer);
-            tell.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
+        let (dir, to) = (shown(&store), reports.clone());
+        let told = Mutex::new(None::<Instant>);
+        let tell = Arc::new(move || {
+            // Two threads work with the same disk.
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.replace(Instant::now()).is_none_or(|then| then.elapsed() >= RELAPSE) {
+                let what = (texts.server.store_failed)(&dir, texts.server.no_answer);
+                to.try_send(Report::Warning(what)).ok(); // Nobody may be looking.
+            }
         });
-        Recorder { store, patience, reports, texts, due: None, failed: false, well: None }
+        let (patience, syncing) = (Patience::new(tell.clone()), Syncing::start(tell));
+        let (due, failed, well) = (None, false, None);
+        Recorder { store, patience, syncing, reports, texts, due, failed, well }
     }
 
     /// Writes what a follower reads until the room closes.
@@ -57,13 +68,32 @@ impl Recorder {
         let mut read = Vec::new();
         loop {
             let messages = async { Some(poll_fn(|cx| hub.poll_messages(id, &mut read, cx)).await) };
-            let followed = match self.due {
-                Some(due) => smol::block_on(or(messages, async {
-                    Timer::at(due).await;
-                    None
-                })),
-                None => smol::block_on(messages),
-            };
+            let (due, done) = (self.due, self.syncing.as_ref().map(|it| it.done.clone()));
+            let mut synced = None;
+            let followed = smol::block_on(or(
+                messages,
+                or(
+                    async {
+                        match due {
+                            Some(due) => _ = Timer::at(due).await,
+                            None => future::pending().await,
+                        }
+                        None
+                    },
+                    async {
+                        match done {
+                            Some(done) => synced = Some(done.recv().await),
+                            None => future::pending().await,
+                        }
+                        None
+                    },
+                ),
+            ));
+            match synced {
+                Some(Ok(synced)) => self.synced(synced),
+                Some(Err(_)) => self.syncing = None, // The thread has failed.
+                None => (),
+            }
             if !read.is_empty() {
                 self.write(&read, hub);
                 read.clear();
@@ -72,10 +102,14 @@ impl Recorder {
                 }
             }
             match followed {
-                Some(Followed::Closed) => return self.sync(),
+                Some(Followed::Closed) => {
+                    if self.syncing.take().is_some_and(|syncing| syncing.busy) {
+                        self.due = Some(Instant::now());
+                    }
+                    return self.sync();
+                }
                 Some(Followed::Gap) => self.warn(&(self.texts.server.store_gap)(&self.dir())),
-                Some(Followed::Some | Followed::Nothing) => (),
-                None => self.sync(),
+                Some(Followed::Some | Followed::Nothing) | None => (),
             }
             if self.due.is_some_and(|due| due <= Instant::now()) {
                 self.sync();
@@ -96,10 +130,31 @@ impl Recorder {
         self.due = self.due.or_else(|| Some(Instant::now() + SYNC));
     }
 
+    /// Has the messages written to the disk. A sync that still goes on comes first.
     fn sync(&mut self) {
-        if self.due.take().is_some()
-            && let Err(err) = self.patience.during(|| self.store.sync())
-        {
+        if self.due.take().is_none() {
+            return;
+        }
+        let synced = match &mut self.syncing {
+            Some(syncing) if syncing.busy => {
+                self.due = Some(Instant::now() + SYNC);
+                return;
+            }
+            Some(syncing) => self.store.unsynced().map(|unsynced| {
+                syncing.busy = unsynced.is_some_and(|unsynced| syncing.to.send(unsynced).is_ok());
+            }),
+            None => self.patience.during(|| self.store.sync()),
+        };
+        if let Err(err) = synced {
+            self.fail(&err);
+        }
+    }
+
+    fn synced(&mut self, synced: Synced) {
+        if let Some(syncing) = &mut self.syncing {
+            syncing.busy = false;
+        }
+        if let Err(err) = self.store.synced(synced) {
             self.fail(&err);
         }
     }
@@ -125,6 +180,33 @@ impl Recorder {
 
     fn dir(&self) -> String {
         shown(&self.store)
+    }
+}
+
+/// The thread that waits for the disk.
+struct Syncing {
+    to: mpsc::Sender<Unsynced>,
+    done: Receiver<Synced>,
+    /// It has something to do.
+    busy: bool,
+}
+
+impl Syncing {
+    /// Starts it; none if the system has no thread left.
+    fn start(tell: Arc<impl Fn() + Send + Sync + 'static>) -> Option<Syncing> {
+        let (to, unsynced) = mpsc::channel::<Unsynced>();
+        let (done_to, done) = async_channel::bounded(1);
+        let work = move || {
+            let patience = Patience::new(tell);
+            while let Ok(unsynced) = unsynced.recv() {
+                let synced = patience.during(|| unsynced.sync());
+                if done_to.send_blocking(synced).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().spawn(work).ok()?;
+        Some(Syncing { to, done, busy: false })
     }
 }
 
