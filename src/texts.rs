@@ -337,6 +337,8 @@ pub struct Client {
     pub history: fn(usize) -> String,
     /// The server's words to all when it stops.
     pub stopping: &'static str,
+    /// The host leaves, and the room goes on at this address.
+    pub goes_on: fn(&str) -> String,
     /// The server's word to a person that the operator removes.
     pub removed: &'static str,
     /// The server's word to all when it tells no more joins and leaves.

@@ -34,6 +34,10 @@ pub const SERVER: &str = "server";
 /// The server says this to all when it stops.
 pub const LAST_LINE: &str = "the server is stopping; goodbye";
 
+/// The host of a room says this to all when it leaves and another machine goes on with the
+/// room. The address of that machine follows.
+pub const GOES_ON: &str = "the room goes on at ";
+
 /// The server says this to a member that the operator removes. A reason follows `: `.
 pub const REMOVED: &str = "you were removed by the operator";
 

@@ -15,7 +15,8 @@ use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
 use crate::wire::{
-    Event, LAST_LINE, NOTICES_AGAIN, NOTICES_END, NOTICES_OFF, Others, RECORDED, REMOVED, SERVER,
+    Event, GOES_ON, LAST_LINE, NOTICES_AGAIN, NOTICES_END, NOTICES_OFF, Others, RECORDED, REMOVED,
+    SERVER,
 };
 
 /// The colours of nicks, by their numbers in the table of 256 that terminals share. A theme
@@ -305,6 +306,7 @@ fn fixed_line(text: &str, texts: &Client) -> Option<String> {
     }
     match text {
         LAST_LINE => Some(texts.stopping.into()),
+        _ if text.starts_with(GOES_ON) => Some((texts.goes_on)(&text[GOES_ON.len()..])),
         NOTICES_END => Some(texts.notices_end.into()),
         NOTICES_AGAIN => Some(texts.notices_again.into()),
         NOTICES_OFF => Some(texts.notices_off.into()),

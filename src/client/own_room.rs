@@ -34,6 +34,7 @@ pub(super) async fn open(
         title: opening::title(config),
         interface: config.interface.clone(),
         marks: Hosted::new(now.as_secs()),
+        former_pages: Vec::new(),
     };
     let (editor, remarks) = (terminal.editor.clone(), terminal.remarks.clone());
     let tell = move |news: News| {

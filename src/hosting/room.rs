@@ -32,6 +32,8 @@ pub struct Plan {
     pub interface: Option<String>,
     /// Its name, age and number of hosts.
     pub marks: Hosted,
+    /// The pages of its former hosts, which go on here.
+    pub former_pages: Vec<SocketAddr>,
 }
 
 /// A room that is open as long as this. Its drop ends it at once.
@@ -56,7 +58,7 @@ impl HostedRoom {
     /// # Errors
     /// If it cannot listen, or if the system gives no threads.
     pub fn open(plan: Plan, tell: impl FnMut(News) + Send + 'static) -> Result<HostedRoom, Error> {
-        let Plan { title, interface, marks } = plan;
+        let Plan { title, interface, marks, former_pages } = plan;
         let usual = config::Server::default();
         let listeners = server::bind(&[], DEFAULT_PORT).or_else(|_| server::bind(&[], 0));
         let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
@@ -80,7 +82,7 @@ impl HostedRoom {
         let (lookups, open) = (hub.answer_lookups(), Arc::downgrade(&hub));
         spawn(move || history::answer(&lookups, &open, None))?;
 
-        let site = Arc::new(site(&title, &listening, page_port));
+        let site = Arc::new(site(&title, &listening, page_port).hosted(&former_pages));
         let page = page.into_iter().map(|listener| listener.for_page(site.clone()));
         let listeners: Vec<Listener> = listeners.into_iter().chain(page).collect();
         let key = Key::generate();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,10 @@ pub struct Site {
     pub host_name: String,
     /// The page's address for other machines, if one is known.
     pub url: Option<String>,
+    /// The room may go on at another machine, and then the page goes there.
+    pub moves: bool,
+    /// The origins of the pages of those that have hosted the room before.
+    pub former: Vec<String>,
     visitors: Mutex<Visitors>,
 }
 
@@ -50,7 +55,15 @@ struct Visitors {
 impl Site {
     /// A site without visitors.
     pub fn new(title: String, host_name: String, url: Option<String>) -> Site {
-        Site { title, host_name, url, visitors: Mutex::default() }
+        let visitors = Mutex::default();
+        Site { title, host_name, url, moves: false, former: Vec::new(), visitors }
+    }
+
+    /// The site of a room that lives on the machines of its members. The pages of its former
+    /// hosts may go on here.
+    pub fn hosted(self, former: &[SocketAddr]) -> Site {
+        let former = former.iter().map(|address| format!("http://{address}")).collect();
+        Site { moves: true, former, ..self }
     }
 
     /// Counts a visitor, unless there are too many.
@@ -82,14 +95,17 @@ impl Site {
 
     fn answer(&self, request: &Request, people: usize) -> Vec<u8> {
         match &request.resource {
-            Resource::Page => http::answer(request, "text/html; charset=utf-8", &page::PAGE),
-            Resource::Icon => http::answer(request, "image/svg+xml", page::ICON),
+            Resource::Page => {
+                http::answer(request, "text/html; charset=utf-8", &page::PAGE, self.moves)
+            }
+            Resource::Icon => http::answer(request, "image/svg+xml", page::ICON, false),
             Resource::Code => {
-                http::answer(request, "image/svg+xml", &code::svg(&self.url_for(&request.host)))
+                let code = code::svg(&self.url_for(&request.host));
+                http::answer(request, "image/svg+xml", &code, false)
             }
             Resource::About => {
                 let about = json!({ "title": self.title, "people": people, "url": self.url });
-                http::answer(request, "application/json", &about.to_string())
+                http::answer(request, "application/json", &about.to_string(), false)
             }
             Resource::Room(key) => http::switch_protocols(key),
         }
@@ -144,7 +160,7 @@ async fn answer(hub: &Hub, site: &Site, stream: &Stream<'_>) -> io::Result<bool>
             Some(0) => return Ok(false),
             length => bytes.extend_from_slice(&buffer[..length.unwrap_or(0)]),
         }
-        match http::read(&bytes, &site.host_name) {
+        match http::read_for(&bytes, &site.host_name, &site.former) {
             Ok(None) if bytes.len() <= MAX_HEAD => (),
             Ok(None) => return Ok(false),
             Ok(Some(request)) => break Ok(request),

@@ -41,6 +41,7 @@ pub static ENGLISH: Texts = Texts {
         left: |nicks, _| format!("- {nicks} left"),
         history: |count| format!("History: {count}"),
         stopping: "the server is stopping; goodbye",
+        goes_on: |address| format!("the room goes on at {address}"),
         removed: "you were removed by the operator",
         notices_end: "so many are here that comings and goings are not told any more",
         notices_again: "comings and goings are told again",

@@ -45,6 +45,7 @@ pub static PORTUGUESE: Texts = Texts {
         left: |nicks, count| format!("- {nicks} {}", if count == 1 { "saiu" } else { "saíram" }),
         history: |count| format!("Histórico: {count}"),
         stopping: "o servidor está parando; até logo",
+        goes_on: |address| format!("a sala continua em {address}"),
         removed: "o operador tirou você da sala",
         notices_end: "há tanta gente aqui que não se avisa mais quem entra e quem sai",
         notices_again: "volta o aviso de quem entra e quem sai",

@@ -107,6 +107,19 @@ impl fmt::Display for Denied {
 /// # Errors
 /// If the request is not answered, and why.
 pub fn read(bytes: &[u8], own_name: &str) -> Result<Option<Request>, Denied> {
+    read_for(bytes, own_name, &[])
+}
+
+/// The same in a room that other machines have hosted before. Their pages, of which these are
+/// the origins, may go on here.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(
+    bytes: &[u8],
+    own_name: &str,
+    former: &[String],
+) -> Result<Option<Request>, Denied> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     let length = match request.parse(bytes) {
@@ -132,7 +145,7 @@ pub fn read(bytes: &[u8], own_name: &str) -> Result<Option<Request>, Denied> {
         "/about" => Resource::About,
         "/icon.svg" => Resource::Icon,
         "/code.svg" => Resource::Code,
-        "/room" if method == "GET" => Resource::Room(websocket_key(&fields, host)?),
+        "/room" if method == "GET" => Resource::Room(websocket_key(&fields, host, former)?),
         "/room" => return Err(Denied::UpgradeRequired),
         _ => return Err(Denied::NotFound),
     };
@@ -173,12 +186,13 @@ impl<'a> Fields<'a> {
 
 /// The key of a proper request for a WebSocket from our own page, or from a program that
 /// is no browser.
-fn websocket_key(fields: &Fields<'_>, host: &str) -> Result<String, Denied> {
+fn websocket_key(fields: &Fields<'_>, host: &str, former: &[String]) -> Result<String, Denied> {
     // Every browser names the origin of the page. What it says of the site is older news,
     // and counts only where the origin is missing.
     let own = match (fields.one("Origin")?, fields.one("Sec-Fetch-Site")?) {
         (Some(origin), _) => {
             origin.strip_prefix("http://").is_some_and(|own| own.eq_ignore_ascii_case(host))
+                || former.iter().any(|former| former == origin)
         }
         (None, site) => site.is_none_or(|site| site == "same-origin"),
     };
@@ -232,11 +246,13 @@ fn is_own_host(host: &str, own_name: &str) -> Result<bool, Denied> {
 
 /// The fields of every answer but that for a WebSocket: what the page may load, and that
 /// no other page may use what is here.
-fn protection(host: &str) -> String {
+fn protection(host: &str, moves: bool) -> String {
     // `connect-src 'self'` does not cover `ws:` in older versions of Safari.
+    let host = if moves { "" } else { host };
+    let sockets = if moves { "ws:" } else { "ws://" };
     format!(
         "Content-Security-Policy: default-src 'none'; script-src 'sha256-{}'; \
-         style-src 'sha256-{}'; img-src 'self'; connect-src 'self' ws://{host}; \
+         style-src 'sha256-{}'; img-src 'self'; connect-src 'self' {sockets}{host}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
          X-Content-Type-Options: nosniff\r\n\
          X-Frame-Options: DENY\r\n\
@@ -249,12 +265,13 @@ fn protection(host: &str) -> String {
     )
 }
 
-/// The answer to a request, with a body of this media type.
-pub fn answer(request: &Request, media_type: &str, body: &str) -> Vec<u8> {
+/// The answer to a request, with a body of this media type. A page that `moves` may go on at
+/// another machine, when the one that served it is gone.
+pub fn answer(request: &Request, media_type: &str, body: &str, moves: bool) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n{}\r\n",
         body.len(),
-        protection(&request.host),
+        protection(&request.host, moves),
     );
     let body = if request.head_only { "" } else { body };
     [head.as_bytes(), body.as_bytes()].concat()
@@ -268,7 +285,7 @@ pub fn deny(denied: Denied) -> Vec<u8> {
          Content-Length: {}\r\n{}{}\r\n{sentence}\n",
         sentence.len() + 1,
         denied.fields(),
-        protection("localhost"),
+        protection("localhost", false),
     )
     .into_bytes()
 }
@@ -294,6 +311,30 @@ mod tests {
     fn get(path: &str, fields: &str) -> Result<Resource, Denied> {
         let text = format!("GET {path} HTTP/1.1\r\nHost: 10.0.0.1:9080\r\n{fields}\r\n");
         read(text.as_bytes(), "").map(|request| request.expect("it is whole").resource)
+    }
+
+    #[test]
+    fn pages_of_former_hosts_go_on_here() {
+        let former = ["http://10.0.0.2:9080".to_string(), "http://[fd77::2]:9080".to_string()];
+        let asks = |origin: &str, former: &[String]| {
+            let head = "GET /room HTTP/1.1\r\nHost: 10.0.0.1:9080\r\n";
+            let text = format!("{head}Origin: {origin}\r\n{SOCKET}\r\n");
+            read_for(text.as_bytes(), "", former).map(|request| request.is_some())
+        };
+        for origin in ["http://10.0.0.1:9080", &former[0], &former[1]] {
+            assert_eq!(asks(origin, &former), Ok(true), "{origin}");
+        }
+        for origin in ["http://10.0.0.2", "https://10.0.0.2:9080", "http://10.0.0.2:90801", "null"]
+        {
+            assert_eq!(asks(origin, &former), Err(Denied::ForeignOrigin), "{origin}");
+        }
+        assert_eq!(asks(&former[0], &[]), Err(Denied::ForeignOrigin));
+    }
+
+    #[test]
+    fn only_the_page_of_a_hosted_room_connects_elsewhere() {
+        assert!(protection("10.0.0.1:9080", false).contains("'self' ws://10.0.0.1:9080;"));
+        assert!(protection("10.0.0.1:9080", true).contains("connect-src 'self' ws:;"));
     }
 
     #[test]
@@ -421,7 +462,7 @@ mod tests {
     fn answer_to_head_has_no_body() {
         let head = "HEAD / HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n";
         let request = read(head.as_bytes(), "").unwrap().unwrap();
-        let answer = String::from_utf8(answer(&request, "text/html", "<p>")).unwrap();
+        let answer = String::from_utf8(answer(&request, "text/html", "<p>", false)).unwrap();
         assert!(answer.contains("\r\nContent-Length: 3\r\n") && answer.ends_with("\r\n\r\n"));
         assert!(answer.contains("connect-src 'self' ws://10.0.0.1;"));
     }

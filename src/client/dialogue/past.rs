@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::client::dialogue::unconfirmed::Pending;
 use crate::client::dialogue::{Dialogue, Phase, note};
 use crate::client::record::{Action, Heading, Kind, Past, PastLine, Record};
-use crate::wire::{Command, LAST_LINE, Refusal, SERVER};
+use crate::wire::{Command, GOES_ON, LAST_LINE, Refusal, SERVER};
 
 /// How many messages `/last` shows, unless the user says otherwise, and at most.
 const PAGE: [u64; 2] = [20, 500];
@@ -171,7 +171,8 @@ impl Dialogue {
     /// Counts a message to all, unless it may be the server's last word.
     pub(super) fn count_message(&mut self, from: &str, text: &str) {
         if let Some((_, number)) = &mut self.past.place {
-            match from == SERVER && text == LAST_LINE {
+            let is_last = text == LAST_LINE || text.starts_with(GOES_ON);
+            match from == SERVER && is_last {
                 true => self.past.uncounted = true,
                 false => *number += 1,
             }

@@ -110,7 +110,13 @@ $("search").onclick = () => {
   offerNames();
   text.focus();
 };
-$("invite").onclick = () => { $("code").src = "/code.svg"; showCard(true); };
+$("invite").onclick = () => {
+  // The code is on the machine that served the page.
+  $("code").hidden = host !== location.host;
+  if ($("code").hidden) $("url").textContent = "http://" + host + "/";
+  else $("code").src = "/code.svg";
+  showCard(true);
+};
 $("card-close").onclick = () => showCard(false);
 $("card").onclick = event => { if (event.target === $("card")) showCard(false); };
 document.addEventListener("keydown", event => {

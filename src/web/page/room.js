@@ -12,6 +12,10 @@ const BUDGET = 24; // Milliseconds of work at a time, so that keys are answered.
 const MIN_SLICE = 10; // How few messages are shown at a time on a slow device.
 const CALM = 8; // With so many lines at a time, messages appear without a movement.
 const RING_PAUSE = 3000; // Milliseconds between two sounds.
+const TURN = 250; // Milliseconds between two attempts while the room moves to another machine.
+const TURN_PATIENCE = 1500; // Milliseconds that each of them may take.
+const TURNS = 40; // With so many attempts in vain, the page tells where the room may be.
+const PAGE_OFFSET = 80; // The page's port is so many above the chat's.
 
 const $ = id => document.getElementById(id);
 const log = $("log"), text = $("text");
@@ -33,6 +37,8 @@ let me = "", wanted = ""; // The nick that the server knows, and the one that wa
 let home = ""; // The nick to return to when the old connection has given it up.
 let unanswered = []; // What was sent and awaits its answer, in order.
 let heardAt = 0, askedAt = 0, lostAt = 0, attempts = 0, ghostTries = 0, timer = 0;
+// Where the room is; where it may go on, and what is left to try of that; its last word.
+let host = location.host, told = host, next = [], ways = [], goesOn = "";
 let people = new Map(), listed = null; // Key -> person: { nick, gone }.
 let untold = false; // The server does not tell who comes and who goes, or has not named all.
 let target = null; // The person to whom the next text goes alone.
@@ -232,8 +238,19 @@ function hear(line, unseen) {
   else if ((found = /^Capabilities:(.*)$/.exec(line))) {
     settle("ask");
     remembers = found[1].split(" ").indexOf("history") > 0;
+  } else if ((found = /^Next:(.*)$/.exec(line))) {
+    next = found[1].split(" ").map(one => pageAt(one.replace(/^[^@]*@|#.*$/g, ""))).filter(Boolean);
   } else if ((found = /^ERR (\S+)$/.exec(line))) refused(found[1]);
-  else if (line === "BYE") ended = true;
+  else if (line === "BYE") ended = !goesOn;
+}
+
+// The page of another member's machine, by the address of the chat. A stranger has told it,
+// so it must be one of a local network.
+function pageAt(address) {
+  const found = /^([\d.]+|\[[\da-f:.]+\]):(\d{1,5})$/.exec(address);
+  const local = /^(10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01]))\.|^\[(::1\]|f[cd]|fe[89ab])/;
+  const port = found ? +found[2] + PAGE_OFFSET : 0;
+  return found && local.test(found[1]) && port < 65536 ? found[1] + ":" + port : "";
 }
 
 function heard(from, direct, words, unseen) {
@@ -244,7 +261,9 @@ function heard(from, direct, words, unseen) {
   }
   if (!direct) {
     remember(from, words);
-    if (place && from === "server" && words === ENGLISH.stopping) uncounted = true;
+    const way = from === "server" && words.indexOf(ENGLISH.goesOn) === 0 && pageAt(words.slice(ENGLISH.goesOn.length));
+    if (way) { goesOn = way; ways = []; }
+    if (place && (way || from === "server" && words === ENGLISH.stopping)) uncounted = true;
     else if (place) place.number++;
   }
   if (!direct && from === me) {
@@ -276,7 +295,8 @@ function translate(words) {
   if (othersOf(words)) return T.others(othersOf(words));
   const recorded = /^this room is recorded: what is said to all is kept(?: for (\d+) days?)?$/.exec(words);
   if (recorded) return T.recorded(+recorded[1]);
-  return words.indexOf(ENGLISH.removed) === 0 ? T.removed + words.slice(ENGLISH.removed.length) : words;
+  const begun = ["removed", "goesOn"].find(key => words.indexOf(ENGLISH[key]) === 0);
+  return begun ? T[begun] + words.slice(ENGLISH[begun].length) : words;
 }
 
 function remember(from, words) {
@@ -314,6 +334,8 @@ function welcome(nick) {
   if (member) { notice(T.youAre(nick)); showPeople(); return; }
   member = true;
   attempts = ghostTries = 0;
+  ways = [];
+  goesOn = "";
   showState("");
   $("door").hidden = true;
   $("room").hidden = false;
@@ -321,12 +343,14 @@ function welcome(nick) {
   ask();
   if (lostAt) {
     if (home) notice(T.youAre(nick));
+    if (host !== told) notice(T.moved("http://" + host + "/"));
     gapNotice = notice(T.gap);
     lostAt = 0;
   } else {
     grow();
     text.focus();
   }
+  told = host;
   showPeople();
 }
 
@@ -445,7 +469,7 @@ function outlastGhost() {
 
 function connect() {
   clearTimeout(timer);
-  const mine = socket = new WebSocket("ws://" + location.host + "/room");
+  const mine = socket = new WebSocket("ws://" + host + "/room");
   member = ended = false;
   unanswered = [];
   lines = [];
@@ -457,10 +481,10 @@ function connect() {
   heardAt = askedAt = Date.now();
   // Some browsers keep a socket that is dead and report nothing even when it is closed.
   const gone = () => { if (mine === socket) lose(); };
-  timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, PATIENCE);
+  timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, ways.length > 1 ? TURN_PATIENCE : PATIENCE);
   mine.onopen = () => {
     if (mine !== socket) { mine.close(); return; }
-    send("CAP history", { kind: "ask" });
+    send("CAP history heirs", { kind: "ask" });
     if (place) send("SINCE " + place.term + " " + place.number, { kind: "ask" });
     send("NICK " + wanted, { kind: "nick" });
   };
@@ -488,8 +512,29 @@ function lose() {
   if (ended) { showState(T.ended, true); return; }
   wanted = home || me || wanted;
   ghostTries = 0;
+  if (takeWay()) return;
   showState(T.lost);
   timer = setTimeout(connect, Math.min(500 * Math.pow(2, attempts++), 8000) * (0.7 + Math.random() * 0.6));
+}
+
+// The machine that had the room is gone, or leaves: it and those that may go on with the room
+// are tried in turn. Returns whether there is another one than before.
+function takeWay() {
+  const first = goesOn || host;
+  if (!ways.length) ways = [first].concat(next.filter(way => way !== first));
+  if (ways.length === 1 && first === host) return false;
+  host = ways.shift();
+  ways.push(host);
+  const late = ++attempts > TURNS;
+  showState(late ? T.elsewhere : T.moving);
+  if (late) ways.forEach(way => {
+    const link = make("a", "", "http://" + way + "/");
+    link.href = link.textContent;
+    $("state-text").appendChild(document.createTextNode(" "));
+    $("state-text").appendChild(link);
+  });
+  timer = setTimeout(connect, attempts > 1 ? TURN * (late ? 8 : 1) : 0);
+  return true;
 }
 
 // Someone looks at the page again, or the network is back.

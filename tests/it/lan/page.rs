@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use minichat::server::{self, Capacities, Hub, Limits, Rules, Server, Setup, Site};
+
 use super::{Host, on_a_lan};
 use crate::browser::{self, Browser, LAPTOP, PHONE, Page, TEXTS, Window};
 use crate::harness::{Finally, Peer, Running, minichat};
@@ -888,3 +890,83 @@ const PORTUGUESE: [&str; 6] = [
     "você pode ajudar o rui depois?",
     "Claro, pode deixar",
 ];
+
+/// A room of this test's own program, as a member's program carries it, and its address.
+fn hosted(port: u16, former: &[&str]) -> (Server, Arc<Hub>) {
+    let (report_to, _) = async_channel::bounded(1);
+    let (users_to, _) = async_channel::bounded(1);
+    let rules = Rules { recall: 50, term: format!("{port:08x}"), ..Rules::default() };
+    let capacities = Capacities { all: 100, each_origin: 64 };
+    let hub = Arc::new(Hub::new(rules, capacities, report_to, users_to));
+    let ip = "10.77.0.1".parse().expect("it is an address");
+    let bind = |port| server::bind(&[ip], port).expect("the port is free").remove(0);
+    let former: Vec<SocketAddr> = former.iter().map(|text| text.parse().unwrap()).collect();
+    let site = Site::new("minichat".into(), String::new(), None).hosted(&former);
+    let listeners = vec![bind(port), bind(port + 80).for_page(Arc::new(site))];
+    let setup = Setup { listeners, hub: hub.clone(), limits: Limits::default() };
+    (Server::start(setup).expect("there are threads"), hub)
+}
+
+/// Tells the page the machines that go on with the room.
+fn tells_next(hub: &Hub, line: &str) {
+    let mut access = hub.lock();
+    let id = access.room.find("Ana").expect("she is here");
+    access.room.send(id, format!("{line}\n").as_bytes());
+}
+
+#[test]
+fn page_goes_where_the_room_goes() {
+    if !browser::is_there() {
+        return;
+    }
+    on_a_lan(1, |lan| {
+        lan.host(1).inside(|| {
+            let browser = Browser::start();
+            let (first, _hub) = hosted(9000, &[]);
+            let page = browser.window(PHONE);
+            page.open(URL);
+            page.join("Ana");
+            page.is_in();
+            page.says("um");
+            arrived(&page, 1);
+            page.eval("document.getElementById('text').value = 'um rascunho'");
+
+            // The host leaves, and says where the room goes on.
+            let (second, hub) = hosted(9200, &["10.77.0.1:9080"]);
+            let mut rui = Peer::connect("10.77.0.1:9200".parse().unwrap());
+            rui.says("NICK rui");
+            rui.skips_to("OK welcome rui");
+            let end = Instant::now() + Duration::from_secs(2);
+            smol::block_on(first.stop("the room goes on at 10.77.0.1:9200", end));
+            drop(first);
+            rui.reads("User Ana joined.");
+            page.shows("a sala continua em 10.77.0.1:9200");
+            page.shows("A sala está em outra máquina agora: http://10.77.0.1:9280/");
+            let draft = page.eval("document.getElementById('text').value");
+            assert_eq!(draft, "um rascunho");
+            page.eval("document.getElementById('text').value = ''");
+            page.says("dois");
+            rui.reads("FROM Ana [all]: dois");
+            assert!(page.texts().iter().any(|row| row.contains("um")), "the talk is still there");
+
+            // The next host crashes. The first of those that were named is none.
+            let (_third, hub3) = hosted(9300, &["10.77.0.1:9080", "10.77.0.1:9280"]);
+            // A stranger may have told addresses that are none of this network.
+            let strange = "00000003@203.0.113.7:9000 00000004@evil.example:9000 x@[2001:db8::1]:9";
+            let next = "00000001@10.77.0.1:9400 00000002@10.77.0.1:9300#0f1e2d3c";
+            tells_next(&hub, &format!("Next: {strange} {next}"));
+            rui.says("MSG três");
+            page.shows("três");
+            drop((second, hub));
+            page.shows("A sala está em outra máquina agora: http://10.77.0.1:9380/");
+            page.says("quatro");
+            arrived(&page, 3);
+            assert!(hub3.lock().room.find("ana").is_some());
+            for words in page.complaints() {
+                for wrong in ["Content Security Policy", "203.0.113.7", "evil", "2001:db8"] {
+                    assert!(!words.contains(wrong), "{words}");
+                }
+            }
+        });
+    });
+}
