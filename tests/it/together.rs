@@ -42,22 +42,24 @@ struct Link {
 struct Room {
     tty: Tty,
     chat: std::net::SocketAddr,
-    page: std::net::SocketAddr,
+    /// Where the page is, if there is one.
+    page: Option<std::net::SocketAddr>,
+    /// The password of a closed room.
+    password: Option<&'static str>,
 }
 
 impl Room {
-    fn open(options: &[&str]) -> Room {
+    fn open(options: &[&str], password: Option<&'static str>) -> Room {
         let arguments = ["server", "--no-mdns", "--port", "0", "--bind", "127.0.0.1"];
-        let tty = Tty::start(100, 60, &[&arguments, options].concat(), &[]);
-        tty.wait("the page's address", |screen| {
-            screen.contains("/\n") && screen.contains("Ctrl-C")
-        });
+        let environment = password.map(|password| ("MINICHAT_PASSWORD", password));
+        let tty = Tty::start(100, 60, &[&arguments, options].concat(), environment.as_slice());
+        tty.wait("all of the first lines", |screen| screen.contains("Ctrl-C"));
         let words = tty.lines().join(" ");
         let mut words = words.split_whitespace();
         let chat = words.by_ref().find_map(|word| word.parse().ok()).expect("where it listens");
         let page = words.find_map(|word| word.strip_prefix("http://")?.strip_suffix('/'));
-        let page = page.and_then(|page| page.parse().ok()).expect("where the page is");
-        Room { tty, chat, page }
+        let page = page.map(|page| page.parse().expect("where the page is"));
+        Room { tty, chat, page, password }
     }
 
     /// Gives an order of the operator, twice if it is asked whether that person is meant.
@@ -73,21 +75,27 @@ impl Room {
         }
     }
 
+    /// minichat, on its way to this address.
+    fn program(&self, address: std::net::SocketAddr, nick: &str) -> std::process::Command {
+        let mut command = connect(address, &["--nick", nick, "--stay"]);
+        command.envs(self.password.map(|password| ("MINICHAT_PASSWORD", password)));
+        command
+    }
+
     /// Somebody new, whom everybody else sees come in.
     #[track_caller]
     fn joined_by(&self, kind: Kind, nick: &str, others: &mut [Person]) -> Person {
         let link = match kind {
             Kind::Page => {
-                let relay = Relay::open(self.page);
+                let relay = Relay::open(self.page.expect("there is a page"));
                 Link { bridge: Some(Bridge::open(relay.address)), relay }
             }
             Kind::Nc | Kind::Minichat => Link { relay: Relay::open(self.chat), bridge: None },
         };
         let client = match kind {
             Kind::Minichat => {
-                let options = ["--nick", nick, "--stay"];
-                let mut client =
-                    Running::start(connect(link.relay.address, &options).stdin(Stdio::piped()));
+                let mut command = self.program(link.relay.address, nick);
+                let mut client = Running::start(command.stdin(Stdio::piped()));
                 client.stdout.find(&format!("welcome\t\t{nick}"));
                 Client::Minichat(client)
             }
@@ -179,11 +187,10 @@ impl Person {
     }
 }
 
-/// All that everybody can do, in a room that lets everybody in.
-fn everything_works_together(options: &[&str]) {
-    let room = Room::open(options);
+/// All that people can do, in a room that lets them in.
+fn everything_works_together(room: &Room, kinds: &[(Kind, &str)]) {
     let mut people = Vec::new();
-    for (kind, nick) in [(Kind::Nc, "nina"), (Kind::Minichat, "mina"), (Kind::Page, "pia")] {
+    for &(kind, nick) in kinds {
         let person = room.joined_by(kind, nick, &mut people);
         people.push(person);
     }
@@ -201,9 +208,10 @@ fn everything_works_together(options: &[&str]) {
             }
         }
     }
+    let all = nicks.join(", ");
     for person in &mut people {
         person.types("WHO");
-        person.reads("Connected users: mina, nina, pia", "users\t\tmina, nina, pia");
+        person.reads(&format!("Connected users: {all}"), &format!("users\t\t{all}"));
     }
 
     for at in 0..people.len() {
@@ -225,8 +233,9 @@ fn everything_works_together(options: &[&str]) {
                 peer.skips_to("ERR unknown_command");
             }
             Client::Minichat(client) => {
-                client.type_in("/search olá de pia\n");
-                client.stdout.find("past\tpia\tolá de pia");
+                let last = nicks.last().expect("somebody is here");
+                client.type_in(format!("/search olá de {last}\n"));
+                client.stdout.find(&format!("past\t{last}\tolá de {last}"));
                 client.stdout.find("found\t\t1");
             }
         }
@@ -249,8 +258,7 @@ fn everything_works_together(options: &[&str]) {
         people.iter_mut().for_each(|person| person.hears(&nick, "agora sim"));
     }
 
-    let mut staying =
-        Running::start(connect(room.chat, &["-n", "rui", "--stay"]).stdin(Stdio::piped()));
+    let mut staying = Running::start(room.program(room.chat, "rui").stdin(Stdio::piped()));
     staying.stdout.find("welcome\t\trui");
     for mut person in people {
         room.orders(
@@ -262,15 +270,33 @@ fn everything_works_together(options: &[&str]) {
     }
 }
 
+const EVERYBODY: [(Kind, &str); 3] =
+    [(Kind::Minichat, "mina"), (Kind::Nc, "nina"), (Kind::Page, "pia")];
+
 #[test]
 fn everybody_does_everything_in_a_room() {
-    everything_works_together(&[]);
+    everything_works_together(&Room::open(&[], None), &EVERYBODY);
 }
 
 #[test]
 fn everybody_does_everything_in_a_recorded_room() {
     let folder: PathBuf = std::env::temp_dir().join(format!("minichat-together-{}", process::id()));
     fs::remove_dir_all(&folder).ok(); // Of a run that was killed.
-    everything_works_together(&["--store", &folder.display().to_string()]);
+    let room = Room::open(&["--store", &folder.display().to_string()], None);
+    everything_works_together(&room, &EVERYBODY);
+    drop(room);
     fs::remove_dir_all(&folder).ok(); // It is of no use.
+}
+
+#[test]
+fn people_with_the_password_do_everything_in_a_closed_room() {
+    let room = Room::open(&["--closed"], Some("k7mf-29qx"));
+    assert_eq!(room.page, None, "a page in the clear would tell what is said");
+    let mut nc = Peer::connect(room.chat);
+    nc.reads(GREETING);
+    nc.says("NICK nina");
+    nc.reads("FROM server [dm]: this room is encrypted; join it with minichat");
+    nc.reads("ERR encryption_required");
+    nc.ends();
+    everything_works_together(&room, &[(Kind::Minichat, "mina"), (Kind::Minichat, "tina")]);
 }
