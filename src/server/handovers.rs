@@ -13,6 +13,8 @@ const MEMORY: Duration = Duration::from_secs(60);
 const UNNOTICED: Duration = Duration::from_secs(10);
 /// How long the same order, given again, counts as the answer to the question.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How often old nicks are forgotten where there are too many.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How many nicks are remembered.
 const MAX_NICKS: usize = 1024;
 
@@ -22,8 +24,13 @@ type Successor = (SessionId, Nick);
 /// The nicks that sessions have lost and taken.
 #[derive(Debug, Default)]
 pub struct Handovers {
-    /// When a nick was given up, by which session if that goes on under another nick.
-    given_up: BTreeMap<Box<str>, (Instant, Option<Successor>)>,
+    /// When a nick was given up.
+    given_up: BTreeMap<Box<str>, Instant>,
+    /// The sessions that gave up one of these nicks and go on under another one. They are
+    /// few, even where a thousand members leave at once.
+    moved: BTreeMap<Box<str>, Successor>,
+    /// When nicks that were given up long ago were last forgotten.
+    swept: Option<Instant>,
     /// When a nick passed to another session.
     taken: BTreeMap<Box<str>, Instant>,
     /// The last question: about which nick and session.
@@ -38,13 +45,11 @@ impl Handovers {
             Change::Joined(nick) => self.take(nick, None, now),
             Change::Left(nick) => {
                 // The session's number may be another's soon.
-                for (_, session) in self.given_up.values_mut() {
-                    session.take_if(|(id, _)| *id == change.id);
-                }
+                self.moved.retain(|_, (id, _)| *id != change.id);
                 self.give_up(nick, None, now);
             }
             Change::Resumed(from, _) => {
-                for (session, _) in self.given_up.values_mut().filter_map(|(_, to)| to.as_mut()) {
+                for (session, _) in self.moved.values_mut() {
                     if session == from {
                         *session = change.id;
                     }
@@ -76,14 +81,15 @@ impl Handovers {
 
     /// The present nick of the last owner of a free nick, if they are here.
     pub fn now_called(&self, key: &str) -> Option<&Nick> {
-        let (then, session) = self.given_up.get(key)?;
-        session.as_ref().filter(|_| then.elapsed() < MEMORY).map(|(_, nick)| nick)
+        let then = self.given_up.get(key)?;
+        self.moved.get(key).filter(|_| then.elapsed() < MEMORY).map(|(_, nick)| nick)
     }
 
     fn take(&mut self, nick: &Nick, id: Option<SessionId>, now: Instant) {
         let key = nick.key();
         self.taken.remove(&*key);
-        if let Some((then, former)) = self.given_up.remove(&*key)
+        let former = self.moved.remove(&*key);
+        if let Some(then) = self.given_up.remove(&*key)
             && now.duration_since(then) < MEMORY
             && (id.is_none() || former.map(|(id, _)| id) != id)
         {
@@ -97,12 +103,19 @@ impl Handovers {
     fn give_up(&mut self, nick: &Nick, session: Option<Successor>, now: Instant) {
         let key = nick.key();
         self.taken.remove(&*key);
-        if self.given_up.len() >= MAX_NICKS {
-            self.given_up.retain(|_, (then, _)| now.duration_since(*then) < MEMORY);
+        let may_sweep = self.swept.is_none_or(|then| now.duration_since(then) >= SWEEP);
+        if self.given_up.len() >= MAX_NICKS && may_sweep {
+            self.given_up.retain(|_, then| now.duration_since(*then) < MEMORY);
+            self.moved.retain(|key, _| self.given_up.contains_key(key));
+            self.swept = Some(now);
         }
-        self.given_up.insert(key.into(), (now, session));
-        while self.given_up.len() > MAX_NICKS {
-            self.given_up.pop_first();
+        self.moved.remove(&*key);
+        self.moved.extend(session.map(|session| (key.clone().into(), session)));
+        self.given_up.insert(key.into(), now);
+        while self.given_up.len() > MAX_NICKS
+            && let Some((forgotten, _)) = self.given_up.pop_first()
+        {
+            self.moved.remove(&forgotten);
         }
     }
 }
