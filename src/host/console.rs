@@ -1,6 +1,8 @@
 //! The operator's side: what the server's own terminal shows, and what is ordered
 //! there.
 
+mod crowd;
+
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal, Write};
@@ -31,6 +33,7 @@ use crate::texts::{self, Texts};
 use crate::web;
 use crate::wire::sanitize::visible;
 use crate::wire::{Event, Nick, Scope};
+use crowd::{Brake, Crowd};
 
 /// How long a report may wait without being seen to be late.
 const BLINK: Duration = Duration::from_millis(10);
@@ -395,108 +398,6 @@ pub struct Invitation {
     pub key: String,
     /// Whether people can join unencrypted, as with `nc`.
     pub in_clear: bool,
-}
-
-/// How many members that come or go are shown one by one within [`BURST`].
-const ONE_BY_ONE: usize = 10;
-/// Members that come or go within this time of each other are shown together.
-const BURST: Duration = Duration::from_secs(1);
-/// How many nicks are shown together; more are counted.
-const TOGETHER: usize = 12;
-
-/// Keeps many members that come or go at once from scrolling away how to join.
-#[derive(Default)]
-struct Crowd {
-    /// When the present burst began, and how many of it were shown one by one.
-    since: Option<Instant>,
-    shown: usize,
-    joined: Vec<String>,
-    left: Vec<String>,
-    members: usize,
-}
-
-impl Crowd {
-    /// Whether this one is shown later, with others.
-    fn holds(&mut self, change: &MemberChange) -> bool {
-        let (nicks, nick) = match &change.what {
-            Change::Joined(nick) => (&mut self.joined, nick),
-            Change::Left(nick) => (&mut self.left, nick),
-            Change::Renamed(..) | Change::Resumed(..) => return false,
-        };
-        if self.since.is_none_or(|since| since.elapsed() >= BURST) {
-            (self.since, self.shown) = (Some(Instant::now()), 0);
-        }
-        if self.shown < ONE_BY_ONE {
-            self.shown += 1;
-            return false;
-        }
-        nicks.push(nick.to_string());
-        self.members = change.members;
-        true
-    }
-
-    fn is_waiting(&self) -> bool {
-        !self.joined.is_empty() || !self.left.is_empty()
-    }
-
-    /// The members that wait, once the burst is over.
-    fn take_late(&mut self, texts: &texts::Server) -> Option<String> {
-        let late = self.since.is_some_and(|since| since.elapsed() >= BURST);
-        (late && self.is_waiting()).then(|| self.take(texts))
-    }
-
-    /// The members that wait, in one line for joins and one for leaves.
-    fn take(&mut self, texts: &texts::Server) -> String {
-        let mut lines = String::new();
-        let time = clock();
-        for (sign, nicks) in [("+", mem::take(&mut self.joined)), ("-", mem::take(&mut self.left))]
-        {
-            if !nicks.is_empty() {
-                let named = &nicks[..nicks.len().min(TOGETHER)];
-                let text = (texts.several)(sign, &named.join(", "), nicks.len() - named.len());
-                lines += &format!("{time} {text} ({})\n", self.members);
-            }
-        }
-        lines
-    }
-}
-
-/// How many cuts are told in a second; more are counted.
-const CUTS: usize = 10;
-
-/// Keeps a crowd that is cut off from flooding the terminal.
-#[derive(Default)]
-struct Brake {
-    /// When the first of the last ones was told, and how many there were since.
-    since: Option<Instant>,
-    cuts: usize,
-}
-
-impl Brake {
-    /// Whether one more is too many to be told.
-    fn holds(&mut self) -> bool {
-        self.since.get_or_insert_with(Instant::now);
-        self.cuts += 1;
-        self.cuts > CUTS
-    }
-
-    /// Whether some are yet to be told of.
-    fn is_on(&self) -> bool {
-        self.cuts > CUTS
-    }
-
-    /// How many were not told, once there is time for that.
-    fn kept(&mut self) -> Option<usize> {
-        self.since.filter(|since| since.elapsed() > Duration::from_secs(1))?;
-        self.release()
-    }
-
-    /// How many were not told so far.
-    fn release(&mut self) -> Option<usize> {
-        let cuts = mem::take(&mut self.cuts);
-        self.since = None;
-        cuts.checked_sub(CUTS).filter(|&kept| kept > 0)
-    }
 }
 
 /// Says which client was cut off, and why.
