@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, TryRecvError};
 use chrono::{Local, Timelike as _};
+use smol::Timer;
+use smol::future::or;
 
 use crate::config::Color;
 use crate::error;
@@ -37,6 +39,9 @@ use crowd::{Brake, Crowd};
 
 /// How long a report may wait without being seen to be late.
 const BLINK: Duration = Duration::from_millis(10);
+
+/// The same while members come or go in a crowd, and are told together later.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Standard output, and the line editor on it if there is one. Clones are the same
 /// one.
@@ -165,10 +170,14 @@ impl Console {
         let (mut brake, mut crowd) = (Brake::default(), Crowd::default());
         let more = |kept| format!("! {}", (texts.more_cut)(kept));
         loop {
-            let first = match brake.is_on() || crowd.is_waiting() {
+            let report = async { reports.recv().await.map_err(|_| TryRecvError::Closed) };
+            let first = match brake.due().into_iter().chain(crowd.due()).min() {
                 // Even if nothing happens any more, it is told how many there were.
-                true => reports.try_recv(),
-                false => reports.recv_blocking().map_err(|_| TryRecvError::Closed),
+                Some(due) => smol::block_on(or(report, async {
+                    Timer::at(due).await;
+                    Err(TryRecvError::Empty)
+                })),
+                None => smol::block_on(report),
             };
             if matches!(first, Err(TryRecvError::Closed)) {
                 return;
@@ -223,7 +232,7 @@ impl Console {
                 self.print(&news);
             }
             // A report that comes meanwhile is shown with the others.
-            thread::sleep(BLINK);
+            thread::sleep(if crowd.due().is_some() { GATHER } else { BLINK });
         }
     }
 

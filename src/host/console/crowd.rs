@@ -45,8 +45,13 @@ impl Crowd {
         true
     }
 
-    pub fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         !self.joined.is_empty() || !self.left.is_empty()
+    }
+
+    /// When the members that wait are told, if there are any.
+    pub fn due(&self) -> Option<Instant> {
+        self.since.filter(|_| self.is_waiting()).map(|since| since + BURST)
     }
 
     /// The members that wait, once the burst is over.
@@ -73,6 +78,8 @@ impl Crowd {
 
 /// How many cuts are told in a second; more are counted.
 const CUTS: usize = 10;
+/// How long after the first cut those beyond are counted.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps a crowd that is cut off from flooding the terminal.
 #[derive(Default)]
@@ -90,14 +97,14 @@ impl Brake {
         self.cuts > CUTS
     }
 
-    /// Whether some are yet to be told of.
-    pub fn is_on(&self) -> bool {
-        self.cuts > CUTS
+    /// When it is told how many were not told, if there are any.
+    pub fn due(&self) -> Option<Instant> {
+        self.since.filter(|_| self.cuts > CUTS).map(|since| since + PAUSE)
     }
 
     /// How many were not told, once there is time for that.
     pub fn kept(&mut self) -> Option<usize> {
-        self.since.filter(|since| since.elapsed() > Duration::from_secs(1))?;
+        self.since.filter(|since| since.elapsed() >= PAUSE)?;
         self.release()
     }
 
