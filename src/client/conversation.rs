@@ -446,6 +446,7 @@ impl<'a> Conversation<'a> {
         if let Transport::Secure(_) = transport {
             self.dialogue.set_encrypted();
         }
+        self.dialogue.set_late(self.trust.is_late());
         let address = transport.socket().peer_addr().ok();
         if let Some(now) = address {
             let moved = self.address.is_some_and(|before| before != now);

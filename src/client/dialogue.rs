@@ -106,6 +106,8 @@ pub struct Dialogue {
     literal: bool,
     /// The connection is encrypted.
     encrypted: bool,
+    /// The server may still answer the line that asked for encryption.
+    late: bool,
     /// The secret of this run by which the server knows us again.
     ticket: Option<Ticket>,
     /// The recipient of the line that is being read; none if it did not work.
@@ -215,6 +217,7 @@ impl Dialogue {
             last_word: None,
             literal: false,
             encrypted: false,
+            late: false,
             ticket: None,
             addressee: None,
             parts: 0,
@@ -225,6 +228,12 @@ impl Dialogue {
     /// The conversation is encrypted.
     pub fn set_encrypted(&mut self) {
         self.encrypted = true;
+    }
+
+    /// Whether the server of this connection has not answered the line that asked for
+    /// encryption, so that its answer may come late.
+    pub fn set_late(&mut self, late: bool) {
+        self.late = late;
     }
 
     /// The secret of this run, told to the server in an encrypted conversation alone.

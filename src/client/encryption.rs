@@ -45,7 +45,9 @@ pub struct Trust {
     /// The keys that the user knows.
     pub known: KnownServers,
     /// The user wants encryption.
-    insists: bool,
+    insists: Cell<bool>,
+    /// The server has not answered the first line of the connection yet.
+    late: Cell<bool>,
     /// The password of the room, unless it turned out to be wrong.
     password: RefCell<Option<Password>>,
     /// A key that the user has accepted in the place of another one.
@@ -121,7 +123,8 @@ impl Trust {
     pub fn new(known: KnownServers, insists: bool, password: Option<Password>) -> Trust {
         Trust {
             known,
-            insists,
+            insists: insists.into(),
+            late: Cell::new(false),
             password: password.into(),
             accepted: Cell::new(None),
             unkept: Cell::new(None),
@@ -132,6 +135,16 @@ impl Trust {
     /// The name by which a server is known: its title, or what was typed.
     pub fn name(server: &FoundServer) -> &str {
         server.title.as_deref().unwrap_or(&server.name)
+    }
+
+    /// Wants encryption from now on, because the server can.
+    pub fn insist(&self) {
+        self.insists.set(true);
+    }
+
+    /// Whether the server may still answer the first line of the last connection.
+    pub fn is_late(&self) -> bool {
+        self.late.get()
     }
 
     /// Accepts a key in the place of the one that is known.
@@ -151,7 +164,7 @@ impl Trust {
 
     /// Whether anything but a channel is a failure.
     fn is_promised(&self, server: &FoundServer) -> bool {
-        self.insists
+        self.insists.get()
             || server.fingerprint.is_some()
             || self.seen.get().is_some()
             || self.accepted.get().is_some()
@@ -171,6 +184,7 @@ impl Trust {
         patience: Duration,
     ) -> Result<(Transport, Protection), Distrust> {
         let stream = transport.into_stream();
+        self.late.set(false);
         let promised = self.is_promised(server);
         // In the clear, a server that is slow may still say no to what it does not know.
         let patience = if promised { patience } else { patience.min(ANSWER) };
@@ -196,7 +210,9 @@ impl Trust {
             }
             Answer::None(err, _) if promised => Err(Distrust::Lost(err)),
             Answer::Clear(_) if promised => Err(Distrust::Clear),
-            Answer::Clear(early) | Answer::None(_, early) => {
+            Answer::Clear(early) => Ok((Transport::plain(stream, early), Protection::None)),
+            Answer::None(_, early) => {
+                self.late.set(true);
                 Ok((Transport::plain(stream, early), Protection::None))
             }
         }

@@ -39,6 +39,8 @@ pub enum Action {
     Stopped,
     /// The connection ended while a person thinks of a nick. It is made anew for the nick.
     Unhurried,
+    /// The server can encrypt, but has said so too late for this connection.
+    Encrypts,
     /// Stop: all is well.
     End,
     /// Stop: it did not work.

@@ -29,7 +29,7 @@ pub fn closed(password: &str, options: &[&str]) -> Server {
 }
 
 /// A connection with a channel, which reads and writes lines in it.
-struct Newcomer {
+pub struct Newcomer {
     socket: TcpStream,
     channel: Channel,
     records: Vec<u8>,
@@ -37,6 +37,12 @@ struct Newcomer {
 }
 
 impl Newcomer {
+    /// The server's end of a channel.
+    pub fn over(socket: TcpStream, channel: Channel) -> Newcomer {
+        socket.set_read_timeout(Some(PATIENCE)).expect("a deadline can be set");
+        Newcomer { socket, channel, records: Vec::new(), heard: Vec::new() }
+    }
+
     #[track_caller]
     fn of(server: SocketAddr) -> Newcomer {
         let (socket, channel, records) = shake_hands(server);
@@ -44,14 +50,14 @@ impl Newcomer {
         Newcomer { socket, channel, records, heard: Vec::new() }
     }
 
-    fn says(&mut self, line: &str) {
+    pub fn says(&mut self, line: &str) {
         let line = format!("{line}\n");
         self.channel.send(&self.socket, line.as_bytes(), &mut [0; SEALED]).expect("it is sent");
     }
 
     /// The next line; none at the end.
     #[track_caller]
-    fn line(&mut self) -> Option<String> {
+    pub fn line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.heard.drain(..=end).collect();
@@ -71,7 +77,7 @@ impl Newcomer {
     }
 
     #[track_caller]
-    fn reads(&mut self, expected: &str) {
+    pub fn reads(&mut self, expected: &str) {
         assert_eq!(self.line().as_deref(), Some(expected));
     }
 
@@ -288,8 +294,7 @@ fn stand_between(server: SocketAddr) -> SocketAddr {
             let (line, channel) = answer(&near.line(), &identity).expect("it begins a channel");
             near.says(line);
             let socket = near.socket().try_clone().expect("a socket can be shared");
-            let (records, heard) = (Vec::new(), Vec::new());
-            let mut near = Newcomer { socket, channel, records, heard };
+            let mut near = Newcomer::over(socket, channel);
             let mut far = Newcomer::of(server);
             while let Some(line) = far.line() {
                 near.says(&line);
@@ -329,8 +334,7 @@ fn impostor(then: fn(&mut Newcomer)) -> (SocketAddr, Arc<AtomicUsize>) {
             let (line, channel) = answer(&near.line(), &identity).expect("it begins a channel");
             near.says(line);
             let socket = near.socket().try_clone().expect("a socket can be shared");
-            let (records, heard) = (Vec::new(), Vec::new());
-            let mut near = Newcomer { socket, channel, records, heard };
+            let mut near = Newcomer::over(socket, channel);
             let wrong = Password::new(WRONG).expect("it is one");
             let (question, line) = Question::new(&wrong, near.channel.binding());
             near.says(&line);

@@ -1,16 +1,17 @@
 //! Encryption, with the real programs and with somebody on the way.
 
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use std::{fs, thread};
 
-use minichat::secure::Hello;
 use minichat::secure::channel::SEALED;
+use minichat::secure::{Hello, Identity, Key, answer};
 
 use crate::channel::{Change, Relay, Tunnel, shake_hands};
+use crate::closed::Newcomer;
 use crate::harness::{
     GREETING, Output, PATIENCE, Peer, Running, Server, StandIn, connect, minichat, run, state_home,
 };
@@ -303,6 +304,79 @@ fn server_without_encryption_is_joined_in_the_clear() {
     caller.reads("NICK ana");
     caller.says("OK Welcome ana");
     user.stdout.find("welcome\t\tana");
+}
+
+/// The next client of a server that encrypts nothing, and does not say so yet.
+fn next_client(listener: &TcpListener) -> (Peer, String) {
+    let mut peer = Peer::over(listener.accept().expect("a client comes").0);
+    peer.says(GREETING);
+    let hello = peer.line();
+    assert!(hello.starts_with("SECURE 1 "), "{hello}");
+    (peer, hello)
+}
+
+#[test]
+fn late_refusal_of_encryption_is_no_answer_to_another_line() {
+    for answers in [&["ERR unknown_command"; 2][..], &["ERR what?"], &["ERR what?"; 2]] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let address = listener.local_addr().expect("it has an address");
+        let client =
+            Running::start(connect(address, &["--nick", "ana", "--stay"]).stdin(Stdio::piped()));
+        let (mut server, _) = next_client(&listener);
+        // The client goes on in the clear, and is answered one by one.
+        assert!(server.line().starts_with("CAP "));
+        server.reads("NICK ana");
+        for answer in answers {
+            server.says(answer);
+        }
+        server.says("OK welcome ana");
+        let mut client = client;
+        client.stdout.find("welcome\t\tana");
+        client.type_in("oi\n");
+        let mut line = server.line();
+        while line == "NICK ana" || line == "WHO" {
+            line = server.line();
+        }
+        assert_eq!(line, "MSG oi");
+    }
+}
+
+#[test]
+fn late_answer_of_a_server_that_encrypts_is_asked_for_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = listener.local_addr().expect("it has an address");
+    let identity = Identity { key: Key::generate(), title: "Sala 3".into(), temporary: false };
+    let user = User::new();
+    let client = thread::spawn({
+        let mut command = user.command(address, &[]);
+        move || run(&mut command, "oi do segredo\n")
+    });
+    let (mut server, hello) = next_client(&listener);
+    assert!(server.line().starts_with("CAP "));
+    server.reads("NICK ana");
+    server.says(answer(&hello, &identity).expect("it begins a channel").0);
+    // Nothing was said in the clear, and nothing is from now on.
+    server.stops_talking();
+    server.ends();
+    let (mut server, hello) = next_client(&listener);
+    let (line, channel) = answer(&hello, &identity).expect("it begins a channel");
+    server.says(line);
+    let socket = server.socket().try_clone().expect("a socket can be shared");
+    let mut inside = Newcomer::over(socket, channel);
+    inside.says(GREETING);
+    loop {
+        match inside.line().expect("the client goes on").as_str() {
+            "NICK ana" => inside.says("OK welcome ana"),
+            "MSG oi do segredo" => inside.says("FROM ana [all]: oi do segredo"),
+            "QUIT" => break inside.says("BYE"),
+            _ => (),
+        }
+    }
+    drop((inside, server));
+    let output = client.join().expect("it ends");
+    assert_eq!(output.status, Some(0), "{}", output.stderr);
+    assert!(output.stdout.contains("oi do segredo"), "{}", output.stdout);
+    assert_eq!(user.known().len(), 1);
 }
 
 #[test]

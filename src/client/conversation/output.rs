@@ -78,6 +78,10 @@ impl Conversation<'_> {
                     self.stopped = matches!(action, Action::Stopped);
                     return Some(Ending::Away(None));
                 }
+                Action::Encrypts => {
+                    self.trust.insist();
+                    return Some(Ending::Unhurried);
+                }
                 Action::Unhurried => return Some(Ending::Unhurried),
                 Action::Stopped => {
                     self.show(&Record { kind: Kind::Bye, ..Record::default() });

@@ -71,8 +71,12 @@ impl Conversation<'_> {
         let interrupted = async { Err(Ending::Interrupted(interrupts.next().await)) };
         match or(interrupted, async { Ok(attempt.await) }).await? {
             (Ok(transport), server) => {
+                let before = self.trust.is_encrypted();
                 match self.trust.meet(transport, &server, config.timeout).await {
-                    Ok((transport, _)) => {
+                    Ok((transport, protection)) => {
+                        if !before {
+                            self.trust.tell(protection, config, self.texts, self.terminal);
+                        }
                         self.server = server;
                         self.abort_dead_connection().await;
                         Ok(transport)

@@ -15,6 +15,7 @@ use crate::client::members::MAX_NICK;
 use crate::client::notices::Presence;
 use crate::client::record::{Action, Failure, Kind, PastLine, Record};
 use crate::config::Bell;
+use crate::secure::handshake::OPENING;
 use crate::wire::sanitize::visible;
 use crate::wire::{Event, NOTICES_AGAIN, NOTICES_END, NOTICES_OFF, Nick, Others, SERVER, Scope};
 
@@ -174,6 +175,11 @@ impl Dialogue {
             }
             Event::Now { term, number } => self.hear_now(term, number),
             Event::Found { count, more } => self.hear_found(count, more),
+            // The server can encrypt, and takes what follows for records.
+            Event::Other(line) if line.starts_with(OPENING) && self.may_answer_late() => {
+                self.late = false;
+                vec![Action::Encrypts]
+            }
             Event::Other(_) => {
                 vec![Action::Show(notice(line))]
             }

@@ -45,6 +45,31 @@ enum Question {
     Find(String),
 }
 
+/// Whether a refusal is about the nick or the whole connection, and no answer to a line that
+/// the server does not know.
+fn is_about_more(refusal: Option<Refusal>) -> bool {
+    use Refusal::{
+        BadHandshake, Banned, Crowded, EncryptionRequired, InvalidNick, NickInUse,
+        RegistrationTimeout, RoomFull, TooFast, TooManyGuesses, WrongPassword,
+    };
+    matches!(
+        refusal,
+        Some(
+            NickInUse
+                | InvalidNick
+                | TooFast
+                | RoomFull
+                | Banned
+                | Crowded
+                | RegistrationTimeout
+                | BadHandshake
+                | EncryptionRequired
+                | WrongPassword
+                | TooManyGuesses
+        )
+    )
+}
+
 impl Dialogue {
     /// Goes on where an earlier client has stopped: a term, and the number of the last
     /// message that was read.
@@ -89,32 +114,27 @@ impl Dialogue {
         actions
     }
 
+    /// Whether a refusal is the late answer to the line that asked for encryption.
+    pub(super) fn answers_late(&mut self, refusal: Option<Refusal>) -> bool {
+        let late = self.may_answer_late() && !is_about_more(refusal);
+        if late {
+            self.late = false;
+            self.past.repeats = Some(self.now + REPEAT);
+        }
+        late
+    }
+
+    /// Whether the answer to that line may still come: it comes before all others.
+    pub(super) fn may_answer_late(&self) -> bool {
+        self.late && matches!(self.phase, Phase::Nameless | Phase::Registering)
+    }
+
     /// Whether a refusal answers the question for the past, because the server does not
     /// know such words. The answer to a nick is another one.
     pub(super) fn does_not_understand(&mut self, refusal: Option<Refusal>) -> bool {
-        use Refusal::{
-            BadHandshake, Banned, Crowded, EncryptionRequired, InvalidNick, NickInUse,
-            RegistrationTimeout, RoomFull, TooFast, TooManyGuesses, WrongPassword,
-        };
         let asked = self.phase == Phase::Registering
             && matches!(self.unconfirmed.front(), Some((_, Pending::Understand)));
-        let other = matches!(
-            refusal,
-            Some(
-                NickInUse
-                    | InvalidNick
-                    | TooFast
-                    | RoomFull
-                    | Banned
-                    | Crowded
-                    | RegistrationTimeout
-                    | BadHandshake
-                    | EncryptionRequired
-                    | WrongPassword
-                    | TooManyGuesses
-            )
-        );
-        let answered = asked && !other;
+        let answered = asked && !is_about_more(refusal);
         if answered && let Some((number, _)) = self.unconfirmed.pop_front() {
             self.arrived = number;
             self.past.repeats = Some(self.now + REPEAT);

@@ -15,6 +15,9 @@ use crate::wire::{Nick, Refusal};
 impl Dialogue {
     pub(super) fn hear_refusal(&mut self, code: &str) -> Vec<Action> {
         let refusal = Refusal::from_code(code);
+        if self.answers_late(refusal) {
+            return Vec::new();
+        }
         if self.does_not_understand(refusal) {
             return Vec::new();
         }
