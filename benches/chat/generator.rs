@@ -6,7 +6,7 @@
 //! is so fast that the crowd is never what is measured.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use socket2::SockRef;
+
+use minichat::secure::channel::SEALED;
+use minichat::secure::{Channel, Hello};
 
 use crate::servers::{Kind, Server, UPGRADED};
 
@@ -34,6 +37,8 @@ pub struct Crowd {
     epoll: OwnedFd,
     events: Vec<Event>,
     inbox: Vec<u8>,
+    /// Records that were received, or that are about to be sent.
+    records: Box<[u8; SEALED]>,
 }
 
 struct Person {
@@ -44,6 +49,8 @@ struct Person {
     place: Option<usize>,
     /// The state of the frames that it hears, if it is a browser.
     frames: Option<Frames>,
+    /// The channel, if it is encrypted.
+    channel: Option<Secret>,
     /// The bytes that the socket did not take yet.
     unsent: Vec<u8>,
     /// Waiting to send it.
@@ -94,6 +101,7 @@ impl Crowd {
             epoll: epoll::create(CreateFlags::CLOEXEC).expect("a set of sockets can be made"),
             events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 1024],
             inbox: vec![0; 256 << 10],
+            records: vec![0; SEALED].try_into().expect("the length is the same"),
         };
         let mut greeted = 0;
         while greeted < count {
@@ -270,6 +278,7 @@ impl Crowd {
     fn connect_one(&mut self, address: SocketAddr) {
         let client = self.people.len();
         let stream = TcpStream::connect(address).expect("the server lets everybody in");
+        let channel = (self.kind == Kind::Secure).then(|| Secret::begin(&stream));
         stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).expect("it is TCP");
         // Nothing of thousands of connections stays behind.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("it is TCP");
@@ -280,7 +289,15 @@ impl Crowd {
         let head = if frames.is_some() { UPGRADED } else { "" };
         let owed = [head, owed].concat().into_bytes();
         let unsent = send.as_bytes().to_vec();
-        self.people.push(Person { stream, owed, place: None, frames, unsent, blocked: false });
+        self.people.push(Person {
+            stream,
+            owed,
+            place: None,
+            frames,
+            channel,
+            unsent,
+            blocked: false,
+        });
         self.send(client, b"");
     }
 
@@ -291,7 +308,13 @@ impl Crowd {
             person.unsent.extend_from_slice(&header(bytes.len()));
         }
         person.unsent.extend_from_slice(bytes);
-        match person.stream.write(&person.unsent) {
+        let sent = match &mut person.channel {
+            None => person.stream.write(&person.unsent),
+            Some(Secret { channel, .. }) => {
+                channel.send(&person.stream, &person.unsent, &mut self.records)
+            }
+        };
+        match sent {
             Ok(sent) => drop(person.unsent.drain(..sent)),
             Err(err) if err.kind() == ErrorKind::WouldBlock => (),
             Err(err) => panic!("client {client} cannot send: {err}"),
@@ -306,17 +329,21 @@ impl Crowd {
 
     /// Waits until some can read, and returns which; sends what others can.
     fn ready(&mut self, wait: Option<Duration>) -> Vec<usize> {
-        let timeout = wait.unwrap_or(PATIENCE).try_into().expect("it is not for years");
+        // Bytes that were opened and not heard wait for nothing.
+        let opened = |person: &Person| person.channel.as_ref().is_some_and(Secret::has_more);
+        let mut readable: Vec<usize> =
+            (0..self.people.len()).filter(|client| opened(&self.people[*client])).collect();
+        let wait = if readable.is_empty() { wait.unwrap_or(PATIENCE) } else { Duration::ZERO };
+        let timeout = wait.try_into().expect("it is not for years");
         let count = epoll::wait(&self.epoll, &mut self.events[..], Some(&timeout))
             .expect("the set can be waited for");
         assert!(Instant::now() < self.deadline, "not all was heard in {PATIENCE:?}");
-        let mut readable = Vec::with_capacity(count);
         for event in 0..count {
             let Event { flags, data } = self.events[event];
             if flags.contains(EventFlags::OUT) {
                 self.send(data.u64() as usize, b"");
             }
-            if flags != EventFlags::OUT {
+            if flags != EventFlags::OUT && !readable.contains(&(data.u64() as usize)) {
                 readable.push(data.u64() as usize);
             }
         }
@@ -333,7 +360,11 @@ impl Crowd {
             // The rest of the frame, or the next one, is another one's turn.
             (owed, _) => person.frames.as_ref().map_or(owed, |frames| frames.next(owed)),
         };
-        let heard = match person.stream.read(&mut self.inbox[..room]) {
+        let read = match &mut person.channel {
+            None => person.stream.read(&mut self.inbox[..room]),
+            Some(secret) => secret.read(&person.stream, &mut self.inbox[..room], &mut self.records),
+        };
+        let heard = match read {
             Ok(0) => panic!("client {client} was cut off"),
             Ok(count) => match &mut person.frames {
                 None => &self.inbox[..count],
@@ -370,6 +401,62 @@ impl Crowd {
             self.checked = line.end;
             line
         })
+    }
+}
+
+/// The channel of a client, and what was opened and not heard.
+struct Secret {
+    channel: Channel,
+    opened: Vec<u8>,
+    /// How much of that was heard.
+    from: usize,
+}
+
+impl Secret {
+    /// Begins a channel, and waits for it.
+    fn begin(mut stream: &TcpStream) -> Secret {
+        let (hello, line) = Hello::new();
+        stream.write_all(format!("{line}\n").as_bytes()).expect("the server reads");
+        let mut heard = Vec::new();
+        loop {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("the server answers");
+            heard.push(byte[0]);
+            if byte == *b"\n" && heard.starts_with(b"SECURE ") {
+                break;
+            } else if byte == *b"\n" {
+                heard.clear(); // The greeting in the clear.
+            }
+        }
+        let (channel, _) = hello.finish(text_of(&heard).trim_end()).expect("it is an answer");
+        Secret { channel, opened: Vec::new(), from: 0 }
+    }
+
+    fn has_more(&self) -> bool {
+        self.from < self.opened.len()
+    }
+
+    /// Reads as if the bytes of the protocol came over the socket.
+    fn read(
+        &mut self,
+        stream: &TcpStream,
+        out: &mut [u8],
+        records: &mut [u8; SEALED],
+    ) -> io::Result<usize> {
+        if !self.has_more() {
+            self.opened.resize(SEALED, 0);
+            self.from = 0;
+            let received = self.channel.receive(stream, &mut self.opened, records);
+            self.opened.truncate(received.as_ref().map_or(0, |received| received.length));
+            let received = received?;
+            if received.length == 0 && !received.ended {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+        }
+        let count = out.len().min(self.opened.len() - self.from);
+        out[..count].copy_from_slice(&self.opened[self.from..][..count]);
+        self.from += count;
+        Ok(count)
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Kind {
     Minichat,
     /// This program, whose clients are browsers: the same lines in frames of a WebSocket.
     Web,
+    /// This program, whose clients are encrypted: the same lines in records of a channel.
+    Secure,
     /// Redis, where all subscribe to one channel and each to their own.
     Redis,
 }
@@ -47,13 +49,14 @@ impl Kind {
         match self {
             Kind::Minichat => "minichat",
             Kind::Web => "WebSocket",
+            Kind::Secure => "encrypted",
             Kind::Redis => "Redis",
         }
     }
 
     fn command(self, port: u16) -> Command {
         match self {
-            Kind::Minichat | Kind::Web => {
+            Kind::Minichat | Kind::Web | Kind::Secure => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_minichat"));
                 command.args(["server", "--bind", "127.0.0.1", "--no-mdns", "--quiet"]);
                 command.args(["--rate", "0", "--max-users", "0"]);
@@ -75,7 +78,7 @@ impl Kind {
     /// The bytes that a client sends as soon as it is connected, and exactly what it is told.
     pub fn greeting(self) -> (&'static str, &'static str) {
         match self {
-            Kind::Minichat => ("", GREETING),
+            Kind::Minichat | Kind::Secure => ("", GREETING),
             Kind::Web => (UPGRADE, GREETING),
             Kind::Redis => ("PING\r\n", "+PONG\r\n"),
         }
@@ -86,7 +89,7 @@ impl Kind {
     pub fn entry(self, client: usize, announced: bool) -> (String, String) {
         let nick = nick(client);
         match self {
-            Kind::Minichat | Kind::Web => {
+            Kind::Minichat | Kind::Web | Kind::Secure => {
                 (format!("NICK {nick}\n"), format!("OK welcome {nick}\n"))
             }
             Kind::Redis => {
@@ -112,7 +115,7 @@ impl Kind {
     /// The line that announces an arrival; on Redis the newcomer reads it, too.
     pub fn arrival(self, client: usize) -> String {
         match self {
-            Kind::Minichat | Kind::Web => arrival(client) + "\n",
+            Kind::Minichat | Kind::Web | Kind::Secure => arrival(client) + "\n",
             Kind::Redis => published("everyone", &arrival(client)),
         }
     }
@@ -120,7 +123,7 @@ impl Kind {
     /// The bytes that `from` sends to say a text to everyone, and what everyone hears.
     pub fn public(self, from: usize, text: &str) -> (String, String) {
         match self {
-            Kind::Minichat | Kind::Web => {
+            Kind::Minichat | Kind::Web | Kind::Secure => {
                 (format!("MSG {text}\n"), format!("FROM {} [all]: {text}\n", nick(from)))
             }
             Kind::Redis => (publish("everyone", text), published("everyone", text)),
@@ -131,7 +134,7 @@ impl Kind {
     pub fn private(self, from: usize, to: usize, text: &str) -> (String, String) {
         let nick = nick(to);
         match self {
-            Kind::Minichat | Kind::Web => (
+            Kind::Minichat | Kind::Web | Kind::Secure => (
                 format!("MSG @{nick} {text}\n"),
                 format!("FROM {} [dm]: {text}\n", self::nick(from)),
             ),

@@ -103,6 +103,14 @@ const BROWSERS: [(&str, &str, usize, Act); 3] = [
     ("web5000", "5,000 people, 4 talk without pause", 5000, Act::Talk(FULL_SPEED)),
 ];
 
+/// The cost of a line for an encrypted client, beside the cost for one in the clear.
+const ENCRYPTED: [(&str, &str, usize, Act); 4] = [
+    ("secret100", "100 people, 4 talk without pause", 100, Act::Talk(FULL_SPEED)),
+    ("secret1000", "1,000 people, 4 talk without pause", 1000, Act::Talk(FULL_SPEED)),
+    ("secretchat", "100 people, all talk, each waits for its echo", 100, taking_turns(100, 64)),
+    ("secretturn", "100 people, one talks and waits for its echo", 100, taking_turns(1, 64)),
+];
+
 /// The parameter that changes while the rest stays the same.
 struct Sweep {
     name: &'static str,
@@ -170,9 +178,12 @@ pub fn main() {
     let (growth, picture) = bench.growth();
     let tables = tables.chain(growth).filter(|table| !table.is_empty());
     let text = [machine()].into_iter().chain(tables).collect::<Vec<String>>().join("\n");
-    let browsers = bench.browsers();
+    let beside = [(&BROWSERS[..], Kind::Web), (&ENCRYPTED, Kind::Secure)];
+    let beside = beside.map(|(rooms, kind)| bench.beside(rooms, kind).to_string());
+    let beside = beside.into_iter().filter(|table| !table.is_empty());
+    let beside = beside.collect::<Vec<String>>().join("\n");
     if full {
-        print!("{text}\n{browsers}");
+        print!("{text}\n{beside}");
     }
     if write {
         report::write("docs/performance.svg", &picture);
@@ -295,17 +306,17 @@ impl Bench {
         [first.to_string()].into_iter().chain(measured).collect()
     }
 
-    /// The extra cost if a client is a browser.
-    fn browsers(&self) -> Table {
-        let kinds = [Kind::Minichat, Kind::Web];
-        let rooms: Vec<_> = BROWSERS.iter().filter(|room| self.is_asked(room.0)).collect();
+    /// The extra cost if the clients are of another kind.
+    fn beside(&self, rooms: &[(&str, &str, usize, Act)], kind: Kind) -> Table {
+        let kinds = [Kind::Minichat, kind];
+        let rooms: Vec<_> = rooms.iter().filter(|room| self.is_asked(room.0)).collect();
         let runs = rooms.iter().map(|room| Run { people: room.2, act: room.3, cores: Cores::One });
         let figures = self.measure(&kinds, self.scale.rounds[2], runs);
-        let columns = ["CPU time, TCP", "CPU time, WebSocket", "times as much"];
+        let named = |measure| [format!("{measure}, TCP"), format!("{measure}, {}", kind.name())];
         let columns =
-            columns.into_iter().chain(["memory for each, TCP", "memory for each, WebSocket"]);
-        let mut table =
-            Table::new(["in the room"].into_iter().chain(columns).map(String::from).collect());
+            [&named("CPU time")[..], &["times as much".into()], &named("memory for each")];
+        let head = [&["in the room".to_string()][..], &columns.concat()].concat();
+        let mut table = Table::new(head);
         for (room, figures) in rooms.into_iter().zip(figures) {
             let costs = figures.iter().map(|figures| nanoseconds(figures.cost));
             let times = [format!("{:.2}", figures[1].cost / figures[0].cost)];
