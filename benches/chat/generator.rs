@@ -311,7 +311,7 @@ impl Crowd {
         let sent = match &mut person.channel {
             None => person.stream.write(&person.unsent),
             Some(Secret { channel, .. }) => {
-                channel.send(&person.stream, &person.unsent, &mut self.records)
+                channel.send(&person.stream, &person.unsent, &mut self.records[..])
             }
         };
         match sent {

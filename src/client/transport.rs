@@ -109,7 +109,7 @@ impl Transport {
             Transport::Plain(_) => socket.write(bytes),
             Transport::Secure(secure) => {
                 let mut record = secure.record.borrow_mut();
-                secure.channel.borrow_mut().send(socket, bytes, &mut record)
+                secure.channel.borrow_mut().send(socket, bytes, &mut record[..])
             }
         };
         self.early().stream.write_with(send).await

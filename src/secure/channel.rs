@@ -16,7 +16,7 @@ const OVERHEAD: usize = HEADER + TAG;
 pub const MAX_OF_SERVER: usize = 16 << 10;
 /// The most protocol bytes in a record of a client: one line.
 pub const MAX_OF_CLIENT: usize = 4096;
-/// The length of a buffer in which a record is sealed.
+/// The length of a buffer in which a record of either side is sealed.
 pub const SEALED: usize = OVERHEAD + MAX_OF_SERVER;
 /// The number of records after which a direction of the channel takes a new key.
 const REKEY: u64 = if cfg!(test) { 8 } else { 1 << 20 };
@@ -65,9 +65,9 @@ pub struct Channel {
     binding: [u8; 32],
     /// The beginning of a record that has not arrived as a whole. An idle channel has none.
     partial: Vec<u8>,
-    /// The end of a sealed record that the socket did not take.
+    /// The end of the sealed records that the socket did not take.
     pending: Vec<u8>,
-    /// How many protocol bytes are in that record. They do not count as sent yet, so the
+    /// How many protocol bytes are in these records. They do not count as sent yet, so the
     /// caller offers them again.
     offered: usize,
     /// Something arrived that the other side did not send.
@@ -95,7 +95,7 @@ impl Channel {
 
     /// Sends as much of `bytes` as `socket` takes, and returns how many of them that is.
     /// Bytes that were not taken must be offered again, first. An empty slice sends what is
-    /// pending. `buffer` holds one record meanwhile.
+    /// pending. `buffer` has room for a record at least; as many as fit in it share a write.
     ///
     /// # Errors
     /// If the socket takes nothing; `WouldBlock` if it is full.
@@ -103,9 +103,9 @@ impl Channel {
         &mut self,
         mut socket: impl Write,
         bytes: &[u8],
-        buffer: &mut [u8; SEALED],
+        buffer: &mut [u8],
     ) -> io::Result<usize> {
-        let mut taken = 0;
+        let (mut taken, limit) = (0, self.side.limit());
         loop {
             while !self.pending.is_empty() {
                 match write(&mut socket, &self.pending) {
@@ -130,17 +130,25 @@ impl Channel {
             if rest.is_empty() {
                 return Ok(taken);
             }
-            let piece = &rest[..rest.len().min(self.side.limit())];
-            let record = self.seal(piece, buffer);
-            self.offered = piece.len();
-            match write(&mut socket, record) {
-                Ok(sent) if sent == record.len() => (),
-                Ok(sent) => self.pending.extend_from_slice(&record[sent..]),
-                Err(err) => {
-                    // The record has its number, so it goes before all others.
-                    self.pending.extend_from_slice(record);
-                    return if taken > 0 { Ok(taken) } else { Err(err) };
+            let (mut plain, mut sealed) = (0, 0);
+            for piece in rest.chunks(limit) {
+                if sealed > 0 && buffer.len() - sealed < OVERHEAD + piece.len() {
+                    break;
                 }
+                sealed += self.seal(piece, &mut buffer[sealed..]);
+                plain += piece.len();
+            }
+            let records = &buffer[..sealed];
+            let written = write(&mut socket, records);
+            let sent = *written.as_ref().unwrap_or(&0);
+            // All records but the last one are of one length.
+            let whole = if sent == sealed { plain } else { sent / (OVERHEAD + limit) * limit };
+            taken += whole;
+            // The other records have their numbers, so they go before all others.
+            self.offered = plain - whole;
+            self.pending.extend_from_slice(&records[sent..]);
+            if let Err(err) = written {
+                return if taken > 0 { Ok(taken) } else { Err(err) };
             }
         }
     }
@@ -210,15 +218,15 @@ impl Channel {
         (length, input)
     }
 
-    /// Seals a record.
-    fn seal<'a>(&mut self, plain: &[u8], buffer: &'a mut [u8; SEALED]) -> &'a [u8] {
+    /// Seals a record at the front of the buffer, and returns its length.
+    fn seal(&mut self, plain: &[u8], buffer: &mut [u8]) -> usize {
         let sealed = self.state.write_message(plain, &mut buffer[HEADER..]);
         let sealed = sealed.expect("a record fits, and their number is far from its end");
         buffer[..HEADER].copy_from_slice(&(sealed as u16).to_be_bytes());
         if self.state.sending_nonce().is_multiple_of(REKEY) {
             self.state.rekey_outgoing();
         }
-        &buffer[..HEADER + sealed]
+        HEADER + sealed
     }
 }
 

@@ -15,12 +15,14 @@ use crate::secure::channel::SEALED;
 
 /// How many bytes of records are read at a time.
 const READ: usize = 64 << 10;
+/// How many records share a write. A client that stalls may leave so many of them pending.
+const RECORDS: usize = 2;
 
 thread_local! {
     // An idle connection owns no buffers. These are borrowed for one call. They are on the
     // heap, because the memory of thread-locals is part of every thread's stack.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-    static RECORD: RefCell<Box<[u8; SEALED]>> = RefCell::new(Box::new([0; SEALED]));
+    static OUTPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; RECORDS * SEALED]);
 }
 
 /// The socket of a client and its channel.
@@ -36,7 +38,7 @@ impl Secure {
     }
 
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        RECORD.with_borrow_mut(|record| self.channel().send(&self.socket, bytes, record))
+        OUTPUT.with_borrow_mut(|output| self.channel().send(&self.socket, bytes, output))
     }
 
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
@@ -48,7 +50,7 @@ impl Secure {
         *self.channel().binding()
     }
 
-    /// Sends the rest of a record. Returns false while the socket takes no more of it.
+    /// Sends the rest of the records. Returns false while the socket takes no more of it.
     pub fn finish(&self) -> io::Result<bool> {
         match self.send(b"") {
             Ok(_) => Ok(true),
