@@ -82,24 +82,29 @@ fn pump(near: TcpStream, far: TcpStream, channel: Channel, rest: Vec<u8>, unawar
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = typed.read(&mut buffer) {
+            // The server may not listen now. What it says is heard meanwhile.
+            let mut records = Vec::new();
             let mut channel = sealing.lock().expect("nobody panics");
-            if channel.send(&mut out, &buffer[..count], &mut [0; SEALED]).is_err() {
+            channel.send(&mut records, &buffer[..count], &mut [0; SEALED]).expect("it has room");
+            drop(channel);
+            if out.write_all(&records).is_err() {
                 break;
             }
         }
-        out.shutdown(Shutdown::Both).ok(); // The other end may be gone.
+        out.shutdown(Shutdown::Write).ok(); // The other end may be gone.
     });
     let (mut near, mut far) = (near, far);
     let mut heard = Vec::new();
-    let (mut records, mut count, mut raw) = (rest, 0, vec![0; 4096]);
+    let (mut records, mut count, mut raw) = (rest, 0, vec![0; SEALED]);
+    let (mut buffer, mut opened) = (vec![0; SEALED], vec![0; SEALED]);
     loop {
         records.extend_from_slice(&raw[..count]);
         let mut input = &records[..];
         while !input.is_empty() {
-            let mut buffer = vec![0; SEALED];
             let mut channel = channel.lock().expect("nobody panics");
-            let received = channel.receive(&mut input, &mut buffer, &mut [0; SEALED]);
+            let received = channel.receive(&mut input, &mut buffer, &mut opened);
             let received = received.expect("the server sends no forged records");
+            drop(channel); // A client that does not read may still talk.
             heard.extend_from_slice(&buffer[..received.length]);
             while let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = heard.drain(..=end).collect();

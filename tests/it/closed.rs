@@ -11,6 +11,8 @@ use std::thread;
 
 use minichat::secure::channel::SEALED;
 use minichat::secure::password::{Question, Reply};
+use socket2::SockRef;
+
 use minichat::secure::{Channel, Identity, Key, Password, answer};
 
 use crate::channel::{Relay, shake_hands};
@@ -43,8 +45,17 @@ impl Newcomer {
         Newcomer { socket, channel, records: Vec::new(), heard: Vec::new() }
     }
 
+    /// A client in a channel, whose kernel has little room for what it does not read.
     #[track_caller]
-    fn of(server: SocketAddr) -> Newcomer {
+    pub fn with_little_room(server: SocketAddr) -> Newcomer {
+        let newcomer = Newcomer::of(server);
+        let small = SockRef::from(&newcomer.socket).set_recv_buffer_size(1);
+        small.expect("a buffer can be small");
+        newcomer
+    }
+
+    #[track_caller]
+    pub fn of(server: SocketAddr) -> Newcomer {
         let (socket, channel, records) = shake_hands(server);
         socket.set_read_timeout(Some(PATIENCE)).expect("a deadline can be set");
         Newcomer { socket, channel, records, heard: Vec::new() }

@@ -18,7 +18,8 @@ use fastrand::Rng;
 use minichat::discovery::read_answer;
 use minichat::records::Record;
 use minichat::secure::channel::{MAX_OF_SERVER, SEALED};
-use minichat::secure::{Channel, Hello, Identity, Key, answer};
+use minichat::secure::password::{MAX_BYTES, MIN_CHARACTERS, Question, Reply};
+use minichat::secure::{Channel, Hello, Identity, Key, Password, answer};
 use minichat::store::{Contents, OpenError, Store};
 use minichat::trust::parse_known_server;
 use minichat::web::frames::{Control, FrameReader, FrameWriter};
@@ -395,6 +396,30 @@ pub fn secure(bytes: &[u8]) {
     assert_eq!(open(&mut server, &wire).expect("the records are true"), bytes);
     // A stranger's bytes are never heard, whether they are refused or waited for.
     assert!(open(&mut server, bytes).unwrap_or_default().is_empty());
+    exchange(bytes, client.binding());
+}
+
+/// The bytes open no closed room, on either side, and are no password but the one that they
+/// show.
+fn exchange(bytes: &[u8], binding: &[u8; 32]) {
+    let bytes = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    static PASSWORD: OnceLock<Password> = OnceLock::new();
+    let password = PASSWORD.get_or_init(Password::generate);
+    let (question, asked) = Question::new(password, binding);
+    assert!(question.judge(bytes).is_none(), "it proves the password");
+    let (reply, _) = Reply::new(password, binding, &asked).expect("the server asks");
+    let text = String::from_utf8_lossy(bytes);
+    assert!(!reply.accepts(&text), "it proves the password");
+    if let Some((reply, line)) = Reply::new(password, binding, &text) {
+        assert!(text.starts_with("PASSWORD ") && text.len() == 9 + 66, "{text}");
+        assert!(line.len() == 9 + 66 + 1 + 64 && !reply.accepts(&line));
+    }
+    if let Ok(typed) = Password::new(&text) {
+        let shown = typed.as_str();
+        assert!(shown.len() <= MAX_BYTES && shown.chars().count() >= MIN_CHARACTERS);
+        assert!(!shown.chars().any(char::is_control) && shown.trim() == shown);
+        assert_eq!(Password::new(shown).as_ref(), Ok(&typed));
+    }
 }
 
 /// A line of the file of known servers is understood as it is written again.

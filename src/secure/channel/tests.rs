@@ -88,14 +88,14 @@ fn socket_that_takes_little_gets_every_byte_once() {
     let mut random = fastrand::Rng::with_seed(20);
     for _ in 0..30 {
         let (mut server, mut client) = pair();
-        let said = text(random.usize(1..60_000));
+        let said = text(random.usize(1..150_000));
         let (mut wire, mut heard, mut rest) = (Vec::new(), Vec::new(), &said[..]);
         while !rest.is_empty() {
             // As the room does: what was not taken comes again, and more behind it.
-            let offered = &rest[..rest.len().min(random.usize(20_000..40_000))];
+            let offered = &rest[..rest.len().min(random.usize(33_000..60_000))];
             let room = random.usize(0..50_000);
             // Several records may share a write.
-            let mut buffer = vec![0; SEALED * random.usize(1..4)];
+            let mut buffer = vec![0; SEALED * random.usize(1..3)];
             match server.send(Full(&mut wire, room), offered, &mut buffer) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(err) => assert_eq!(err.kind(), WouldBlock),
