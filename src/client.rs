@@ -126,6 +126,12 @@ async fn chat(
     conversation.hosted = hosted;
     let ending = loop {
         match conversation.run(transport, interrupts).await {
+            Ending::Away(None) if conversation.may_go_on() => {
+                match conversation.go_on(interrupts).await {
+                    Ok(again) => transport = again,
+                    Err(ending) => break ending,
+                }
+            }
             Ending::Away(why) => match conversation.come_back(&why, interrupts).await {
                 Ok(again) => transport = again,
                 Err(ending) => break ending,

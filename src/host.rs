@@ -368,6 +368,7 @@ fn rules(config: &config::Server, term: Option<&str>) -> Rules {
             1 => format!("{RECORDED} for 1 day"),
             days => format!("{RECORDED} for {days} days"),
         }),
+        ..Rules::default()
     }
 }
 

@@ -1,9 +1,11 @@
 //! A server that a program carries: the parts that `minichat server` shares with a client that
 //! has opened a room.
 
+mod heirs;
 pub mod history;
 pub mod page;
 mod room;
+mod standby;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
@@ -13,6 +15,7 @@ use crate::discovery::interfaces;
 use crate::server::{Capacities, MAX_VISITORS};
 
 pub use room::{HostedRoom, Plan};
+pub use standby::Heir;
 
 /// How many descriptors are for other things than connections: the log, discovery, and
 /// connections that are refused.

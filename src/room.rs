@@ -8,6 +8,7 @@ mod budget;
 mod capabilities;
 mod entry;
 mod feed;
+mod heirs;
 mod keep;
 mod lag;
 mod listing;
@@ -27,9 +28,11 @@ use slab::Slab;
 
 pub use budget::{ByteBucket, LineBucket, Sender, Talkers};
 pub use feed::{Followed, FollowerId, MAX_ALL_NOTES, MAX_NOTES};
+pub use heirs::{Heritage, Offer};
 pub use past::{Lookup, MAX_LOOKUPS, MAX_PAST_BYTES, Wanted};
 pub use reader::Reading;
 
+use crate::takeover::{Marks, Place};
 use crate::wire::sanitize::{is_blank, strip};
 use crate::wire::{
     Command, ENCRYPTED_ONLY, Event, ForeignWatch, MAX_COMMAND, NOTICES_OFF, Nick, REMOVED, Refusal,
@@ -37,6 +40,7 @@ use crate::wire::{
 };
 use entry::Entry;
 use feed::Feed;
+use heirs::Succession;
 use keep::KeptNicks;
 use notices::{Notices, Telling};
 use past::Past;
@@ -72,6 +76,7 @@ pub struct Room {
     wall: (Duration, u64),
     past: Past,
     kept: KeptNicks,
+    heirs: Succession,
     notices: Notices,
     effects: Effects,
     closed: bool,
@@ -93,6 +98,10 @@ pub struct Rules {
     pub term: String,
     /// The note for everyone on registering if the room is recorded.
     pub recorded: Option<String>,
+    /// The room lives on its members' machines: its facts.
+    pub hosted: Option<Marks>,
+    /// The terms of earlier hosts of the room, newest first, and where each ended.
+    pub ancestors: Vec<Place>,
     /// Up to how many members comings and goings are told: none is no limit, and with 0 they
     /// never are.
     pub notices: Option<usize>,
@@ -204,6 +213,7 @@ impl Room {
             wall: (Duration::ZERO, 0),
             past: Past::default(),
             kept: KeptNicks::default(),
+            heirs: Succession::default(),
             notices: Notices::new(rules.notices),
             effects: Effects::default(),
             closed: false,
@@ -465,7 +475,8 @@ impl Room {
             }
             Ok(Command::Understand(words)) => self.hear_capabilities(id, words),
             Ok(Command::Keep(ticket)) => self.hear_ticket(id, ticket),
-            Ok(Command::Since { term, number }) => self.hear_since(id, term, number),
+            Ok(Command::Since(places)) => self.hear_since(id, &places),
+            Ok(Command::Offer { port, token, key }) => self.hear_offer(id, port, token, key),
             Ok(Command::Last { count, before }) => self.tell_last(id, count, before),
             Ok(Command::Find(text)) => self.find_past(id, text, now),
             // A guest's first mistake is to be a guest.
@@ -630,6 +641,8 @@ impl Room {
         let head = self.head();
         let session = &mut self.sessions[id.0];
         session.reader.stop(head);
+        self.heirs.remove(id);
+        let session = &mut self.sessions[id.0];
         if let Some(nick) = session.take_nick() {
             self.apply(Entry::Left(id, &nick));
         }

@@ -33,7 +33,7 @@ use crate::secure::{Identity, Password};
 
 pub use crate::room::{
     Change, EvictReason, Eviction, Followed, FollowerId, Lookup, MAX_PAST_BYTES, MemberChange,
-    Rules, SessionId, Wanted,
+    Offer, Rules, SessionId, Wanted,
 };
 #[cfg(test)]
 pub(crate) use hub::tests::TestHub;

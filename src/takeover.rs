@@ -62,6 +62,17 @@ impl fmt::Display for Token {
     }
 }
 
+/// The facts on which all hosts of a room agree, and how many hosts there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// Names the room.
+    pub room: Token,
+    /// How many machines have hosted it, the present one included.
+    pub epoch: u32,
+    /// When it was opened, in seconds since 1970.
+    pub born: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -315,6 +315,10 @@ pub struct Client {
     pub hosted: &'static str,
     /// The host is told what their leaving would do.
     pub room_ends: &'static str,
+    /// Another member's machine goes on with the room.
+    pub room_moved: &'static str,
+    /// This machine goes on with the room.
+    pub room_held: &'static str,
     /// How many people are in a room.
     pub people: fn(u32) -> String,
     /// That is none of the servers in the list: what was answered, how long the list is.

@@ -17,8 +17,8 @@ pub mod sanitize;
 mod telnet;
 mod ticket;
 
-pub use command::Command;
-pub use event::{Event, Refusal, Scope};
+pub use command::{Command, MAX_PLACES, Places};
+pub use event::{Event, Heir, Refusal, Scope};
 pub use foreign::ForeignWatch;
 pub use framing::{LineBuffer, Offered, TooLong};
 pub use literal::literal;

@@ -4,13 +4,14 @@ mod company;
 mod output;
 mod parting;
 mod reconnect;
+mod succession;
 
 use std::env;
 use std::future::{self};
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use smol::Timer;
 use smol::future::{or, race};
@@ -28,10 +29,11 @@ use crate::client::terminal::Terminal;
 use crate::client::transport::Transport;
 use crate::config::{Connect, Format};
 use crate::error::Error;
-use crate::hosting::HostedRoom;
+use crate::hosting::{Heir, HostedRoom};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::secure;
 use crate::stdio::Piece;
+use crate::takeover;
 use crate::texts::Texts;
 use crate::wire::{LineBuffer, MAX_EVENT, Ticket};
 
@@ -94,6 +96,8 @@ pub(super) enum Happening {
     Passed,
     /// The log had no room for something a while ago.
     Behind,
+    /// Another member has lost the host.
+    Doubted,
     /// The host had company for a while.
     Company,
 }
@@ -155,6 +159,12 @@ pub(super) struct Conversation<'a> {
     pub(super) crowd: usize,
     /// The room that this program carries.
     pub(super) hosted: Option<HostedRoom>,
+    /// The sockets of this program while another one hosts the room.
+    pub(super) heir: Option<Heir>,
+    /// The pages of the hosts of the room, the last one first.
+    pub(super) former_pages: Vec<SocketAddr>,
+    /// The room of this connection is hosted by a member.
+    pub(super) is_hosted: bool,
     /// Since when the host has company.
     pub(super) company: Option<Instant>,
     /// The host was told that the room ends with them.
@@ -192,6 +202,8 @@ impl<'a> Conversation<'a> {
             dialogue.set_encrypted();
         }
         dialogue.set_ticket(Ticket::new(secure::random()));
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        dialogue.set_epoch(u64::try_from(epoch.as_millis()).unwrap_or(0));
         if config.text {
             dialogue.take_all_as_text();
         }
@@ -227,6 +239,9 @@ impl<'a> Conversation<'a> {
             stopped: false,
             crowd: 0,
             hosted: None,
+            heir: None,
+            former_pages: Vec::new(),
+            is_hosted: false,
             company: None,
             told_of_end: false,
         }
@@ -235,6 +250,7 @@ impl<'a> Conversation<'a> {
     /// Talks over one connection until it ends.
     async fn talk(&mut self, transport: &Transport, interrupts: &mut Interrupts) -> Ending {
         self.arrived(transport);
+        self.is_hosted = false;
         let mut watch = Watch::start(transport.socket());
         let mut question = None;
         let mut lines = LineBuffer::new(MAX_EVENT);
@@ -249,8 +265,16 @@ impl<'a> Conversation<'a> {
             if let Some(end) = end {
                 return end;
             }
+            if mem::take(&mut self.is_hosted) {
+                link::notice_soon(transport.socket());
+            }
             let deadline = self.company_deadline();
             let next = self.next(transport, &mut bytes, &watch, &mut question, interrupts);
+            let doubted = async {
+                self.doubt().await;
+                Happening::Doubted
+            };
+            let next = or(next, doubted);
             let company = async {
                 company::at(deadline).await;
                 Happening::Company
@@ -336,6 +360,12 @@ impl<'a> Conversation<'a> {
                             Err(ending) => return self.keep(ending),
                         },
                     }
+                }
+                Happening::Doubted => {
+                    if let (None, Some(address)) = (&question, self.address) {
+                        question = Some(link::question_within(address, takeover::TRY));
+                    }
+                    Vec::new()
                 }
                 Happening::Passed => self.dialogue.time_passed(self.began.elapsed()),
                 Happening::Behind => Vec::new(),
@@ -455,18 +485,6 @@ impl<'a> Conversation<'a> {
         self.address = address.or(self.address);
     }
 
-    /// The connection is dead, though nothing was heard of that.
-    fn gone(&mut self) -> Result<Vec<Action>, Ending> {
-        if self.answers_unheard() {
-            return Err(Ending::Unhurried);
-        }
-        if self.comes_back() {
-            return Err(Ending::Away(None));
-        }
-        self.lost = true;
-        Ok(self.dialogue.closed())
-    }
-
     /// Takes note if the server has acknowledged all that was sent.
     fn look_for_delivery(&mut self, transport: &Transport) {
         if self.dialogue.awaits_delivery()
@@ -475,22 +493,6 @@ impl<'a> Conversation<'a> {
         {
             self.dialogue.delivered();
         }
-    }
-
-    /// Whether a server that does not answer has what was said, or could be given it.
-    async fn is_there(
-        &self,
-        transport: &Transport,
-        interrupts: &mut Interrupts,
-    ) -> Result<bool, Interrupt> {
-        let question = async {
-            match (Watch::acknowledged(transport.socket()), self.address) {
-                (Some(acknowledged), _) => Ok(acknowledged),
-                (None, Some(address)) => Ok(link::question(address).await),
-                (None, None) => Ok(true),
-            }
-        };
-        or(async { Err(interrupts.next().await) }, question).await
     }
 
     /// Whether the answer to the question for a nick may be unheard. Then the connection

@@ -3,6 +3,7 @@
 
 pub mod commands;
 mod heard;
+mod hosted;
 mod past;
 mod refusal;
 mod registration;
@@ -20,6 +21,7 @@ use crate::config::Bell;
 use crate::texts::Client;
 use crate::wire::{Command, Nick, Ticket};
 
+use hosted::HostedState;
 use past::PastState;
 pub use refusal::words_for;
 pub use registration::suggest_nick;
@@ -59,6 +61,7 @@ pub struct Dialogue {
     /// It has just said so; a leaving and a joining follow.
     renamed: Option<Rename>,
     past: PastState,
+    hosted: HostedState,
     /// The last line was a list of nicks, which may go on in the next one.
     listing: Option<Listing>,
     notices: Notices,
@@ -193,6 +196,7 @@ impl Dialogue {
             tells_renames: false,
             renamed: None,
             past: PastState::default(),
+            hosted: HostedState::default(),
             listing: None,
             notices: Notices::default(),
             ignored: Vec::new(),
@@ -387,6 +391,7 @@ impl Dialogue {
     /// The connection was lost, but may come back: what the user should know.
     pub fn lost(&mut self) -> Vec<Action> {
         self.phase = Phase::Away;
+        self.remember_members();
         self.members.forget();
         self.history = 0;
         self.recent_dms.clear();

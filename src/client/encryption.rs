@@ -56,6 +56,8 @@ pub struct Trust {
     unkept: Cell<Option<io::Error>>,
     /// The key of this run. A server that comes back has it.
     seen: Cell<Option<PublicKey>>,
+    /// The key that the last host of a room has named for the next one.
+    expected: Cell<Option<Fingerprint>>,
 }
 
 /// How a conversation is protected.
@@ -129,6 +131,7 @@ impl Trust {
             accepted: Cell::new(None),
             unkept: Cell::new(None),
             seen: Cell::new(None),
+            expected: Cell::new(None),
         }
     }
 
@@ -155,6 +158,16 @@ impl Trust {
     /// The key of this program's own server. No other counts during this run.
     pub fn trust_own(&self, key: PublicKey) {
         self.seen.set(Some(key));
+    }
+
+    /// Only a server with this key counts until that is taken back.
+    pub fn expect(&self, key: Option<Fingerprint>) {
+        self.expected.set(key);
+    }
+
+    /// The fingerprint of the server's key.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.seen.get().map(|key| key.fingerprint())
     }
 
     /// Forgets the key of a server.
@@ -362,6 +375,13 @@ impl Trust {
     /// Decides about the key of a server that has proved to own it.
     fn judge(&self, server: &FoundServer, met: &Met) -> Result<Protection, Distrust> {
         let (name, print) = (Trust::name(server), met.key.fingerprint());
+        if let Some(expected) = self.expected.get() {
+            if expected != print {
+                return Err(Distrust::OtherKey(None, met.key));
+            }
+            self.seen.set(Some(met.key));
+            return Ok(Protection::Temporary(print));
+        }
         let known = self.known.look_up(name, &met.key);
         match (self.seen.get(), known) {
             (Some(seen), known) if seen == met.key => Ok(match known {

@@ -17,6 +17,11 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// The kernel notices after 60 s and 4 questions that a silent server is gone.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+/// It asks like this in a hosted room, where another member goes on with the room.
+const HOSTED: (Duration, Duration, u32) = (Duration::from_secs(2), Duration::from_secs(1), 3);
+/// How long sent bytes may stay unacknowledged there.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const HOSTED_TIMEOUT: Duration = Duration::from_secs(5);
 /// It asks like this after the machine has slept.
 const AWAKE: (Duration, Duration, u32) = (Duration::from_secs(1), Duration::from_secs(5), 4);
 /// How long it goes on to ask like that.
@@ -171,10 +176,22 @@ pub fn abort(stream: &TcpStream) {
     SockRef::from(stream).set_linger(Some(Duration::ZERO)).ok();
 }
 
+/// Notices in 5 s that the other end is gone, also while bytes wait to be acknowledged.
+pub fn notice_soon(stream: &TcpStream) {
+    ask(stream, HOSTED);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SockRef::from(stream).set_tcp_user_timeout(Some(HOSTED_TIMEOUT)).ok();
+}
+
 /// Asks a server on a new connection whether it is there.
 pub fn question(address: SocketAddr) -> Question {
-    let late = async {
-        Timer::after(ANSWER).await;
+    question_within(address, ANSWER)
+}
+
+/// The same with another limit of time.
+pub fn question_within(address: SocketAddr, patience: Duration) -> Question {
+    let late = async move {
+        Timer::after(patience).await;
         Err(io::ErrorKind::TimedOut.into())
     };
     let answer = async move {

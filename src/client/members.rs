@@ -154,6 +154,11 @@ impl Members {
         self.leaving = None;
     }
 
+    /// The keys of the nicks of all, as far as they are known.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.here.keys().map(String::as_str)
+    }
+
     /// Whether a member has this nick, as far as the client knows.
     pub fn has(&self, nick: &str) -> bool {
         self.here.contains_key(&*Nick::key_of(nick))

@@ -36,6 +36,13 @@ pub(super) fn may_open(config: &Connect, terminal: &Terminal) -> bool {
     wanted && is_person && config.target == Target::Any && config.format == Format::Text
 }
 
+/// Whether this program may go on with a room of others when its host is gone.
+pub(super) fn may_go_on(config: &Connect, terminal: &Terminal) -> bool {
+    let is_person = terminal.is_interactive && terminal.output_is_terminal;
+    let wanted = config.hosting != Hosting::Never && config.target == Target::Any;
+    wanted && is_person && config.format == Format::Text
+}
+
 /// How long to look for a room before one is opened.
 pub(super) fn look_time() -> Duration {
     let [least, more] = LOOK;

@@ -14,13 +14,14 @@ use crate::client::transport::Transport;
 use crate::config::Connect;
 use crate::discovery::{Hosted, News};
 use crate::error::Error;
-use crate::hosting::{HostedRoom, Plan};
+use crate::hosting::{Heir, HostedRoom, Plan};
 use crate::interrupt::Interrupts;
 use crate::invitation;
+use crate::takeover::Tail;
 use crate::terminal::Editor;
 use crate::texts::Texts;
 use crate::web;
-use crate::wire::{DEFAULT_PORT, LAST_LINE};
+use crate::wire::{DEFAULT_PORT, GOES_ON, LAST_LINE};
 
 /// Opens a room, and joins it like anybody.
 pub(super) async fn open(
@@ -35,7 +36,32 @@ pub(super) async fn open(
         interface: config.interface.clone(),
         marks: Hosted::new(now.as_secs()),
         former_pages: Vec::new(),
+        heir: None,
+        tail: None,
     };
+    let room = start(plan, texts, terminal)?;
+    let (transport, server) = join(&room, config, texts, trust).await?;
+    invite(&room, texts, terminal);
+    Ok((transport, server, room))
+}
+
+/// Goes on with a room whose host is gone: its title, its marks, the pages of its hosts, this
+/// program's sockets, and what was said.
+pub(super) fn go_on(
+    config: &Connect,
+    texts: &'static Texts,
+    terminal: &Terminal,
+    (title, marks, former_pages): (Option<String>, Hosted, Vec<SocketAddr>),
+    (heir, tail): (Option<Heir>, Tail),
+) -> Result<HostedRoom, Error> {
+    let title = title.unwrap_or_else(|| opening::title(config));
+    let interface = config.interface.clone();
+    let tail = Some(tail);
+    let plan = Plan { title, interface, marks, former_pages, heir, tail };
+    start(plan, texts, terminal)
+}
+
+fn start(plan: Plan, texts: &'static Texts, terminal: &Terminal) -> Result<HostedRoom, Error> {
     let (editor, remarks) = (terminal.editor.clone(), terminal.remarks.clone());
     let tell = move |news: News| {
         let what = match news {
@@ -45,16 +71,24 @@ pub(super) async fn open(
         };
         terminal::remark(editor.as_ref(), &remarks, &(texts.server.warning)(&what));
     };
-    let room = HostedRoom::open(plan, tell)?;
+    HostedRoom::open(plan, tell)
+}
+
+/// Joins this program's own room, like anybody.
+pub(super) async fn join(
+    room: &HostedRoom,
+    config: &Connect,
+    texts: &Texts,
+    trust: &Trust,
+) -> Result<(Transport, FoundServer), Error> {
     trust.trust_own(room.key());
-    let server = own(&room);
+    let server = own(room);
     let transport = reach_in_time(&server.addresses, 1, config.timeout).await;
     let port = server.addresses.first().map_or(DEFAULT_PORT, SocketAddr::port);
     let transport = transport.map_err(|err| Error::Connect(server.name.clone(), port, err))?;
     let met = trust.meet(transport, &server, config.timeout).await;
     let (transport, _) = met.map_err(|distrust| distrust.into_error(&server, texts))?;
-    invite(&room, texts, terminal);
-    Ok((transport, server, room))
+    Ok((transport, server))
 }
 
 /// The server of this program's own room.
@@ -103,5 +137,6 @@ pub(super) async fn close(room: HostedRoom, interrupts: &mut Interrupts) {
     let interrupted = async {
         interrupts.next().await;
     };
-    or(interrupted, room.close(LAST_LINE)).await;
+    let last_line = room.next().map(|next| format!("{GOES_ON}{next}"));
+    or(interrupted, room.close(last_line.as_deref().unwrap_or(LAST_LINE))).await;
 }

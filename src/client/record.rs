@@ -33,6 +33,10 @@ pub enum Action {
     Invite,
     /// Show the key of this server.
     Key,
+    /// The server's room is hosted by a member.
+    InRoom,
+    /// All is told that a hosted room had to tell.
+    CaughtUp,
     /// Clear the screen.
     Clear,
     /// Stop, unless we come back: the server has said goodbye to all.

@@ -17,14 +17,14 @@ use smol::future::or;
 use crate::config::{self, WebPort};
 use crate::discovery::{self, Advert, Encryption, Hosted, News};
 use crate::error::Error;
-use crate::hosting::{RECALL, best_address, capacities, history, host_name, page};
+use crate::hosting::{Heir, RECALL, best_address, capacities, heirs, history, host_name, page};
 use crate::secure::{Identity, Key, PublicKey};
 use crate::server::{self, Hub, Limits, Listener, Rules, STOP_TIMEOUT, Server, Setup, Site};
+use crate::takeover::{Marks, Numbered, Tail, Token};
 use crate::web;
 use crate::wire::DEFAULT_PORT;
 
 /// A room to be opened.
-#[derive(Clone, Debug)]
 pub struct Plan {
     /// Its name for people.
     pub title: String,
@@ -34,6 +34,10 @@ pub struct Plan {
     pub marks: Hosted,
     /// The pages of its former hosts, which go on here.
     pub former_pages: Vec<SocketAddr>,
+    /// The sockets and the key of a member that goes on with the room; none if it is new.
+    pub heir: Option<Heir>,
+    /// The knowledge of that member.
+    pub tail: Option<Tail>,
 }
 
 /// A room that is open as long as this. Its drop ends it at once.
@@ -58,10 +62,16 @@ impl HostedRoom {
     /// # Errors
     /// If it cannot listen, or if the system gives no threads.
     pub fn open(plan: Plan, tell: impl FnMut(News) + Send + 'static) -> Result<HostedRoom, Error> {
-        let Plan { title, interface, marks, former_pages } = plan;
+        let Plan { title, interface, marks, heir, tail, former_pages } = plan;
         let usual = config::Server::default();
-        let listeners = server::bind(&[], DEFAULT_PORT).or_else(|_| server::bind(&[], 0));
-        let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
+        let (listeners, key) = match heir {
+            Some(heir) => heir.into_parts(),
+            None => {
+                let listeners = server::bind(&[], DEFAULT_PORT).or_else(|_| server::bind(&[], 0));
+                let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
+                (listeners, Key::generate())
+            }
+        };
         let listening: Vec<SocketAddr> =
             listeners.iter().map(|listener| listener.address).collect();
         // The chat does without a page.
@@ -71,21 +81,34 @@ impl HostedRoom {
 
         let (report_to, _) = async_channel::bounded(1);
         let (users_to, users) = async_channel::bounded(1);
+        let term = format!("{:08x}", fastrand::u32(..));
+        let tail = tail.unwrap_or(Tail { lines: Vec::new(), last: 0, ancestors: Vec::new() });
+        let Hosted { room, epoch, born } = marks;
         let rules = Rules {
             max_users: usual.max_users,
             recall: RECALL,
-            term: format!("{:08x}", fastrand::u32(..)),
+            term,
+            hosted: Some(Marks { room: Token(room), epoch, born }),
+            ancestors: tail.ancestors,
             ..Rules::default()
         };
         let capacities = capacities(!page.is_empty(), usual.max_per_address);
         let hub = Arc::new(Hub::new(rules, capacities, report_to, users_to));
+        {
+            let mut access = hub.lock();
+            for Numbered { number, millis, line } in tail.lines {
+                access.room.restore(number, millis, &line.from, &line.text);
+            }
+            access.room.count_from(tail.last + 1);
+        }
+        let (offers, open) = (hub.take_offers(), Arc::downgrade(&hub));
+        spawn(move || heirs::prove(&offers, &open))?;
         let (lookups, open) = (hub.answer_lookups(), Arc::downgrade(&hub));
         spawn(move || history::answer(&lookups, &open, None))?;
 
         let site = Arc::new(site(&title, &listening, page_port).hosted(&former_pages));
         let page = page.into_iter().map(|listener| listener.for_page(site.clone()));
         let listeners: Vec<Listener> = listeners.into_iter().chain(page).collect();
-        let key = Key::generate();
         let public = key.public;
         let identity = Identity { key, title: title.clone(), temporary: true };
         let limits = Limits { rate: usual.rate, identity: Some(identity), ..Limits::default() };
@@ -151,6 +174,11 @@ impl HostedRoom {
         let others = best_address(listening).filter(|ip| !ip.is_loopback());
         let ips = [Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), others];
         ips.into_iter().flatten().map(|ip| SocketAddr::new(ip, port)).collect()
+    }
+
+    /// Where the next host is, if a member goes on with the room.
+    pub fn next(&self) -> Option<String> {
+        self.hub.lock().room.first_heir().map(Into::into)
     }
 
     /// Tells all a last line and ends the room. Waits until all have read it, and until the

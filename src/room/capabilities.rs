@@ -5,18 +5,27 @@
 
 use crate::room::past::SearchBucket;
 use crate::room::{Room, SessionId};
+use crate::takeover::Token;
 use crate::wire::{Event, Nick, Refusal, Ticket};
 
 /// The words for [`Extension::history`], [`Extension::renames`] and [`Extension::keep`].
 const HISTORY: &str = "history";
 const RENAMES: &str = "renames";
 const KEEP: &str = "keep";
+/// The word for [`Extension::heirs`].
+const HEIRS: &str = "heirs";
 
 /// The additions that one client understands.
 #[derive(Debug, Default)]
 pub(super) struct Extension {
     /// It reads what was said earlier, and asks for it.
     pub history: bool,
+    /// It may be the next host, and is told of the others that may.
+    pub heirs: bool,
+    /// The run of its program that offers itself.
+    pub offered: Option<Token>,
+    /// How often it has done that.
+    pub offers: u8,
     /// The number of the last message that it has read, in the room's term.
     pub since: Option<u64>,
     /// How often it has searched of late.
@@ -40,18 +49,23 @@ impl Room {
             return Err(Refusal::UnknownCommand);
         }
         let asks = |word: &str| words.split_ascii_whitespace().any(|asked| asked == word);
+        let heirs = asks(HEIRS) && self.rules.hosted.is_some();
         let extension = Extension {
-            history: asks(HISTORY) && self.tells_history(),
+            history: (asks(HISTORY) || heirs) && self.tells_history(),
+            heirs,
             renames: asks(RENAMES),
             keep: asks(KEEP) && self.sessions[id.0].encrypted,
             ..Extension::default()
         };
         let Extension { history, renames, keep, .. } = extension;
-        let known = [(history, HISTORY), (renames, RENAMES), (keep, KEEP)];
+        let known = [(history, HISTORY), (renames, RENAMES), (keep, KEEP), (heirs, HEIRS)];
         let known: Vec<&str> =
             known.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect();
         self.sessions[id.0].extension = (!known.is_empty()).then(|| Box::new(extension));
         self.tell(id, Event::Capabilities(known));
+        if heirs {
+            self.tell_room(id);
+        }
         Ok(())
     }
 

@@ -115,6 +115,7 @@ impl Room {
         }
         let Entry::Resumed { from, .. } = entry else { return Change::Joined(nick.clone()) };
         self.sessions[from.0].take_nick();
+        self.heirs.remove(from);
         if let Some(known) = &mut self.sessions[id.0].extension {
             known.resumed = true;
         }

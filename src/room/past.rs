@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::room::transcript::Excerpt;
 use crate::room::{Entry, MAX_HISTORY, Room, Rules, SessionId};
-use crate::wire::{Event, Refusal};
+use crate::takeover::{Lineage, Place};
+use crate::wire::{Event, Places, Refusal};
 
 /// How many messages are told again at a time, at most.
 pub const MAX_PAST: usize = 500;
@@ -142,13 +143,12 @@ impl Room {
     }
 
     /// Takes note of what a guest has read before it was away.
-    pub(super) fn hear_since(
-        &mut self,
-        id: SessionId,
-        term: &str,
-        number: u64,
-    ) -> Result<(), Refusal> {
-        let known = (term == self.rules.term).then_some(number);
+    pub(super) fn hear_since(&mut self, id: SessionId, places: &Places<'_>) -> Result<(), Refusal> {
+        let been: Vec<Place> =
+            places.iter().flatten().map(|(term, number)| (term.to_string(), *number)).collect();
+        let Rules { term, ancestors, .. } = &self.rules;
+        let lineage = Lineage { term: term.clone(), ancestors: ancestors.clone() };
+        let known = lineage.common(&been, u64::MAX);
         let guest = !self.is_member(id);
         let asked = self.sessions[id.0].extension.as_mut().filter(|asked| asked.history && guest);
         asked.ok_or(Refusal::UnknownCommand)?.since = known;
@@ -169,8 +169,13 @@ impl Room {
         };
         let missed = transcript.excerpt(after + 1..last + 1, MAX_HISTORY, count, MAX_PAST_BYTES);
         session.reader.push_past(place, missed);
-        let now = Event::Now { term: &self.rules.term, number: last };
+        let ancestors = self.rules.ancestors.iter().map(|(term, end)| (term.as_str(), *end));
+        let ancestors = if asked.heirs { ancestors.collect() } else { Vec::new() };
+        let now = Event::Now { term: &self.rules.term, number: last, ancestors };
         session.reader.push_note(place..place, now);
+        if asked.heirs {
+            session.reader.push_note(place..place, self.heirs.next());
+        }
     }
 
     /// Tells a member the last messages before a number.

@@ -13,7 +13,7 @@ use async_channel::{self as channel, TrySendError};
 
 use crate::room::{
     ByteBucket, Change, EvictReason, Eviction, Followed, FollowerId, Heard, Lookup, MAX_LOOKUPS,
-    MemberChange, Room, Rules, Sender, SessionId, Talkers,
+    MemberChange, Offer, Room, Rules, Sender, SessionId, Talkers,
 };
 use crate::server::delivery::{Batch, Peer, Peers, Pending, Sends};
 use crate::server::guesses::Guesses;
@@ -49,7 +49,12 @@ pub struct Hub {
     users: channel::Sender<usize>,
     /// Where questions about the past go.
     lookups: OnceLock<channel::Sender<Lookup>>,
+    /// Where the offers of members go that can be the next host.
+    offers: OnceLock<channel::Sender<Offer>>,
 }
+
+/// How many offers wait to be tried.
+const MAX_OFFERS: usize = 64;
 
 /// The room, and what it does not know about its sessions: where they are.
 pub struct State {
@@ -164,6 +169,10 @@ impl Access<'_> {
         for lookup in self.state.room.take_lookups() {
             self.hub.look_up(&mut self.state.room, lookup);
         }
+        for offer in self.state.room.take_offers() {
+            // One that is dropped may be made again.
+            self.hub.offers.get().map(|offers| offers.try_send(offer));
+        }
         let effects = self.state.room.take_effects();
         effects.changes.iter().for_each(|change| self.state.note(change));
         for suspect in mem::take(&mut self.state.suspects) {
@@ -229,7 +238,7 @@ impl Hub {
             peers: Peers::default(),
         };
         let (state, opened) = (Mutex::new(state), Instant::now());
-        Hub { state, opened, reports, users, lookups: OnceLock::new() }
+        Hub { state, opened, reports, users, lookups: OnceLock::new(), offers: OnceLock::new() }
     }
 
     /// Locks the room. A panic while the lock was held has ended one client's task. The
@@ -250,6 +259,14 @@ impl Hub {
         let (sender, lookups) = channel::bounded(MAX_LOOKUPS);
         self.lookups.set(sender).expect("one thread answers");
         lookups
+    }
+
+    /// Sends the offers of members that can be the next host to the caller. It tries to reach
+    /// each, and [tells](Room::prove) the room.
+    pub fn take_offers(&self) -> channel::Receiver<Offer> {
+        let (sender, offers) = channel::bounded(MAX_OFFERS);
+        self.offers.set(sender).expect("one thread takes them");
+        offers
     }
 
     /// Passes a question on; if the caller answers none, nothing is found.

@@ -49,6 +49,14 @@ pub(super) enum Kind {
 }
 
 impl Listener {
+    /// Another handle of the socket.
+    ///
+    /// # Errors
+    /// If the system has no descriptor for it.
+    pub fn second(&self) -> io::Result<net::TcpListener> {
+        Ok(socket2::SockRef::from(&self.socket).try_clone()?.into())
+    }
+
     /// Serves a page for browsers here, and the chat only in a WebSocket.
     pub fn for_page(self, site: Arc<Site>) -> Listener {
         Listener { kind: Kind::Web(site), ..self }

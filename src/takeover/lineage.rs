@@ -27,13 +27,19 @@ impl Lineage {
         Lineage { term, ancestors: Vec::new() }
     }
 
-    /// The lineage of the next host, which has read this term up to `last`.
-    pub fn succeed(&self, last: u64, term: String) -> Lineage {
+    /// The ancestors of the next term, whose host has read this one up to `last`.
+    pub fn next_ancestors(&self, last: u64) -> Vec<Place> {
         let mut ancestors = vec![(self.term.clone(), last)];
         // An earlier term cannot have ended after that.
         ancestors.extend(self.ancestors.iter().map(|(term, end)| (term.clone(), *end.min(&last))));
         ancestors.truncate(MAX_ANCESTORS);
-        Lineage { term, ancestors }
+        ancestors
+    }
+
+    /// The next term, whose host has read this one up to `last`.
+    #[cfg(test)]
+    pub fn succeed(&self, last: u64, term: String) -> Lineage {
+        Lineage { term, ancestors: self.next_ancestors(last) }
     }
 
     /// The number up to which a program that has been at these places, newest first, has read

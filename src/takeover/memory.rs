@@ -82,8 +82,8 @@ pub struct Tail {
     pub lines: Vec<Numbered>,
     /// The number of the last one.
     pub last: u64,
-    /// The terms so far.
-    pub lineage: Lineage,
+    /// The terms so far, newest first, and where each ended.
+    pub ancestors: Vec<Place>,
 }
 
 impl Memory {
@@ -100,9 +100,9 @@ impl Memory {
         self.unconfirmed.push_back((text.into(), now));
     }
 
-    /// The server has refused our oldest line.
-    pub fn refused(&mut self) {
-        self.unconfirmed.pop_front();
+    /// The server has refused one of our lines.
+    pub fn refused(&mut self, text: &str) {
+        self.confirm(text);
     }
 
     /// Whether the room has yet to tell something that we said.
@@ -175,14 +175,14 @@ impl Memory {
     }
 
     /// The knowledge of the next host, if we have ever been in the room.
-    pub fn inherit(&self, term: String) -> Option<Tail> {
+    pub fn inherit(&self) -> Option<Tail> {
         let last = self.places.first()?.1;
         // Lines that the room told no more may lie before a gap.
         let numbers = || self.tail.iter().map(|read| read.told.number);
         let gap = numbers().zip(numbers().skip(1)).rposition(|(one, next)| next != one + 1);
         let first = gap.map_or(0, |gap| gap + 1);
         let lines = self.tail.iter().skip(first).map(|read| read.told.clone()).collect();
-        Some(Tail { lines, last, lineage: self.lineage.succeed(last, term) })
+        Some(Tail { lines, last, ancestors: self.lineage.next_ancestors(last) })
     }
 
     /// Takes one of our texts for told. Returns when we said it.
@@ -299,10 +299,10 @@ mod tests {
         let next = Lineage::new("a".into()).succeed(2, "b".into());
         let past = vec![numbered(700, "bia", "um"), numbered(701, "bia", "dois")];
         memory.rejoin(next.clone(), 701, past, is_ana, secs(3));
-        let tail = memory.inherit("c".into()).unwrap();
+        let tail = memory.inherit().unwrap();
         assert_eq!((tail.lines.len(), tail.last), (2, 701));
-        assert_eq!(tail.lineage, next.succeed(701, "c".into()));
-        assert_eq!(Memory::default().inherit("c".into()), None);
+        assert_eq!(tail.ancestors, next.next_ancestors(701));
+        assert_eq!(Memory::default().inherit(), None);
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub static ENGLISH: Texts = Texts {
         no: &["n", "no"],
         opened: "You have opened a room: it lives in this program. Others just type: minichat",
         hosted: "This room lives on the machines of its members: it has no server of its own.",
-        room_ends: "If you leave, the room ends: no other machine goes on with it.",
+        room_ends: "If you leave, the room ends: no other machine here can be reached (a firewall?).",
+        room_moved: "The room is on another machine now.",
+        room_held: "You hold the room now; it goes on when you leave.",
         people: |count| match count {
             0 => "nobody yet".into(),
             1 => "1 person".into(),

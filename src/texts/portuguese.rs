@@ -19,7 +19,9 @@ pub static PORTUGUESE: Texts = Texts {
         no: &["n", "nao", "não"],
         opened: "Você abriu uma sala: ela vive neste programa. Os outros só digitam: minichat",
         hosted: "Esta sala vive nas máquinas de quem está nela: não há um servidor à parte.",
-        room_ends: "Se você sair, a sala acaba: nenhuma outra máquina continua com ela.",
+        room_ends: "Se você sair, a sala acaba: nenhuma outra máquina daqui pode ser alcançada (um firewall?).",
+        room_moved: "A sala está em outra máquina agora.",
+        room_held: "A sala está com você agora; ela continua quando você sair.",
         people: |count| match count {
             0 => "ninguém ainda".into(),
             1 => "1 pessoa".into(),

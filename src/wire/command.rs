@@ -3,6 +3,12 @@ use std::fmt;
 use crate::wire::sanitize::is_blank;
 use crate::wire::{Refusal, Ticket};
 
+/// The terms in which a client has read messages, and the numbers of the last ones.
+pub type Places<'a> = [Option<(&'a str, u64)>; MAX_PLACES];
+
+/// How many terms a client may name.
+pub const MAX_PLACES: usize = 4;
+
 /// A request of a client: one line, one command.
 ///
 /// A command borrows from the line it was read from, and its text is as it was
@@ -28,13 +34,18 @@ pub enum Command<'a> {
     Understand(&'a str),
     /// `KEEP 0f1e2d3c4b5a69788796a5b4c3d2e1f0`: the secret by which the client is known again.
     Keep(Ticket),
-    /// `SINCE 7f3a9c21 1240`: the number of the last message that the client has read, and
-    /// the term in which it counts.
-    Since {
-        /// The term.
-        term: &'a str,
-        /// The number.
-        number: u64,
+    /// `SINCE 7f3a9c21 1240 0b1e55ed 980`: the terms in which the client has read messages,
+    /// the newest first, each with the number of the last one.
+    Since(Places<'a>),
+    /// `OFFER 9000 7f3a9c21 0f1e2d3c4b5a69788796a5b4c3d2e1f0`: the client can be the next
+    /// host. With port 0, it can no more.
+    Offer {
+        /// The port at which it listens.
+        port: u16,
+        /// Names this run of its program.
+        token: &'a str,
+        /// The fingerprint of the key that it would have.
+        key: &'a str,
     },
     /// `LAST 20 BEFORE 1200`: tell earlier messages again.
     Last {
@@ -76,6 +87,8 @@ impl<'a> Command<'a> {
             Ticket::parse(rest).map(Command::Keep).ok_or(Refusal::UnknownCommand)
         } else if is("SINCE") {
             since(rest).ok_or(Refusal::UnknownCommand)
+        } else if is("OFFER") {
+            offer(rest).ok_or(Refusal::UnknownCommand)
         } else if is("LAST") {
             last(rest).ok_or(Refusal::UnknownCommand)
         } else if is("FIND") {
@@ -105,11 +118,27 @@ impl<'a> Command<'a> {
     }
 }
 
-/// `7f3a9c21 1240`.
+/// `7f3a9c21 1240`, and up to three more of these.
 fn since(rest: &str) -> Option<Command<'_>> {
     let mut words = rest.split_ascii_whitespace();
-    let (term, number) = (words.next()?, number(words.next()?)?);
-    words.next().is_none().then_some(Command::Since { term, number })
+    let mut places = Places::default();
+    for place in &mut places {
+        match words.next() {
+            None => break,
+            Some(term) => *place = Some((term, number(words.next()?)?)),
+        }
+    }
+    (places[0].is_some() && words.next().is_none()).then_some(Command::Since(places))
+}
+
+/// `9000 7f3a9c21 0f1e2d3c4b5a69788796a5b4c3d2e1f0`.
+fn offer(rest: &str) -> Option<Command<'_>> {
+    let mut words = rest.split_ascii_whitespace();
+    let port = number(words.next()?)?.try_into().ok()?;
+    let (token, key) = (words.next()?, words.next()?);
+    let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let whole = token.len() == 8 && key.len() == 32 && is_hex(token) && is_hex(key);
+    (whole && words.next().is_none()).then_some(Command::Offer { port, token, key })
 }
 
 /// `20`, or `20 BEFORE 1200`.
@@ -145,7 +174,12 @@ impl fmt::Display for Command<'_> {
             Command::Quit => f.write_str("QUIT"),
             Command::Understand(words) => write!(f, "CAP {words}"),
             Command::Keep(ticket) => write!(f, "KEEP {ticket}"),
-            Command::Since { term, number } => write!(f, "SINCE {term} {number}"),
+            Command::Since(places) => {
+                f.write_str("SINCE")?;
+                let mut places = places.iter().flatten();
+                places.try_for_each(|(term, number)| write!(f, " {term} {number}"))
+            }
+            Command::Offer { port, token, key } => write!(f, "OFFER {port} {token} {key}"),
             Command::Last { count, before: None } => write!(f, "LAST {count}"),
             Command::Last { count, before: Some(before) } => {
                 write!(f, "LAST {count} BEFORE {before}")
@@ -229,7 +263,24 @@ mod tests {
         }
         check("LAST\t5  before  9 ", Ok(Command::Last { count: 5, before: Some(9) }));
         let most = 9_999_999_999_999_999_999;
-        check("SINCE t 9999999999999999999", Ok(Command::Since { term: "t", number: most }));
+        let places = |first, second| Command::Since([Some(first), second, None, None]);
+        check("SINCE t 9999999999999999999", Ok(places(("t", most), None)));
+        check("since t 2  s 1", Ok(places(("t", 2), Some(("s", 1)))));
+        let key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+        let offer = Command::Offer { port: 9000, token: "7f3a9c21", key };
+        check(&format!("offer 9000 7f3a9c21 {key}"), Ok(offer));
+        for line in [
+            "SINCE",
+            "SINCE t",
+            "SINCE t 1 s",
+            "SINCE a 1 b 2 c 3 d 4 e 5",
+            "OFFER 9000 7f3a9c21",
+            &format!("OFFER 65536 7f3a9c21 {key}"),
+            &format!("OFFER 9000 7f3a9c2 {key}"),
+            &format!("OFFER 9000 7f3a9c21 {key} x"),
+        ] {
+            check(line, Err(Refusal::UnknownCommand));
+        }
         for line in [
             "SINCE",
             "SINCE 7f3a9c21",
@@ -265,7 +316,12 @@ mod tests {
             Command::Quit,
             Command::Understand("history renames"),
             Command::Keep(Ticket::new([0x7F; 16])),
-            Command::Since { term: "7f3a9c21", number: 1240 },
+            Command::Since([Some(("7f3a9c21", 1240)), Some(("0b1e55ed", 980)), None, None]),
+            Command::Offer {
+                port: 9000,
+                token: "7f3a9c21",
+                key: "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            },
             Command::Last { count: 20, before: None },
             Command::Last { count: 20, before: Some(1200) },
             Command::Find("o café"),

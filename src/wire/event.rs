@@ -55,11 +55,37 @@ pub enum Event<'a> {
         text: &'a str,
     },
     /// `Now: 7f3a9c21 1241`: the next message to all has the number after this one.
+    ///
+    /// In a hosted room the terms before follow, newest first, each with the number of its
+    /// last message: `Now: 7f3a9c21 1241 0b1e55ed 980`.
     Now {
         /// The term in which the numbers count.
         term: &'a str,
         /// The number.
         number: u64,
+        /// The terms before, and where each ended.
+        ancestors: Vec<(&'a str, u64)>,
+    },
+    /// `Room: 7f3a9c21 0b1e55ed 3 1764340012`: the room lives on its members' machines.
+    Room {
+        /// Names the room, whichever machine hosts it.
+        room: &'a str,
+        /// Names this hosting.
+        term: &'a str,
+        /// How many machines have hosted it.
+        epoch: u64,
+        /// When it was opened, in seconds since 1970.
+        born: u64,
+    },
+    /// `Next: 7f3a9c21@192.168.1.23:9000#0f1e2d3c4b5a69788796a5b4c3d2e1f0`: the members that
+    /// can be the next host, in order.
+    Next(Vec<Heir<'a>>),
+    /// `Elsewhere: 7f3a9c21 192.168.1.23:9000`: this program is no host, but knows one.
+    Elsewhere {
+        /// Names the run of the program.
+        token: &'a str,
+        /// Where its host is.
+        address: Option<&'a str>,
     },
     /// `Found: 20 of more`: ends an answer to `LAST` or `FIND`.
     Found {
@@ -79,6 +105,17 @@ pub enum Event<'a> {
     Bye,
     /// Any other line; only parsed.
     Other(&'a str),
+}
+
+/// A member that can be the next host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heir<'a> {
+    /// Names the run of its program.
+    pub token: &'a str,
+    /// Where it listens.
+    pub address: &'a str,
+    /// The fingerprint of the key that it would have.
+    pub key: &'a str,
 }
 
 /// How far a message carries.
@@ -228,8 +265,23 @@ impl<'a> Event<'a> {
             return past(rest);
         }
         if let Some(rest) = line.strip_prefix("Now: ") {
-            let (term, digits) = rest.split_once(' ')?;
-            return Some(Event::Now { term, number: number(digits)? });
+            return now(rest);
+        }
+        if let Some(rest) = line.strip_prefix("Room: ") {
+            let mut words = rest.split(' ');
+            let (room, term) = (words.next()?, words.next()?);
+            let (epoch, born) = (number(words.next()?)?, number(words.next()?)?);
+            return words.next().is_none().then_some(Event::Room { room, term, epoch, born });
+        }
+        if let Some(rest) = line.strip_prefix("Next:") {
+            return rest.split_ascii_whitespace().map(heir).collect::<Option<_>>().map(Event::Next);
+        }
+        if let Some(rest) = line.strip_prefix("Elsewhere: ") {
+            let (token, address) = match rest.split_once(' ') {
+                Some((token, address)) => (token, Some(address)),
+                None => (rest, None),
+            };
+            return Some(Event::Elsewhere { token, address });
         }
         if let Some(rest) = line.strip_prefix("Found: ") {
             let digits = rest.strip_suffix(" of more");
@@ -261,6 +313,24 @@ fn message(rest: &str) -> Option<Event<'_>> {
         _ => return None,
     };
     Some(Event::Message { from, scope, text: text.strip_prefix(' ').unwrap_or(text) })
+}
+
+/// `7f3a9c21 1241`, and as many more of these as there are.
+fn now(rest: &str) -> Option<Event<'_>> {
+    let mut words = rest.split(' ');
+    let (term, last) = (words.next()?, number(words.next()?)?);
+    let mut ancestors = Vec::new();
+    while let Some(term) = words.next() {
+        ancestors.push((term, number(words.next()?)?));
+    }
+    Some(Event::Now { term, number: last, ancestors })
+}
+
+/// `7f3a9c21@192.168.1.23:9000#0f1e2d3c4b5a69788796a5b4c3d2e1f0`.
+fn heir(word: &str) -> Option<Heir<'_>> {
+    let (token, rest) = word.split_once('@')?;
+    let (address, key) = rest.split_once('#')?;
+    Some(Heir { token, address, key })
 }
 
 /// `1241 1764340012 FROM ana [all]: text`.
@@ -319,7 +389,23 @@ impl fmt::Display for Event<'_> {
             Event::Past { number, seconds, from, text } => {
                 write!(f, "Past: {number} {seconds} FROM {from} [all]: {text}")
             }
-            Event::Now { term, number } => write!(f, "Now: {term} {number}"),
+            Event::Now { term, number, ancestors } => {
+                write!(f, "Now: {term} {number}")?;
+                ancestors.iter().try_for_each(|(term, end)| write!(f, " {term} {end}"))
+            }
+            Event::Room { room, term, epoch, born } => {
+                write!(f, "Room: {room} {term} {epoch} {born}")
+            }
+            Event::Next(heirs) => {
+                f.write_str("Next:")?;
+                heirs.iter().try_for_each(|Heir { token, address, key }| {
+                    write!(f, " {token}@{address}#{key}")
+                })
+            }
+            Event::Elsewhere { token, address } => {
+                write!(f, "Elsewhere: {token}")?;
+                address.iter().try_for_each(|address| write!(f, " {address}"))
+            }
             Event::Found { count, more } => {
                 write!(f, "Found: {count}{}", if *more { " of more" } else { "" })
             }
@@ -359,7 +445,21 @@ mod tests {
             Event::Capabilities(vec![]),
             Event::Renamed { old: "bia", new: "bia2" },
             Event::Past { number: 1241, seconds: 1_764_340_012, from: "ana", text: "olá" },
-            Event::Now { term: "7f3a9c21", number: 1241 },
+            Event::Now { term: "7f3a9c21", number: 1241, ancestors: Vec::new() },
+            Event::Now { term: "a", number: 12, ancestors: vec![("b", 10), ("c", 9)] },
+            Event::Room { room: "7f3a9c21", term: "0b1e55ed", epoch: 3, born: 1_764_340_012 },
+            Event::Next(Vec::new()),
+            Event::Next(
+                ["192.168.1.23:9000", "[fd00::1]:9001"]
+                    .map(|address| Heir {
+                        token: "7f3a9c21",
+                        address,
+                        key: "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+                    })
+                    .to_vec(),
+            ),
+            Event::Elsewhere { token: "7f3a9c21", address: None },
+            Event::Elsewhere { token: "7f3a9c21", address: Some("10.0.0.1:9000") },
             Event::Found { count: 0, more: false },
             Event::Found { count: 20, more: true },
             Event::Failed("something new"),

@@ -24,6 +24,7 @@ mod page;
 mod person;
 mod picture;
 mod strangers;
+mod takeover;
 mod trouble;
 mod visitors;
 

@@ -16,7 +16,7 @@ impl Conversation<'_> {
     /// When the host is told that the room ends with them, unless the others leave before.
     pub(super) fn company_deadline(&mut self) -> Option<Instant> {
         let room = self.hosted.as_ref().filter(|_| !self.told_of_end)?;
-        let others = room.users() > 1;
+        let others = room.users() > 1 && room.next().is_none();
         self.company = others.then(|| self.company.unwrap_or_else(Instant::now));
         Some(self.company? + COMPANY)
     }

@@ -68,6 +68,8 @@ impl Conversation<'_> {
                 Action::Prompt(nick) => self.set_prompt(&nick),
                 Action::Invite => self.invite(),
                 Action::Key => self.terminal.remark(&format!("* {}", self.trust.key(self.texts))),
+                Action::InRoom => self.enter_hosted_room(),
+                Action::CaughtUp => self.offer(),
                 // The line is painted anew below it.
                 Action::Clear => self.unprinted.extend_from_slice(b"\x1b[H\x1b[J"),
                 Action::End if self.lost || !self.unsent.is_empty() => {

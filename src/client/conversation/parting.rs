@@ -7,9 +7,10 @@ use smol::Timer;
 use smol::future::or;
 
 use crate::client::conversation::{Conversation, Ending};
-use crate::client::link;
+use crate::client::link::{self, Watch};
+use crate::client::record::Action;
 use crate::client::transport::Transport;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupt, Interrupts};
 use crate::wire::Command;
 
 /// How long the last lines may take when the program ends without waiting for an answer.
@@ -39,6 +40,34 @@ impl Conversation<'_> {
     pub(super) fn keep(&mut self, ending: Ending) -> Ending {
         self.is_dead = true;
         ending
+    }
+
+    /// The connection is dead, though nothing was heard of that.
+    pub(super) fn gone(&mut self) -> Result<Vec<Action>, Ending> {
+        if self.answers_unheard() {
+            return Err(Ending::Unhurried);
+        }
+        if self.comes_back() {
+            return Err(Ending::Away(None));
+        }
+        self.lost = true;
+        Ok(self.dialogue.closed())
+    }
+
+    /// Whether a server that does not answer has what was said, or could be given it.
+    pub(super) async fn is_there(
+        &self,
+        transport: &Transport,
+        interrupts: &mut Interrupts,
+    ) -> Result<bool, Interrupt> {
+        let question = async {
+            match (Watch::acknowledged(transport.socket()), self.address) {
+                (Some(acknowledged), _) => Ok(acknowledged),
+                (None, Some(address)) => Ok(link::question(address).await),
+                (None, None) => Ok(true),
+            }
+        };
+        or(async { Err(interrupts.next().await) }, question).await
     }
 
     /// Says `QUIT` to a server that would keep the nick otherwise, and waits for no answer.

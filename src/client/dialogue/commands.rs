@@ -400,7 +400,8 @@ pub fn shape(line: &str) -> Option<Command<'_>> {
         Command::Quit => line == "QUIT",
         // Only clients say these.
         Command::Understand(_)
-        | Command::Since { .. }
+        | Command::Since(_)
+        | Command::Offer { .. }
         | Command::Last { .. }
         | Command::Find(_)
         | Command::Keep(_) => false,

@@ -173,7 +173,11 @@ impl Dialogue {
                 let (from, text) = (from.to_string(), text.to_string());
                 self.hear_past(PastLine { number, seconds, own: from == self.nick, from, text })
             }
-            Event::Now { term, number } => self.hear_now(term, number),
+            Event::Now { term, number, ancestors } => self.hear_now(term, number, &ancestors),
+            Event::Room { room, epoch, born, .. } => self.hear_room(room, epoch, born),
+            Event::Next(heirs) => self.hear_next(&heirs),
+            // A host does not say this.
+            Event::Elsewhere { .. } => Vec::new(),
             Event::Found { count, more } => self.hear_found(count, more),
             // The server can encrypt, and takes what follows for records.
             Event::Other(line) if line.starts_with(OPENING) && self.may_answer_late() => {
@@ -196,6 +200,7 @@ impl Dialogue {
         if !old {
             self.count_message(from, text);
         }
+        let shows = old || self.remember(from, text);
         self.history = self.history.saturating_sub(1);
         // An earlier line is no answer, though one of the same name said it.
         let echo =
@@ -207,7 +212,7 @@ impl Dialogue {
             self.members.goes_on();
         }
         self.members.spoke(from);
-        if !echo && self.ignores(from) {
+        if !shows || !echo && self.ignores(from) {
             return Vec::new();
         }
         let loud = !own && mentions(text, &self.nick);
@@ -384,7 +389,8 @@ impl Dialogue {
     }
 
     pub(super) fn notice(&mut self, presence: Presence, nick: &str) -> Vec<Action> {
-        if self.quiet || self.ignores(nick) {
+        let came_back = presence == Presence::Joined && self.was_there(nick);
+        if self.quiet || self.ignores(nick) || came_back {
             return Vec::new();
         }
         match self.mode {

@@ -87,6 +87,7 @@ impl Dialogue {
         let place = self.past.place.take();
         self.past = PastState { place, ..PastState::default() };
         self.tells_renames = false;
+        self.hosted.reconnected();
     }
 
     /// Tells the server what we understand and where we have been, once on each connection.
@@ -100,6 +101,7 @@ impl Dialogue {
             ("history", true),
             ("renames", self.is_interactive()), // A script keeps no person in mind.
             ("keep", ticket.is_some()),
+            ("heirs", self.encrypted),
         ];
         let words = words.into_iter().filter_map(|(word, asked)| asked.then_some(word));
         let words = words.collect::<Vec<_>>().join(" ");
@@ -107,8 +109,13 @@ impl Dialogue {
         if let Some(ticket) = ticket {
             actions.push(self.question(Pending::Understand, Command::Keep(ticket)));
         }
-        if let Some((term, number)) = self.past.place.clone() {
-            let since = Command::Since { term: &term, number };
+        let been = self.been().map(|places| Command::Since(places).to_string());
+        if let Some(since) = been {
+            self.sent += 1;
+            self.unconfirmed.push_back((self.sent, Pending::Understand));
+            actions.push(Action::Send(since));
+        } else if let Some((term, number)) = self.past.place.clone() {
+            let since = Command::Since([Some((&term, number)), None, None, None]);
             actions.push(self.question(Pending::Understand, since));
         }
         actions
@@ -210,16 +217,25 @@ impl Dialogue {
     }
 
     pub(super) fn hear_past(&mut self, line: PastLine) -> Vec<Action> {
-        if self.past.lines.len() < MAX_LINES && !self.ignores(&line.from) {
+        let wanted = self.catches_up() || !self.ignores(&line.from);
+        if self.past.lines.len() < MAX_LINES && wanted {
             self.past.lines.push(line);
         }
         Vec::new()
     }
 
     /// All was told that was said before now.
-    pub(super) fn hear_now(&mut self, term: &str, number: u64) -> Vec<Action> {
+    pub(super) fn hear_now(
+        &mut self,
+        term: &str,
+        number: u64,
+        ancestors: &[(&str, u64)],
+    ) -> Vec<Action> {
         let lines = mem::take(&mut self.past.lines);
         let before = self.past.place.replace((term.into(), number));
+        if self.catches_up() {
+            return self.catch_up((term, number), ancestors, lines);
+        }
         let missed = before.filter(|(known, _)| *known == term);
         if lines.is_empty() {
             return Vec::new();

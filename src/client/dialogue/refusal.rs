@@ -44,7 +44,11 @@ impl Dialogue {
         {
             // That was the answer to something that was said. It has no echo.
             let echoes = self.echoes;
-            self.confirmed(|pending| matches!(pending, Pending::Said(_)));
+            if let Some(Pending::Said(text)) =
+                self.confirmed(|pending| matches!(pending, Pending::Said(_)))
+            {
+                self.forget_own(&text);
+            }
             self.echoes = echoes;
         }
         match (self.phase, refusal) {
@@ -183,7 +187,10 @@ impl Dialogue {
         // It has no echo.
         self.echoes = echoes;
         match pending? {
-            Pending::Said(text) => Some(text),
+            Pending::Said(text) => {
+                self.forget_own(&text);
+                Some(text)
+            }
             Pending::Told { to, text } => Some(format!("@{to} {text}")),
             Pending::Nick(nick) => Some(format!("NICK {nick}")),
             Pending::Who | Pending::OwnWho | Pending::Understand | Pending::Past => None,

@@ -98,7 +98,10 @@ impl Dialogue {
         let loud = mem::take(&mut self.moved) && returns;
         let kind = if returns { Kind::Back } else { Kind::Welcome };
         let to = Some(nick.into());
-        let welcome = Action::Show(Record { kind, to, text, loud, ..Record::default() });
+        let welcome = match self.take_move().filter(|_| returns) {
+            Some(note) => Action::Note(note.into()),
+            None => Action::Show(Record { kind, to, text, loud, ..Record::default() }),
+        };
         let first = self.phase == Phase::Registering;
         if first {
             self.phase = Phase::Talking;

@@ -288,6 +288,7 @@ impl Dialogue {
                 actions.push(Action::Show(Record { own: true, ..record }));
                 self.early.push_back(number);
             }
+            self.remember_own(&text);
             self.unconfirmed.push_back((number, Pending::Said(text)));
         }
         self.trim();

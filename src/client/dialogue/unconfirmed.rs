@@ -125,6 +125,8 @@ impl Dialogue {
     /// The messages that may be lost, because the server takes no more.
     pub fn unheard(&mut self) -> Vec<Action> {
         let (echoes, delivered) = (self.echoes, self.delivered);
+        // In a hosted room, they are said again to the next host.
+        let stays = self.says_again();
         let shown: fn(&str) -> String = match self.is_interactive() {
             true => |text| visible(text).into_owned(),
             false => beginning,
@@ -134,6 +136,7 @@ impl Dialogue {
             .unconfirmed
             .drain(..)
             .filter_map(|(number, pending)| match pending {
+                Pending::Said(_) if stays => None,
                 Pending::Said(text) if echoes || lost(number) => Some(shown(&text)),
                 Pending::Told { to, text } if lost(number) => Some(shown(&format!("@{to} {text}"))),
                 _ => None,

@@ -454,10 +454,9 @@ impl World {
     }
 
     pub fn take_over(&mut self, i: usize) {
-        let term = self.rng.u32(..);
         let member = &self.members[i];
         let marks = member.marks.expect("it was in the room");
-        let tail = member.memory.inherit(term.to_string()).expect("it was in the room");
+        let tail = member.memory.inherit().expect("it was in the room");
         let marks = Marks { epoch: marks.epoch + 1, ..marks };
         self.new_room(i, marks, tail);
     }

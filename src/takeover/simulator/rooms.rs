@@ -91,14 +91,14 @@ impl World {
         // Clocks are wrong by up to a minute.
         let born = ((self.now + 100.0 + self.uniform(-60.0, 60.0)) * 1000.0) as u64;
         let marks = Marks { room: Token(self.rng.u32(..)), born, epoch: 1 };
-        let term = self.rng.u32(..).to_string();
-        let tail = Tail { lines: Vec::new(), last: 0, lineage: Lineage::new(term) };
+        let tail = Tail { lines: Vec::new(), last: 0, ancestors: Vec::new() };
         self.new_room(i, marks, tail);
     }
 
     pub fn new_room(&mut self, i: usize, marks: Marks, tail: Tail) {
-        let Tail { lines, last, lineage } = tail;
-        let term = lineage.term.clone();
+        let Tail { lines, last, ancestors } = tail;
+        let term = self.rng.u32(..).to_string();
+        let lineage = Lineage { term: term.clone(), ancestors };
         let heirs = Heirs::default();
         let is_other = |other: &usize| {
             let room = self.members[*other].room.as_ref();

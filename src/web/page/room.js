@@ -233,7 +233,7 @@ function hear(line, unseen) {
     replay = [];
   } else if ((found = /^Past: (\d+) (\d+) FROM (\S+) \[all\]: ([^]*)$/.exec(line))) {
     if (past.length < MAX_SHOWN) past.push({ number: +found[1], at: +found[2], from: found[3], words: found[4] });
-  } else if ((found = /^Now: (\S+) (\d+)$/.exec(line))) catchUp(found[1], +found[2]);
+  } else if ((found = /^Now: (\S+) (\d+)/.exec(line))) catchUp(found[1], +found[2]);
   else if (/^Found: \d+/.test(line)) answerQuestion();
   else if ((found = /^Capabilities:(.*)$/.exec(line))) {
     settle("ask");

@@ -57,7 +57,7 @@ fn person_opens_a_room_and_others_join_it() {
         assert_eq!(found["id"].as_str().map(str::len), Some(8));
         assert!(here.discover(&[]).stdout.starts_with("minichat\t10.77.0.1:9000\t"));
 
-        let bia = here.terminal(&["--nick", "bia"]);
+        let bia = here.terminal(&["--no-host", "--nick", "bia"]);
         bia.wait("the prompt", |screen| last(screen) == "bia>");
         let screen = bia.screen();
         assert!(screen.contains("* joining minichat (10.77.0.1:9000)"), "{screen}");
