@@ -41,8 +41,13 @@ pub struct Newcomer {
 impl Newcomer {
     /// The server's end of a channel.
     pub fn over(socket: TcpStream, channel: Channel) -> Newcomer {
+        Newcomer::behind(socket, channel, Vec::new())
+    }
+
+    /// One end of a channel, of which these records were received already.
+    pub fn behind(socket: TcpStream, channel: Channel, records: Vec<u8>) -> Newcomer {
         socket.set_read_timeout(Some(PATIENCE)).expect("a deadline can be set");
-        Newcomer { socket, channel, records: Vec::new(), heard: Vec::new() }
+        Newcomer { socket, channel, records, heard: Vec::new() }
     }
 
     /// A client in a channel, whose kernel has little room for what it does not read.
@@ -57,8 +62,7 @@ impl Newcomer {
     #[track_caller]
     pub fn of(server: SocketAddr) -> Newcomer {
         let (socket, channel, records) = shake_hands(server);
-        socket.set_read_timeout(Some(PATIENCE)).expect("a deadline can be set");
-        Newcomer { socket, channel, records, heard: Vec::new() }
+        Newcomer::behind(socket, channel, records)
     }
 
     pub fn says(&mut self, line: &str) {

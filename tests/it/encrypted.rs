@@ -1,10 +1,10 @@
 //! Encryption, with the real programs and with somebody on the way.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -14,7 +14,8 @@ use minichat::secure::{Hello, Identity, Key, answer};
 use crate::channel::{Change, Relay, Tunnel, shake_hands};
 use crate::closed::Newcomer;
 use crate::harness::{
-    GREETING, Output, PATIENCE, Peer, Running, Server, StandIn, connect, minichat, run, state_home,
+    Finally, GREETING, Output, PATIENCE, Peer, Running, Server, StandIn, connect, minichat, run,
+    state_home,
 };
 
 /// A client of one user, who joins, says something and leaves.
@@ -488,16 +489,16 @@ fn silent_reader_in_a_channel_is_cut() {
 #[ignore = "it measures, and says something of a release alone"]
 fn handshakes_beside_talk_are_measured() {
     const CROWD: usize = 1000;
-    let options = ["--per-address", "0", "--max-users", "0", "--notices", "0", "--rate", "0"];
+    let options = ["--per-address", "0", "--max-users", "0", "--notices", "5000", "--rate", "0"];
     for (what, joins) in [("1,000 join at once", true), ("a flood of handshakes", false)] {
         let server = Server::start(&options);
         let address = server.address;
         let mut ana = server.member("ana");
         let mut rui = server.member("rui");
-        let over = AtomicBool::new(false);
-        let over = &over;
+        let (over, joined) = (&AtomicBool::new(false), &AtomicUsize::new(0));
         thread::scope(|scope| {
             let crowd = scope.spawn(move || {
+                let _over = Finally(|| over.store(true, Ordering::SeqCst));
                 let begin = Instant::now();
                 if joins {
                     // All connections and first lines are there before any answer is read.
@@ -513,33 +514,44 @@ fn handshakes_beside_talk_are_measured() {
                     let begin = Instant::now();
                     let mut members = Vec::new();
                     for (n, (hello, socket)) in all.into_iter().enumerate() {
-                        let mut lines = Peer::over(socket);
-                        lines.reads(GREETING);
-                        let (channel, _) = hello.finish(&lines.line()).expect("it is an answer");
-                        let socket = lines.socket().try_clone().expect("it can be shared");
-                        let mut member = Newcomer::over(socket, channel);
+                        let (mut lines, mut line) = (BufReader::new(socket), String::new());
+                        while !line.starts_with("SECURE ") {
+                            line.clear();
+                            lines.read_line(&mut line).expect("the server answers");
+                        }
+                        let (channel, _) = hello.finish(line.trim_end()).expect("it answers");
+                        let records = lines.buffer().to_vec();
+                        let mut member = Newcomer::behind(lines.into_inner(), channel, records);
                         member.says(&format!("NICK x{n}"));
-                        members.push((member, lines));
+                        members.push(member);
                     }
-                    for (n, (member, _)) in members.iter_mut().enumerate() {
-                        let welcome = format!("OK welcome x{n}");
-                        while member.line().as_deref() != Some(&welcome) {}
+                    while joined.load(Ordering::SeqCst) < CROWD && begin.elapsed() < PATIENCE {
+                        thread::sleep(Duration::from_millis(1));
                     }
-                    eprintln!("{what}: sent in {sent:?}, all in after {:?}", begin.elapsed());
+                    eprintln!(
+                        "{what}: sent in {sent:?}, {joined:?} in after {:?}",
+                        begin.elapsed()
+                    );
                 } else {
                     while begin.elapsed() < Duration::from_secs(5) {
                         let socket = TcpStream::connect(address).expect("it listens");
                         (&socket).write_all(format!("{}\n", Hello::new().1).as_bytes()).ok();
                     }
                 }
-                over.store(true, Ordering::SeqCst);
             });
             let mut delays = Vec::new();
             while !over.load(Ordering::SeqCst) {
                 let begin = Instant::now();
                 ana.says(format!("MSG {}", delays.len()));
-                rui.skips_to(&format!("FROM ana [all]: {}", delays.len()));
-                ana.skips_to(&format!("FROM ana [all]: {}", delays.len()));
+                let echo = format!("FROM ana [all]: {}", delays.len());
+                ana.skips_to(&echo);
+                loop {
+                    let line = rui.line();
+                    if line == echo {
+                        break;
+                    }
+                    joined.fetch_add(usize::from(line.ends_with(" joined.")), Ordering::SeqCst);
+                }
                 delays.push(begin.elapsed());
                 thread::sleep(Duration::from_millis(1)); // People do not talk faster.
             }
