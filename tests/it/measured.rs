@@ -143,11 +143,12 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 #[ignore = "it measures"]
 fn crowd_comes_back_soon() {
     let folder = Folder::new("crowd");
-    let server = start(&folder);
+    let mut server = start(&folder);
     let (mut ana, text) = (server.member("ana"), "x".repeat(60));
     (1..=200).for_each(|n| ana.says(format!("MSG {n} {text}")));
     ana.skips_to(&format!("FROM ana [all]: 200 {text}"));
-    drop((ana, server));
+    server.process.signal("TERM"); // It writes down the last line.
+    server.process.wait();
     let room = fs::read_to_string(folder.0.join("room")).unwrap();
     let term = room.trim_end().split_once(' ').unwrap().1.to_string();
     let server = start(&folder);
