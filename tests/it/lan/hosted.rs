@@ -1,9 +1,13 @@
 //! Rooms that a member's program carries.
 
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Host, on_a_lan};
-use crate::harness::{GREETING, PATIENCE, Peer, minichat};
+use crate::harness::{GREETING, PATIENCE, Peer, minichat, run};
 use crate::tty::{Tty, last};
 
 const QUESTION: &str = "Nobody has a room here. Open one? [Y/n]";
@@ -221,5 +225,55 @@ fn room_that_does_not_answer_keeps_no_other_from_opening() {
         bia.send("\r");
         bia.wait("the prompt", |screen| last(screen) == "bia>");
         assert!(bia.screen().contains(OPENED), "{}", bia.screen());
+    });
+}
+
+/// Five members and nothing to say: how often the network and the processors hear of it.
+#[test]
+#[ignore = "it takes a minute and a half, and a machine that does nothing else"]
+fn idle_room_of_five_is_quiet() {
+    on_a_lan(5, |lan| {
+        let ana = opens(lan.host(1), &[]);
+        lan.host(2).sees(&["minichat"]);
+        let others: Vec<Tty> = (2..=5)
+            .map(|n| {
+                let nick = format!("m{n}");
+                let tty = lan.host(n).terminal(&["--nick", &nick]);
+                tty.wait("the prompt", |screen| last(screen) == format!("{nick}>"));
+                tty
+            })
+            .collect();
+        lan.switch.nft(
+            "table bridge count {
+                counter mdns { }
+                chain pass { type filter hook forward priority 0;
+                    udp dport 5353 counter name mdns; }
+            }",
+        );
+        // What follows the last arrival is over by then.
+        thread::sleep(Duration::from_secs(20));
+        assert_eq!(lan.host(2).discover(&[]).status, Some(0));
+        thread::sleep(Duration::from_secs(5));
+        let packets = || {
+            let list = ["list", "counter", "bridge", "count", "mdns"];
+            let output = lan.switch.inside(|| run(Command::new("nft").args(list), ""));
+            let mut count = output.stdout.split_whitespace().skip_while(|word| *word != "packets");
+            count.nth(1).and_then(|count| count.parse::<u64>().ok()).expect("it is counted")
+        };
+        let all: Vec<&Tty> = [&ana].into_iter().chain(&others).collect();
+        let worked = |tty: &Tty| tty.process.ticks().expect("it runs");
+        let before: Vec<u64> = all.iter().map(|tty| worked(tty)).collect();
+        let first = packets();
+        assert!(first > 0, "the question and the answer are counted");
+        thread::sleep(Duration::from_secs(60));
+        let sent = packets() - first;
+        let work = all.iter().zip(before).map(|(tty, before)| worked(tty) - before);
+        let work: Vec<u64> = work.collect();
+        eprintln!("{sent} packets a minute; hundredths of a second of work: {work:?}");
+        // Each is sent on to four ports, and as IPv4 and IPv6.
+        assert!(sent <= 10 * 4 * 2, "{sent}");
+        // That is 0.1 %; a program that is built for tests works three times as long.
+        let most = if cfg!(debug_assertions) { 18 } else { 6 };
+        assert!(work.iter().all(|ticks| *ticks <= most), "{work:?}");
     });
 }
