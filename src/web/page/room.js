@@ -13,9 +13,8 @@ const MIN_SLICE = 10; // How few messages are shown at a time on a slow device.
 const CALM = 8; // With so many lines at a time, messages appear without a movement.
 const RING_PAUSE = 3000; // Milliseconds between two sounds.
 const TURN = 250; // Milliseconds between two attempts while the room moves to another machine.
-const TURN_PATIENCE = 1500; // Milliseconds that each of them may take.
+const BRIEF = 1500; // Milliseconds that each of them may take.
 const TURNS = 40; // With so many attempts in vain, the page tells where the room may be.
-const PAGE_OFFSET = 80; // The page's port is so many above the chat's.
 
 const $ = id => document.getElementById(id);
 const log = $("log"), text = $("text");
@@ -233,7 +232,7 @@ function hear(line, unseen) {
     replay = [];
   } else if ((found = /^Past: (\d+) (\d+) FROM (\S+) \[all\]: ([^]*)$/.exec(line))) {
     if (past.length < MAX_SHOWN) past.push({ number: +found[1], at: +found[2], from: found[3], words: found[4] });
-  } else if ((found = /^Now: (\S+) (\d+)/.exec(line))) catchUp(found[1], +found[2]);
+  } else if ((found = /^Now: (\S+) (\d+)(.*)$/.exec(line))) catchUp(found[1], +found[2], found[3].trim().split(" "));
   else if (/^Found: \d+/.test(line)) answerQuestion();
   else if ((found = /^Capabilities:(.*)$/.exec(line))) {
     settle("ask");
@@ -249,7 +248,7 @@ function hear(line, unseen) {
 function pageAt(address) {
   const found = /^([\d.]+|\[[\da-f:.]+\]):(\d{1,5})$/.exec(address);
   const local = /^(10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01]))\.|^\[(::1\]|f[cd]|fe[89ab])/;
-  const port = found ? +found[2] + PAGE_OFFSET : 0;
+  const port = found ? +found[2] + 80 : 0; // The page is so many above the chat.
   return found && local.test(found[1]) && port < 65536 ? found[1] + ":" + port : "";
 }
 
@@ -371,11 +370,15 @@ function recall() {
 }
 
 // Shows what was said before now, and counts from here.
-function catchUp(term, number) {
+function catchUp(term, number, ends) {
   const lines = past, before = place;
   past = [];
   place = { term: term, number: number };
   if (!before || before.term !== term) {
+    // Another host of the room tells where the hosts before it have ended.
+    const end = before ? ends.indexOf(before.term) : -1;
+    const known = end < 0 ? -1 : Math.min(before.number, +ends[end + 1]);
+    if (gapNotice && known >= 0 && number - known <= lines.length) gapNotice.textContent = T.back;
     if (!before && lines.length) notice(T.earlier(lines.length));
     replay = lines.map(one => [one.from, one.words, one.at]);
     recall();
@@ -481,7 +484,7 @@ function connect() {
   heardAt = askedAt = Date.now();
   // Some browsers keep a socket that is dead and report nothing even when it is closed.
   const gone = () => { if (mine === socket) lose(); };
-  timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, ways.length > 1 ? TURN_PATIENCE : PATIENCE);
+  timer = setTimeout(() => { if (mine.readyState !== 1) gone(); }, ways.length > 1 ? BRIEF : PATIENCE);
   mine.onopen = () => {
     if (mine !== socket) { mine.close(); return; }
     send("CAP history heirs", { kind: "ask" });
@@ -530,7 +533,7 @@ function takeWay() {
   if (late) ways.forEach(way => {
     const link = make("a", "", "http://" + way + "/");
     link.href = link.textContent;
-    $("state-text").appendChild(document.createTextNode(" "));
+    $("state-text").appendChild(make("i", "", " "));
     $("state-text").appendChild(link);
   });
   timer = setTimeout(connect, attempts > 1 ? TURN * (late ? 8 : 1) : 0);

@@ -250,7 +250,7 @@ fn idle_room_of_five_is_quiet() {
                     udp dport 5353 counter name mdns; }
             }",
         );
-        // What follows the last arrival is over by then.
+        // The packets of the last arrival are over by then.
         thread::sleep(Duration::from_secs(20));
         assert_eq!(lan.host(2).discover(&[]).status, Some(0));
         thread::sleep(Duration::from_secs(5));

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Host, Lan, on_a_lan};
+use crate::browser::{self, Browser, PHONE};
 use crate::harness::{GREETING, Peer};
 use crate::tty::{Tty, last};
 
@@ -214,4 +215,34 @@ fn twenty_hosts_are_killed() {
     times.sort();
     println!("all talk again: p50 {:?}, max {:?}", times[times.len() / 2], times.last());
     assert!(times.last().is_some_and(|longest| *longest < Duration::from_secs(1)), "{times:?}");
+}
+
+#[test]
+fn page_goes_along_when_the_host_is_killed() {
+    if !browser::is_there() {
+        return;
+    }
+    on_a_lan(3, |lan| {
+        let members = room(lan, 1, &[("bia", &[])]);
+        lan.host(3).inside(move || {
+            let [ana, bia] = &members[..] else { panic!("two members") };
+            let browser = Browser::start();
+            let page = browser.window(PHONE);
+            page.open("http://10.77.0.1:9080/");
+            page.join("Caio");
+            page.is_in();
+            page.says("um");
+            bia.tty.wait("the line", |screen| screen.contains("Caio  um"));
+            ana.tty.process.signal("KILL");
+            page.shows("A sala está em outra máquina agora: http://10.77.0.2:9080/");
+            page.says("dois");
+            bia.tty.wait("the line", |screen| screen.contains("Caio  dois"));
+            bia.tty.enters("oi, Caio");
+            page.shows("oi, Caio");
+            let texts = page.texts();
+            assert!(texts.iter().any(|text| text == "Você voltou."), "{texts:#?}");
+            let own = page.eval("document.querySelectorAll('.own').length");
+            assert_eq!(own, 2, "{texts:#?}");
+        });
+    });
 }
