@@ -34,6 +34,7 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
             '--notices|no joins and leaves told above N people (default: 1000)'
             '--per-address|connections from one address, 0 for no limit (default: 64)'
             '--rate|lines a second per user, 0 for no limit (default: 50)'
+            '--engine|be one room with other servers, by Redis or Valkey'
             '--no-mdns|do not announce the server on the network'
             '--web-port|port of the page for browsers (default: 80 higher)'
             '--no-web|no page for browsers'
@@ -84,8 +85,9 @@ Register-ArgumentCompleter -Native -CommandName minichat -ScriptBlock {
     }
     $takesValue = @(
         '-p', '--port', '-b', '--bind', '-n', '--name', '-m', '--motd', '-l', '--log', '--history',
-        '--store', '--keep', '--max-users', '--notices', '--per-address', '--rate', '--web-port',
-        '--interface', '-t', '--timeout', '--nick', '--since-file', '--bell', '--color'
+        '--store', '--keep', '--max-users', '--notices', '--per-address', '--rate', '--engine',
+        '--web-port', '--interface', '-t', '--timeout', '--nick', '--since-file', '--bell',
+        '--color'
     )
     $shells = @('bash', 'zsh', 'fish', 'powershell')
     # end of options

@@ -15,8 +15,8 @@ _minichat() {
             case $word in
                 # written by write_generated_files: values
                 -p | --port | -b | --bind | -n | --name | -m | --motd | -l | --log | --history | \
-                    --store | --keep | --max-users | --notices | --per-address | --rate | \
-                    --web-port | --interface | -t | --timeout | --nick | --since-file | --bell | \
+                    --store | --keep | --max-users | --notices | --per-address | --rate | --engine \
+                    | --web-port | --interface | -t | --timeout | --nick | --since-file | --bell | \
                     --color) option=$word ;;
                 # end of values
             esac
@@ -52,8 +52,8 @@ _minichat() {
         '') _minichat_offer -h --help -V --version ;;
         server)
             _minichat_offer -h --help -p --port -b --bind -n --name -m --motd -l --log --history \
-                --store --keep --max-users --notices --per-address --rate --no-mdns --web-port \
-                --no-web --interface --encrypted-only --closed --new-key -q --quiet
+                --store --keep --max-users --notices --per-address --rate --engine --no-mdns \
+                --web-port --no-web --interface --encrypted-only --closed --new-key -q --quiet
             ;;
         discover)
             _minichat_offer -h --help -t --timeout -1 --first -w --watch -j --json --scan \

@@ -6,8 +6,8 @@
 function __minichat_at -a command count
     # written by write_generated_files: values
     set -l valued -p --port -b --bind -n --name -m --motd -l --log --history --store --keep \
-        --max-users --notices --per-address --rate --web-port --interface -t --timeout --nick \
-        --since-file --bell --color
+        --max-users --notices --per-address --rate --engine --web-port --interface -t --timeout \
+        --nick --since-file --bell --color
     # end of values
     set -l free
     set -l option
@@ -62,6 +62,7 @@ complete -c minichat -n '__minichat_at server' -l max-users -x -d 'people at onc
 complete -c minichat -n '__minichat_at server' -l notices -x -d 'no joins and leaves told above N people (default: 1000)'
 complete -c minichat -n '__minichat_at server' -l per-address -x -d 'connections from one address, 0 for no limit (default: 64)'
 complete -c minichat -n '__minichat_at server' -l rate -x -d 'lines a second per user, 0 for no limit (default: 50)'
+complete -c minichat -n '__minichat_at server' -l engine -x -d 'be one room with other servers, by Redis or Valkey'
 complete -c minichat -n '__minichat_at server' -l no-mdns -d 'do not announce the server on the network'
 complete -c minichat -n '__minichat_at server' -l web-port -x -d 'port of the page for browsers (default: 80 higher)'
 complete -c minichat -n '__minichat_at server' -l no-web -d 'no page for browsers'

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use gumdrop::{Parser, ParsingStyle};
 use unicode_width::UnicodeWidthStr;
 
-use crate::config::{self, Hosting, Target, WebPort};
+use crate::config::{self, Engine, EngineFlaw, Hosting, Target, WebPort};
 use crate::secure::Password;
 use crate::secure::password::Unfit;
 use crate::suggest::nearest;
@@ -23,6 +23,10 @@ use crate::wire::sanitize::visible;
 use crate::wire::{DEFAULT_PORT, MAX_COMMAND};
 
 use flags::{Command, Flaw, Free, Given, Mistake};
+
+/// The variable with the address of the log that several servers share. A command line is
+/// shown to everybody on the machine, and a password in it, too.
+const ENGINE: &str = "MINICHAT_ENGINE";
 
 /// The request of a command line.
 #[derive(Debug, PartialEq)]
@@ -156,6 +160,13 @@ fn server(given: &Given, mut config: config::Server, texts: &CommandLine) -> Res
             return Err(texts.password_unshown.into());
         }
     }
+    if config.engine.is_none()
+        && let Some(url) = std::env::var(ENGINE).ok().filter(|url| !url.trim().is_empty())
+    {
+        let engine = Engine::parse(&url).map_err(Flaw::Engine);
+        let engine = engine.map_err(|flaw| value_error(flaw, "", texts));
+        config.engine = Some(engine.map_err(|what| (texts.wrong_value)(ENGINE, &what))?);
+    }
     if config.port == 0 && config.web == WebPort::Default {
         config.web = WebPort::Any;
     }
@@ -276,6 +287,9 @@ fn value_error(flaw: Flaw, value: &str, texts: &CommandLine) -> String {
         Flaw::Number => (texts.no_number)(value, u32::MAX),
         Flaw::Seconds => (texts.no_time)(value, flags::MAX_SECONDS),
         Flaw::Choice(words) => (texts.no_choice)(value, &words.join(", ")),
+        // It may hold a password, and is not shown.
+        Flaw::Engine(EngineFlaw::Form) => texts.no_engine.into(),
+        Flaw::Engine(EngineFlaw::Tls) => texts.engine_tls.into(),
         Flaw::Dash => texts.no_dash.into(),
         Flaw::Empty => texts.empty.into(),
     }

@@ -3,12 +3,16 @@
 //! The command line fills these in; the server and the client take them. So a
 //! test can start either without a command line.
 
+mod engine;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::wire::DEFAULT_PORT;
+
+pub use engine::{Engine, EngineFlaw, EnginePlace};
 
 /// How to run a server.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +54,8 @@ pub struct Server {
     pub closed: bool,
     /// The password of a closed room; none makes one.
     pub password: Option<String>,
+    /// The log by which the server is one room with others.
+    pub engine: Option<Engine>,
     /// Whether to make a new key for encryption.
     pub new_key: bool,
     /// Print errors only.
@@ -91,6 +97,7 @@ impl Default for Server {
             encrypted_only: false,
             closed: false,
             password: None,
+            engine: None,
             new_key: false,
             quiet: false,
         }

@@ -31,6 +31,8 @@ pub enum Error {
     StoreUnknown(PathBuf),
     /// The file that remembers what was read cannot be used.
     Since(PathBuf, io::Error),
+    /// The log that several servers share cannot be used: where, and why.
+    Engine(String, String),
     /// The file of the server's key cannot be used.
     KeyFile(PathBuf, io::Error),
     /// The conversation with this server was to be encrypted, and is not.
@@ -171,6 +173,7 @@ impl Error {
             Error::StoreUnknown(file) => {
                 (texts.store_unknown)(&visible(&file.display().to_string()))
             }
+            Error::Engine(at, why) => (texts.engine)(&visible(at), &visible(why)),
             Error::Since(path, err) => {
                 let path = visible(&path.display().to_string()).into_owned();
                 match err.kind() {
@@ -293,6 +296,7 @@ mod tests {
             Error::StoreInUse("/x".into()),
             Error::StoreNotOurs("/x".into()),
             Error::StoreUnknown("/x".into()),
+            Error::Engine("host:6379".into(), "x".into()),
             Error::Since("/x".into(), some()),
             Error::Since("/x".into(), io::ErrorKind::InvalidData.into()),
             Error::Log("/x".into(), io::ErrorKind::TimedOut.into()),

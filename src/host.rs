@@ -1,6 +1,7 @@
 //! The program `minichat server`: a server with its console, its log and its advert.
 
 mod console;
+mod engine;
 mod log;
 mod operator;
 mod patience;
@@ -81,6 +82,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
         })
     });
     let store = store.transpose()?;
+    let link = config.engine.as_ref().map(|engine| engine::open(engine, texts)).transpose()?;
     let listeners = server::bind(&config.bind, config.port);
     let listeners = listeners.map_err(|(address, err)| Error::Listen(address, err))?;
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.address).collect();
@@ -134,6 +136,9 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     let term = store.as_ref().map(|(store, _)| store.term());
     let hub = Hub::new(rules(config, term), capacities, report_to.clone(), users_to);
     let hub = Arc::new(hub);
+    if link.is_some() {
+        hub.lock().room.share(fastrand::u64(1..));
+    }
     let (shown, open) = (console.clone(), Arc::downgrade(&hub));
     let mut threads = vec![spawn(move || shown.show(reports, &open))?];
     // It ends with the hub, and is not waited for.
@@ -159,6 +164,7 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     thread::Builder::new().spawn(run_commands).map_err(Error::Threads)?;
     console.begin();
 
+    let link = link.map(|link| link.start(&hub)).transpose().map_err(Error::Threads)?;
     let site = Arc::new(site(config, &page_addresses));
     let page = page.into_iter().map(|listener| listener.for_page(site.clone()));
     let listeners = listeners.into_iter().chain(page).collect();
@@ -172,6 +178,9 @@ pub fn run(config: &config::Server, texts: &'static Texts) -> Result<(), Error> 
     if let Some(interrupt) = end.at_once {
         console.give_back();
         process::exit(interrupt.status().into());
+    }
+    if let Some(link) = link {
+        link.finish((end.since + STOP_TIMEOUT).saturating_duration_since(Instant::now()));
     }
     drop(server);
     let deadline = (end.since + STOP_TIMEOUT / 2).max(Instant::now()) + REPORT_TIMEOUT;

@@ -6,6 +6,7 @@
 
 mod budget;
 mod capabilities;
+mod effects;
 mod entry;
 mod feed;
 mod heirs;
@@ -14,9 +15,11 @@ mod lag;
 mod listing;
 mod newcomers;
 mod notices;
+mod order;
 mod past;
 mod reader;
 mod session;
+mod shared;
 mod transcript;
 
 use std::collections::BTreeMap;
@@ -27,8 +30,11 @@ use std::time::Duration;
 use slab::Slab;
 
 pub use budget::{ByteBucket, LineBucket, Sender, Talkers};
+pub use effects::{Change, Effects, EvictReason, Eviction, MemberChange, Wakeups};
 pub use feed::{Followed, FollowerId, MAX_ALL_NOTES, MAX_NOTES};
 pub use heirs::{Heritage, Offer};
+pub use order::line::OperatorLine;
+pub use order::{EntryId, ServerId};
 pub use past::{Lookup, MAX_LOOKUPS, MAX_PAST_BYTES, Wanted};
 pub use reader::Reading;
 
@@ -43,6 +49,7 @@ use feed::Feed;
 use heirs::Succession;
 use keep::KeptNicks;
 use notices::{Notices, Telling};
+use order::Order;
 use past::Past;
 use session::Session;
 
@@ -77,6 +84,8 @@ pub struct Room {
     past: Past,
     kept: KeptNicks,
     heirs: Succession,
+    /// The order that several servers share, if they do.
+    order: Option<Box<Order>>,
     notices: Notices,
     effects: Effects,
     closed: bool,
@@ -118,80 +127,6 @@ impl SessionId {
     }
 }
 
-/// The effects of the last calls, to be applied outside of the room.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// The readers to wake.
-    pub wake: Wakeups,
-    /// The sessions whose connections are to be ended.
-    pub evicted: Vec<Eviction>,
-    /// A member, as the operator may see it.
-    pub changes: Vec<MemberChange>,
-}
-
-/// The readers that have something new to read.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Wakeups {
-    /// Every session that [listens](Room::listens), and every follower.
-    pub all: bool,
-    /// These sessions, some of them more than once.
-    pub some: Vec<SessionId>,
-}
-
-/// A session that was evicted.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Eviction {
-    /// The session.
-    pub id: SessionId,
-    /// Why it was evicted.
-    pub reason: EvictReason,
-    /// The nick that it has or had, if any.
-    pub nick: Option<Nick>,
-    /// How many bytes were unread.
-    pub behind: u64,
-}
-
-/// Why a session was evicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvictReason {
-    /// It lags further than the room remembers.
-    Behind,
-    /// Its connection has accepted nothing for too long.
-    Stalled,
-    /// Its machine does not answer any more, or cannot be reached.
-    Lost,
-    /// It has no nick, and a newcomer needs its connection.
-    Displaced,
-    /// The task that served it has panicked.
-    Failed,
-    /// Its client has come back by another connection.
-    Replaced,
-}
-
-/// A change of the members, for the operator.
-#[derive(Debug, PartialEq, Eq)]
-pub struct MemberChange {
-    /// The session of the member.
-    pub id: SessionId,
-    /// A change.
-    pub what: Change,
-    /// How many members there are now.
-    pub members: usize,
-}
-
-/// A change of one member.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The member has come.
-    Joined(Nick),
-    /// The member has left, politely or not.
-    Left(Nick),
-    /// The member has taken another nick: the old one and the new one.
-    Renamed(Nick, Nick),
-    /// The member has come back by another connection, before this session was over.
-    Resumed(SessionId, Nick),
-}
-
 /// The result of a line that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -199,6 +134,9 @@ pub enum Heard {
     Done,
     /// It was not taken, because a reader lags. Offer it again later.
     Later,
+    /// It was not taken, because an earlier line is under way. The session is resumed when it
+    /// may go on.
+    Held,
 }
 
 impl Room {
@@ -214,6 +152,7 @@ impl Room {
             past: Past::default(),
             kept: KeptNicks::default(),
             heirs: Succession::default(),
+            order: None,
             notices: Notices::new(rules.notices),
             effects: Effects::default(),
             closed: false,
@@ -286,6 +225,14 @@ impl Room {
 
     /// The client says nothing more, but may still read the rest.
     pub fn input_ended(&mut self, id: SessionId) {
+        if self.order.as_mut().is_some_and(|order| order.defers_end(id)) {
+            return; // Its lines come first.
+        }
+        self.connection_ended(id);
+    }
+
+    /// The connection is gone, so nothing is waited for.
+    pub fn connection_ended(&mut self, id: SessionId) {
         self.keep_nick(id);
         self.end(id);
         self.effects.wake.some.push(id);
@@ -295,6 +242,9 @@ impl Room {
     pub fn leave(&mut self, id: SessionId) {
         self.keep_nick(id);
         self.end(id);
+        if let Some(order) = &mut self.order {
+            order.forget(id);
+        }
         self.sessions.remove(id.0);
     }
 
@@ -334,6 +284,7 @@ impl Room {
             self.effects.wake.some.push(SessionId(index));
         }
         self.members.clear();
+        self.leave_order();
         count
     }
 
@@ -411,12 +362,12 @@ impl Room {
         self.sessions[id.0].nick.as_ref()
     }
 
-    /// How many members there are.
+    /// How many members there are, at all servers.
     pub fn population(&self) -> usize {
-        self.members.len()
+        self.order.as_ref().map_or(self.members.len(), |order| order.census.len())
     }
 
-    /// The members in the order of `WHO`.
+    /// The members with a session here, in the order of `WHO`.
     pub fn members(&self) -> impl Iterator<Item = (SessionId, &Nick)> {
         self.members.values().filter_map(|&id| Some((id, self.nick(id)?)))
     }
@@ -506,7 +457,7 @@ impl Room {
 
     fn say(&mut self, id: SessionId, text: &str) -> Result<(), Refusal> {
         let from = self.speaker(id)?;
-        self.propose(Entry::Said { from: from.as_str(), text: &strip(text) });
+        self.propose(Entry::Said { by: id, from: from.as_str(), text: &strip(text) });
         Ok(())
     }
 
@@ -518,6 +469,9 @@ impl Room {
         now: Duration,
     ) -> Result<(), Refusal> {
         let from = self.speaker(id)?;
+        if self.order.is_some() {
+            return self.propose_private(id, &from, to, text);
+        }
         let to = self.find(to).ok_or(Refusal::UserNotFound)?;
         let (from, text) = (from.as_str(), &strip(text));
         let line = Event::Message { from, scope: Scope::Dm, text }.to_string();
@@ -536,9 +490,12 @@ impl Room {
         if self.is_muted(id) { Err(Refusal::Muted) } else { Ok(nick.clone()) }
     }
 
-    /// Brings an entry into the transcript. It is applied at once, because no other server
-    /// has to agree.
+    /// Brings an entry into the transcript. It is applied at once, unless other servers have
+    /// to agree.
     fn propose(&mut self, entry: Entry<'_>) {
+        if self.order.is_some() && self.send_to_order(entry) {
+            return;
+        }
         self.apply(entry);
         self.evict_lagging();
     }
@@ -555,10 +512,12 @@ impl Room {
             }
             _ => (before, 0),
         };
-        let telling = self.notices.decide(entry, self.members.len());
+        let telling = self.notices.decide(entry, self.members_before(entry));
         let told = match telling {
             Telling::Own => Some(entry),
             Telling::Nothing => None,
+            // The others count messages by the order.
+            Telling::Instead(text) if self.order.is_some() => Some(Entry::Noticed(text)),
             Telling::Instead(text) => Some(Entry::Announced(text)),
         };
         if let Some(told) = told {
@@ -571,8 +530,15 @@ impl Room {
         match entry {
             Entry::Said { .. }
             | Entry::Announced(_)
+            | Entry::Noticed(_)
             | Entry::Closed(_)
             | Entry::Restored { .. } => (),
+            Entry::Came(_) | Entry::Went(_) => self.effects.elsewhere = true,
+            Entry::Turned { old, new } => {
+                if telling == Telling::Own {
+                    self.tell_rename(None, (old, new), before);
+                }
+            }
             Entry::Joined(id, nick) | Entry::Resumed { id, nick, .. } => {
                 // The newcomer's place comes after the entry, which is for the others.
                 let place = if count > 0 { history } else { head };
@@ -598,7 +564,7 @@ impl Room {
             }
             Entry::Renamed { id, old, new } => {
                 if telling == Telling::Own {
-                    self.tell_rename(id, (old, new), before);
+                    self.tell_rename(Some(id), (old, new), before);
                 }
                 let session = &mut self.sessions[id.0];
                 session.reader.push_note(before..head, Event::Welcome(new.as_str()));
@@ -620,6 +586,9 @@ impl Room {
                 self.effects.wake.some.push(id);
             }
             _ => self.effects.wake.all = true,
+        }
+        if let Some(Entry::Noticed(_)) = told {
+            self.tell_number();
         }
     }
 
@@ -643,8 +612,10 @@ impl Room {
         session.reader.stop(head);
         self.heirs.remove(id);
         let session = &mut self.sessions[id.0];
-        if let Some(nick) = session.take_nick() {
-            self.apply(Entry::Left(id, &nick));
+        match session.take_nick() {
+            Some(nick) if self.order.is_some() => self.propose_leave(id, &nick),
+            Some(nick) => self.apply(Entry::Left(id, &nick)),
+            None => (),
         }
     }
 
@@ -668,7 +639,7 @@ impl Room {
     }
 
     fn report(&mut self, id: SessionId, what: Change) {
-        self.effects.changes.push(MemberChange { id, what, members: self.members.len() });
+        self.effects.changes.push(MemberChange { id, what, members: self.population() });
     }
 
     fn is_full(&self) -> bool {

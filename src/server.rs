@@ -6,6 +6,8 @@
 mod connection;
 mod delivery;
 mod door;
+#[cfg(feature = "engine")]
+pub mod engine;
 mod guesses;
 mod handovers;
 mod handshakes;
@@ -33,7 +35,7 @@ use crate::secure::{Identity, Password};
 
 pub use crate::room::{
     Change, EvictReason, Eviction, Followed, FollowerId, Lookup, MAX_PAST_BYTES, MemberChange,
-    Offer, Rules, SessionId, Wanted,
+    Offer, OperatorLine, Rules, SessionId, Wanted,
 };
 #[cfg(test)]
 pub(crate) use hub::tests::TestHub;

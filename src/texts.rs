@@ -112,6 +112,10 @@ pub struct CommandLine {
     pub no_ip: fn(&str) -> String,
     /// An address to listen on is valid on one link only.
     pub one_link: fn(&str) -> String,
+    /// It is no address of a log that several servers share.
+    pub no_engine: &'static str,
+    /// Such an address asks for TLS.
+    pub engine_tls: &'static str,
     /// It is no number: the value, and the highest.
     pub no_number: fn(&str, u32) -> String,
     /// It is no time: the value, and the most seconds.
@@ -223,6 +227,20 @@ pub struct Errors {
     pub store_not_ours: fn(&str) -> String,
     /// The folder has a file that holds something else, or a newer format: its path.
     pub store_unknown: fn(&str) -> String,
+    /// The log that several servers share cannot be used: where it is, and why.
+    pub engine: fn(&str, &str) -> String,
+    /// Why: the user or the password is not known.
+    pub engine_login: &'static str,
+    /// Why: the user may not do something, in the words of the engine.
+    pub engine_denied: fn(&str) -> String,
+    /// Why: the engine is too old.
+    pub engine_old: &'static str,
+    /// Why: something else has this key.
+    pub engine_key: fn(&str) -> String,
+    /// Why: servers of another version use the log, with this version of its format.
+    pub engine_version: fn(u32) -> String,
+    /// Why: this program was built without it.
+    pub engine_missing: &'static str,
     /// The file that remembers what was read cannot be read: its path, and why.
     pub since: fn(&str, &str) -> String,
     /// The file that is to remember what was read holds something else: its path.
@@ -351,6 +369,12 @@ pub struct Client {
     pub notices_again: &'static str,
     /// The server's word to a newcomer where that is not told.
     pub notices_off: &'static str,
+    /// Another member has the nick, because the server was cut off.
+    pub nick_lost: &'static str,
+    /// The server cannot reach the others of its room.
+    pub cut_off: &'static str,
+    /// It reaches them again.
+    pub together: &'static str,
     /// The server's word behind a list that it has cut: how many others, and whether they are
     /// those without encryption.
     pub others: fn(usize, bool) -> String,
@@ -643,6 +667,10 @@ pub struct Server {
     pub hidden: fn(&str) -> String,
     /// The server is not announced on these interfaces.
     pub not_on: fn(&str) -> String,
+    /// One room with so many other servers, and so many people.
+    pub one_room: fn(usize, usize) -> String,
+    /// A server of another version is in the room.
+    pub other_version: fn(u32) -> String,
     /// The folder in which messages are kept, and for how many days; 0 is for ever.
     pub recording: fn(&str, u32) -> String,
     /// Lines of a file in a store were left out, because they are none: how many.

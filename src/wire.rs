@@ -54,6 +54,15 @@ pub const NOTICES_END: &str = "so many are here that comings and goings are not 
 /// The server says this to all when there are few enough again.
 pub const NOTICES_AGAIN: &str = "comings and goings are told again";
 
+/// The server says this to a member whose nick another one has, because this server was cut off.
+pub const NICK_LOST: &str = "somebody else took your nick while this server was cut off";
+
+/// The server says this to its members when it cannot reach the log that several servers share.
+pub const CUT_OFF: &str = "the other servers cannot be reached; what you say waits until they can";
+
+/// The server says this to its members when it reaches the log again.
+pub const TOGETHER: &str = "the servers of this room are together again";
+
 /// The server says this to everybody who registers while comings and goings are not told.
 pub const NOTICES_OFF: &str = "comings and goings are not told here";
 

@@ -16,7 +16,7 @@ pub(super) use connect::CONNECT;
 pub(super) use reading::{Free, Given, Mistake, read};
 use rows::{excluding, help, needing, option, switch, value};
 pub(super) use values::{Flaw, MAX_SECONDS};
-use values::{add, address, count, number, path, port, put, seconds, web_port, word};
+use values::{add, address, count, engine, number, path, port, put, seconds, web_port, word};
 
 /// A command: its name, its text, and its tables.
 #[derive(Debug)]
@@ -109,6 +109,7 @@ const FILE: Value = value("FILE", "ARQUIVO", Completes::Files);
 const INTERFACE: Value = value("NAME", "NOME", Completes::Interfaces);
 const LINES: Value = value("LINES", "LINHAS", Completes::Nothing);
 const N: Value = value("N", "N", Completes::Nothing);
+const URL: Value = value("URL", "URL", Completes::Nothing);
 const NAME: Value = value("NAME", "NOME", Completes::Nothing);
 const NICK: Value = value("NICK", "APELIDO", Completes::Nothing);
 const PORT: Value = value("PORT", "PORTA", Completes::Nothing);
@@ -281,6 +282,14 @@ pub(super) const SERVER: &[Row<Server>] = &[
         "lines a second per user, 0 for no limit (default: 50)",
         "linhas por segundo de cada um, 0: sem limite (padrão: 50)",
         |server, text| put(&mut server.rate, number(text)),
+    ),
+    option(
+        None,
+        "engine",
+        URL,
+        "be one room with other servers, by Redis or Valkey",
+        "uma só sala com outros servidores, por Redis ou Valkey",
+        |server, text| put(&mut server.engine, engine(text).map(Some)),
     ),
     switch(
         None,

@@ -14,6 +14,7 @@ use crate::records::Words;
 use crate::texts::Client;
 use crate::wire::Nick;
 use crate::wire::sanitize::{is_unsafe, visible};
+use crate::wire::{CUT_OFF, NICK_LOST, TOGETHER};
 use crate::wire::{
     Event, GOES_ON, LAST_LINE, NOTICES_AGAIN, NOTICES_END, NOTICES_OFF, Others, RECORDED, REMOVED,
     SERVER,
@@ -310,6 +311,9 @@ fn fixed_line(text: &str, texts: &Client) -> Option<String> {
         NOTICES_END => Some(texts.notices_end.into()),
         NOTICES_AGAIN => Some(texts.notices_again.into()),
         NOTICES_OFF => Some(texts.notices_off.into()),
+        NICK_LOST => Some(texts.nick_lost.into()),
+        CUT_OFF => Some(texts.cut_off.into()),
+        TOGETHER => Some(texts.together.into()),
         _ => text.strip_prefix(REMOVED).and_then(removed),
     }
 }

@@ -217,6 +217,14 @@ impl Console {
                             self.finish(&((texts.stopped)(members) + "\n"), deadline);
                         }
                     }
+                    Report::OneRoom(servers, people) if !self.quiet => {
+                        news += &((texts.one_room)(servers, people) + "\n");
+                    }
+                    Report::OneRoom(..) => (),
+                    Report::OtherVersion(version) => {
+                        let what = (texts.other_version)(version);
+                        self.complain(&mut news, &(texts.warning)(&what));
+                    }
                     Report::Notice(what) if !self.quiet => news += &what,
                     Report::Notice(_) => (),
                     Report::Warning(what) => self.complain(&mut news, &(texts.warning)(&what)),

@@ -71,11 +71,16 @@ impl Room {
 
     /// Tells the clients that understand it that a nick was given up for another one, before the
     /// lines at this place that tell all others.
-    pub(super) fn tell_rename(&mut self, id: SessionId, (old, new): (&Nick, &Nick), place: u64) {
+    pub(super) fn tell_rename(
+        &mut self,
+        id: Option<SessionId>,
+        (old, new): (&Nick, &Nick),
+        place: u64,
+    ) {
         let event = Event::Renamed { old: old.as_str(), new: new.as_str() };
         for (index, session) in &mut self.sessions {
             let understands = session.extension.as_ref().is_some_and(|known| known.renames);
-            if understands && index != id.index() && session.reader.listens() {
+            if understands && Some(SessionId(index)) != id && session.reader.listens() {
                 let before = session.reader.weight();
                 session.reader.push_note(place..place, &event);
                 self.feed.uncounted += session.reader.weight() - before;

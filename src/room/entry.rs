@@ -7,12 +7,15 @@ use crate::wire::{Event, Nick, SERVER, Scope};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Entry<'a> {
     /// A member said something to all.
-    Said { from: &'a str, text: &'a str },
+    Said { by: SessionId, from: &'a str, text: &'a str },
     /// The server said something to all.
     Announced(&'a str),
+    /// The server tells the members here something that is no message.
+    Noticed(&'a str),
     /// The server says its last word.
     Closed(&'a str),
-    /// A message of an earlier run, and when it was said, in milliseconds since 1970.
+    /// A message of an earlier run, or in the order of several servers, and when it was said,
+    /// in milliseconds since 1970.
     Restored { millis: u64, from: &'a str, text: &'a str },
     /// A session has become a member.
     Joined(SessionId, &'a Nick),
@@ -22,6 +25,12 @@ pub(super) enum Entry<'a> {
     Renamed { id: SessionId, old: &'a Nick, new: &'a Nick },
     /// A member has come back in another session, and `from` is over. No line tells that.
     Resumed { id: SessionId, from: SessionId, nick: &'a Nick },
+    /// A member has come at another server.
+    Came(&'a Nick),
+    /// A member has left another server, or its session here was over before.
+    Went(&'a Nick),
+    /// A member at another server has taken another nick.
+    Turned { old: &'a Nick, new: &'a Nick },
 }
 
 impl<'a> Entry<'a> {
@@ -29,13 +38,17 @@ impl<'a> Entry<'a> {
     pub fn events(self) -> [Option<Event<'a>>; 2] {
         let message = |from, text| Event::Message { from, scope: Scope::All, text };
         match self {
-            Entry::Said { from, text } | Entry::Restored { from, text, .. } => {
+            Entry::Said { from, text, .. } | Entry::Restored { from, text, .. } => {
                 [Some(message(from, text)), None]
             }
-            Entry::Announced(text) | Entry::Closed(text) => [Some(message(SERVER, text)), None],
-            Entry::Joined(_, nick) => [Some(Event::Joined(nick.as_str())), None],
-            Entry::Left(_, nick) => [Some(Event::Left(nick.as_str())), None],
-            Entry::Renamed { old, new, .. } => {
+            Entry::Announced(text) | Entry::Noticed(text) | Entry::Closed(text) => {
+                [Some(message(SERVER, text)), None]
+            }
+            Entry::Joined(_, nick) | Entry::Came(nick) => {
+                [Some(Event::Joined(nick.as_str())), None]
+            }
+            Entry::Left(_, nick) | Entry::Went(nick) => [Some(Event::Left(nick.as_str())), None],
+            Entry::Renamed { old, new, .. } | Entry::Turned { old, new } => {
                 [Some(Event::Left(old.as_str())), Some(Event::Joined(new.as_str()))]
             }
             Entry::Resumed { .. } => [None, None],

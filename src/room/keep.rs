@@ -77,6 +77,9 @@ impl Room {
         let holder = self.members.get(&*key).copied();
         let owner = self.kept.owner(&key, self.clock);
         let own = id.and_then(|id| self.ticket(id));
+        if self.find_elsewhere(nick.as_str()).is_some() {
+            return true;
+        }
         holder.is_some() && holder != id && holder != former || owner.is_some() && owner != own
     }
 
@@ -90,10 +93,16 @@ impl Room {
 
     /// Lets a guest take the place of its former session, under the same nick or another.
     pub(super) fn resume(&mut self, id: SessionId, from: SessionId, nick: &Nick) {
-        if let Some(old) = self.nick(from).filter(|old| *old != nick).cloned() {
+        self.sessions[id.0].muted |= self.sessions[from.0].muted;
+        let old = self.nick(from).filter(|old| *old != nick).cloned();
+        if self.is_shared() && old.is_some() {
+            // The order decides about the other nick, when the former one is free.
+            self.evict(from, EvictReason::Replaced);
+            return self.propose(Entry::Joined(id, nick));
+        }
+        if let Some(old) = old {
             self.propose(Entry::Renamed { id: from, old: &old, new: nick });
         }
-        self.sessions[id.0].muted |= self.sessions[from.0].muted;
         // The announcement may have lapped the former session, which has left then.
         if !self.is_member(from) {
             return self.propose(Entry::Joined(id, nick));

@@ -13,12 +13,11 @@ impl Room {
     /// than [`MAX_EVENT`], and for all to be no longer than [`MAX_LIST`].
     pub(super) fn list_members(&mut self, id: SessionId) -> Result<(), Refusal> {
         self.nick(id).ok_or(Refusal::NotRegistered)?;
-        let nicks = self.members().map(|(_, nick)| nick.as_str());
+        let nicks = self.nicks().map(|(nick, _)| nick);
         let mut lines = lists(nicks, Event::Users, false);
         // A member without encryption is sent all that is public in the clear.
         if self.sessions[id.0].encrypted {
-            let in_the_clear = |(id, _): &(SessionId, _)| !self.sessions[id.0].encrypted;
-            let nicks = self.members().filter(in_the_clear).map(|(_, nick)| nick.as_str());
+            let nicks = self.nicks().filter_map(|(nick, encrypted)| (!encrypted).then_some(nick));
             let mut nicks = nicks.peekable();
             if nicks.peek().is_some() {
                 lines.extend(lists(nicks, Event::InTheClear, true));

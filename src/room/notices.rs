@@ -40,9 +40,9 @@ impl Notices {
     /// Decides what is told of an entry, with so many members before it.
     pub fn decide(&mut self, entry: Entry<'_>, members: usize) -> Telling {
         let members = match entry {
-            Entry::Joined(..) => members + 1,
-            Entry::Left(..) => members.saturating_sub(1),
-            Entry::Renamed { .. } => members,
+            Entry::Joined(..) | Entry::Came(_) => members + 1,
+            Entry::Left(..) | Entry::Went(_) => members.saturating_sub(1),
+            Entry::Renamed { .. } | Entry::Turned { .. } => members,
             _ => return Telling::Own,
         };
         let limit = self.limit.unwrap_or(usize::MAX);
@@ -106,7 +106,7 @@ mod tests {
         let entry = Entry::Renamed { id: SessionId(0), old: &old, new: &new };
         assert_eq!(Notices::new(Some(3)).decide(entry, 3), Telling::Own);
         assert_eq!(Notices::new(Some(0)).decide(entry, 3), Telling::Nothing);
-        let said = Entry::Said { from: "ana", text: "oi" };
+        let said = Entry::Said { by: SessionId(0), from: "ana", text: "oi" };
         assert_eq!(Notices::new(Some(0)).decide(said, 3), Telling::Own);
     }
 }

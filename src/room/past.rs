@@ -178,6 +178,24 @@ impl Room {
         }
     }
 
+    /// Tells all members that count messages what the last number is, because a line that
+    /// looks like a message was none.
+    pub(super) fn tell_number(&mut self) {
+        let (head, number) = (self.head(), self.last_number());
+        for (_, session) in &mut self.sessions {
+            let asked = session.extension.as_ref().filter(|asked| asked.history);
+            if let Some(asked) = asked.filter(|_| session.reader.listens()) {
+                let before = session.reader.weight();
+                let ancestors =
+                    self.rules.ancestors.iter().map(|(term, end)| (term.as_str(), *end));
+                let ancestors = if asked.heirs { ancestors.collect() } else { Vec::new() };
+                let now = Event::Now { term: &self.rules.term, number, ancestors };
+                session.reader.push_note(head..head, now);
+                self.feed.uncounted += session.reader.weight() - before;
+            }
+        }
+    }
+
     /// Tells a member the last messages before a number.
     pub(super) fn tell_last(
         &mut self,

@@ -221,7 +221,7 @@ async fn converse<'a>(
                 return Poll::Ready(turn);
             }
             // Nothing is unread.
-            if inbox.reopen() && inbox.poll_ready(stream, cx).is_ready() {
+            if inbox.reopen(hub, id) && inbox.poll_ready(stream, cx).is_ready() {
                 return Poll::Ready(Ok(Turn::Receive));
             }
             Poll::Pending

@@ -34,6 +34,8 @@ pub struct Peer {
     /// Its connection.
     pub transport: Arc<Transport>,
     delivery: Delivery,
+    /// Its task has to be woken when another one has sent.
+    resumed: bool,
 }
 
 /// Which task may send to a peer.
@@ -67,7 +69,8 @@ impl Peers {
         let length = self.peers.len().max(id.index() + 1);
         self.peers.resize_with(length, || None);
         let (since, delivery) = (Instant::now(), Delivery::Busy);
-        self.peers[id.index()] = Some(Peer { id, address, origin, since, transport, delivery });
+        self.peers[id.index()] =
+            Some(Peer { id, address, origin, since, transport, delivery, resumed: false });
     }
 
     /// Removes a peer. To drop it may close its socket, so do that without the lock.
@@ -145,6 +148,19 @@ impl Peers {
         }
     }
 
+    /// Takes the wakers of peers that may say their next line, though they have nothing to
+    /// read.
+    pub fn resume(&mut self, ids: &[SessionId], wakers: &mut Vec<Waker>) {
+        for id in ids {
+            if let Some(peer) = self.peers.get_mut(id.index()).and_then(Option::as_mut) {
+                match peer.delivery {
+                    Delivery::Claimed(_) => peer.resumed = true,
+                    Delivery::Busy | Delivery::Idle(_) => wakers.extend(peer.take_waker()),
+                }
+            }
+        }
+    }
+
     /// Claims a peer that only waits, and takes what it is to be sent.
     fn claim(&mut self, room: &mut Room, index: usize, sends: &mut Sends) {
         let Some(peer) = &mut self.peers[index] else { return };
@@ -180,7 +196,7 @@ impl Peers {
                     room.return_unsent(send.id, bytes, send.sent, now);
                 }
                 // There is more to send, or not everything could be sent.
-                if room.has_unread(send.id) {
+                if mem::take(&mut peer.resumed) || room.has_unread(send.id) {
                     sends.wakers.extend(peer.take_waker());
                 }
             }
@@ -264,9 +280,14 @@ pub struct Pending {
 impl Pending {
     /// Takes the wakeups of the room, except for the session `id`, whose task is awake.
     pub fn take(room: &mut Room, id: SessionId) -> Pending {
-        let mut wake = room.take_wakeups();
-        wake.some.retain(|&other| other != id);
-        Pending { wake, head: room.head() }
+        let mut pending = Pending::take_all(room);
+        pending.wake.some.retain(|&other| other != id);
+        pending
+    }
+
+    /// Takes the wakeups of the room.
+    pub fn take_all(room: &mut Room) -> Pending {
+        Pending { wake: room.take_wakeups(), head: room.head() }
     }
 
     /// Whether there are no such readers.

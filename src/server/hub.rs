@@ -1,10 +1,13 @@
 //! The room behind its lock, and the only way to it.
 
+mod everywhere;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::mem;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -51,6 +54,8 @@ pub struct Hub {
     lookups: OnceLock<channel::Sender<Lookup>>,
     /// Where the offers of members go that can be the next host.
     offers: OnceLock<channel::Sender<Offer>>,
+    /// Rings when the room has something for the log that several servers share.
+    bell: OnceLock<SyncSender<()>>,
 }
 
 /// How many offers wait to be tried.
@@ -109,6 +114,10 @@ pub enum Report {
     Evicted(Eviction, SocketAddr),
     /// A newcomer comes from where a muted person is or was.
     Suspected(Suspect),
+    /// The server is one room with so many others, and so many people there.
+    OneRoom(usize, usize),
+    /// A server of another version shares the log, with this version of its format.
+    OtherVersion(u32),
     /// Something is not as it should be, though the chat goes on.
     Warning(String),
     /// Something that the operator may want to tell others; lines that end.
@@ -173,6 +182,9 @@ impl Access<'_> {
             // One that is dropped may be made again.
             self.hub.offers.get().map(|offers| offers.try_send(offer));
         }
+        if self.state.room.is_shared() {
+            self.settle_order();
+        }
         let effects = self.state.room.take_effects();
         effects.changes.iter().for_each(|change| self.state.note(change));
         for suspect in mem::take(&mut self.state.suspects) {
@@ -195,15 +207,48 @@ impl Access<'_> {
             }
         }
         peers.wake(room, &effects.wake, &mut self.after.wakers);
+        peers.resume(&effects.resumed, &mut self.after.wakers);
+        if effects.opened {
+            let report = Report::OneRoom(room.other_servers(), room.population());
+            self.hub.report(report);
+        }
+        if let Some(version) = effects.other_version {
+            self.hub.report(Report::OtherVersion(version));
+        }
+        if effects.elsewhere {
+            self.hub.users.force_send(room.population()).ok(); // Nobody may want to know.
+        }
+    }
+
+    /// Does what the operators of all servers have ordered, and rings for new proposals.
+    fn settle_order(&mut self) {
+        for order in self.state.room.take_orders() {
+            self.state.obey(order);
+        }
+        if self.state.room.has_entry(self.now)
+            && let Some(bell) = self.hub.bell.get()
+        {
+            bell.try_send(()).ok(); // It may be ringing.
+        }
     }
 
     /// Takes the wakeups away from the drop. The task of session `id` is awake, and
     /// [delivers](Hub::deliver) to the others by itself.
     pub fn defer_wakeups(&mut self, id: SessionId) -> Pending {
-        let State { room, peers, .. } = &mut *self.state;
-        let pending = Pending::take(room, id);
+        let pending = Pending::take(&mut self.state.room, id);
+        self.wake_followers(pending)
+    }
+
+    /// The same for a thread that serves no session.
+    #[cfg(feature = "engine")]
+    pub fn defer_all_wakeups(&mut self) -> Pending {
+        let pending = Pending::take_all(&mut self.state.room);
+        self.wake_followers(pending)
+    }
+
+    fn wake_followers(&mut self, pending: Pending) -> Pending {
         if pending.is_for_all() {
-            peers.wake_followers(&mut self.after.wakers);
+            self.state.peers.wake_followers(&mut self.after.wakers);
         }
         pending
     }
@@ -238,7 +283,8 @@ impl Hub {
             peers: Peers::default(),
         };
         let (state, opened) = (Mutex::new(state), Instant::now());
-        Hub { state, opened, reports, users, lookups: OnceLock::new(), offers: OnceLock::new() }
+        let (lookups, offers, bell) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Hub { state, opened, reports, users, lookups, offers, bell }
     }
 
     /// Locks the room. A panic while the lock was held has ended one client's task. The
@@ -251,6 +297,11 @@ impl Hub {
             state.room.set_wall_clock(wall.as_millis() as u64);
         }
         Access { hub: self, now, state, after: AfterUnlock::default() }
+    }
+
+    /// Rings this when the room has something for the log that several servers share.
+    pub fn on_proposal(&self, bell: SyncSender<()>) {
+        self.bell.set(bell).expect("one log is shared");
     }
 
     /// Sends the questions that the room cannot answer by itself to the caller. It has
@@ -455,7 +506,7 @@ impl Drop for SessionGuard<'_> {
     fn drop(&mut self) {
         let mut access = self.hub.lock();
         // Its last effects are applied while its address is still known.
-        access.room.input_ended(self.id);
+        access.room.connection_ended(self.id);
         access.settle();
         access.room.leave(self.id);
         let gone = access.peers.remove(self.id);
@@ -491,6 +542,9 @@ impl State {
         {
             return Heard::Later;
         }
+        if room.is_shared() && room.holds(id, line) {
+            return Heard::Held;
+        }
         let before = room.spoken();
         room.hear(id, line, now);
         let said = (room.spoken() - before) as usize;
@@ -500,18 +554,22 @@ impl State {
             return Heard::Done;
         }
         bucket.spend(2 * said, senders, now);
-        // A muted person that comes back with this line is muted before the next.
+        self.look_at_newcomer(id);
+        Heard::Done
+    }
+
+    /// Mutes a muted person that comes back, before its next line.
+    fn look_at_newcomer(&mut self, id: SessionId) {
         let origin = self.peers.get(id).and_then(|peer| peer.origin);
-        if let Some(nick) = room.nick(id)
-            && !room.has_resumed(id)
+        if let Some(nick) = self.room.nick(id)
+            && !self.room.has_resumed(id)
             && let Some(suspect) = self.mutes.joined(id, nick, origin)
         {
             if suspect.certain {
-                room.mute(id, true);
+                self.room.mute(id, true);
             }
             self.suspects.push(suspect);
         }
-        Heard::Done
     }
 
     /// The address of a session.
@@ -562,6 +620,8 @@ impl State {
                 let shared = !self.members_beside(change.id, origin).is_empty();
                 self.mutes.left(change.id, shared);
             }
+            // A line that came back from the order is not heard, so this is the moment.
+            Change::Joined(_) if self.room.is_shared() => self.look_at_newcomer(change.id),
             Change::Left(_) | Change::Joined(_) => (),
         }
     }

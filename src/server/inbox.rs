@@ -58,6 +58,8 @@ pub struct Inbox<'a> {
     member: bool,
     /// The client has to read its answers first.
     full: bool,
+    /// An earlier line of the client has to come back from the order of several servers first.
+    held: bool,
     /// The client was heard after its output was last sent.
     heard: bool,
     /// Until when its next line waits.
@@ -87,6 +89,7 @@ impl<'a> Inbox<'a> {
             closed: false,
             member: false,
             full: false,
+            held: false,
             heard: false,
             wait: None,
             sender: Sender::new(now),
@@ -133,7 +136,11 @@ impl<'a> Inbox<'a> {
     }
 
     /// Hears the client again, because nothing is unread. Whether that changes anything.
-    pub fn reopen(&mut self) -> bool {
+    pub fn reopen(&mut self, hub: &Hub, id: SessionId) -> bool {
+        if self.held && !hub.lock().room.may_go_on(id) {
+            return false; // It is woken when that changes.
+        }
+        self.full |= mem::take(&mut self.held);
         mem::take(&mut self.heard) | mem::take(&mut self.full)
     }
 
@@ -147,7 +154,7 @@ impl<'a> Inbox<'a> {
 
     /// Waits until there is something to hear, and it may be heard.
     pub fn poll_ready(&mut self, stream: &Stream<'_>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.closed || self.full {
+        if self.closed || self.full || self.held {
             return Poll::Pending; // The client's next read changes that.
         }
         if self.door().is_some_and(|door| !door.is_asked()) {
@@ -281,11 +288,19 @@ impl<'a> Inbox<'a> {
             // In the worst of moments: the room is locked, and the buffers are borrowed.
             let panics = self.limits.panic_at.as_ref().is_some_and(|at| line == Ok(&**at));
             assert!(!panics, "the test wants that");
-            if access.hear(id, line, &mut self.sender, now) == Heard::Later {
-                self.watched = rest;
-                let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
-                self.wait = Some(reactor.sleep(HOLD - late));
-                break;
+            match access.hear(id, line, &mut self.sender, now) {
+                Heard::Done => (),
+                Heard::Later => {
+                    self.watched = rest;
+                    let late = Duration::from_nanos((now.as_nanos() % HOLD.as_nanos()) as u64);
+                    self.wait = Some(reactor.sleep(HOLD - late));
+                    break;
+                }
+                Heard::Held => {
+                    self.watched = rest;
+                    self.held = true;
+                    break;
+                }
             }
             self.lines.advance();
             bytes = &bytes[rest..];

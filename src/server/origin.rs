@@ -40,6 +40,22 @@ impl Origin {
         }
     }
 
+    /// Reads an origin as it is printed.
+    pub fn parse(text: &str) -> Option<Origin> {
+        match text.strip_suffix("/64") {
+            Some(network) => network.parse().ok().map(|ip| Origin::Network(prefix(ip))),
+            None => text.parse().ok().map(Origin::Address),
+        }
+    }
+
+    /// Its first address.
+    pub fn address(self) -> IpAddr {
+        match self {
+            Origin::Address(ip) => ip,
+            Origin::Network(network) => IpAddr::V6(network),
+        }
+    }
+
     /// Whether this address is there.
     pub fn holds(self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {

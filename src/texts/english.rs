@@ -48,6 +48,9 @@ pub static ENGLISH: Texts = Texts {
         notices_end: "so many are here that comings and goings are not told any more",
         notices_again: "comings and goings are told again",
         notices_off: "comings and goings are not told here",
+        nick_lost: "somebody else took your nick while this server was cut off",
+        cut_off: "the other servers cannot be reached; what you say waits until they can",
+        together: "the servers of this room are together again",
         others: |count, in_the_clear| {
             let others = if count == 1 { "other" } else { "others" };
             let clear = if in_the_clear { " in the clear" } else { "" };
@@ -250,6 +253,8 @@ pub static ENGLISH: Texts = Texts {
                 "`{value}` is valid on one link only; take another address, or :: for all of IPv6"
             )
         },
+        no_engine: "it has to be like redis://HOST/ROOM or unix:///PATH?room=ROOM",
+        engine_tls: "minichat speaks no TLS with an engine; use redis:// through stunnel, or unix://",
         no_number: |value, highest| format!("`{value}` is not a number from 0 to {highest}"),
         no_time: |value, most| format!("`{value}` is not a number of seconds up to {most}"),
         no_choice: |value, words| format!("`{value}` is none of {words}"),
@@ -351,6 +356,20 @@ pub static ENGLISH: Texts = Texts {
                  Nothing was changed; choose another folder: --store DIR"
             )
         },
+        engine: |at, why| {
+            format!(
+                "cannot use the engine at {at}: {why}\n\
+                 Look whether it runs and may be used: redis-cli -u URL ping"
+            )
+        },
+        engine_login: "it does not know this user or password",
+        engine_denied: |why| format!("not permitted: {why}"),
+        engine_old: "it is too old; Redis 6.2, Valkey or newer is needed",
+        engine_key: |key| format!("the key {key} holds something else"),
+        engine_version: |version| {
+            format!("another minichat uses this room, with version {version} of its log")
+        },
+        engine_missing: "this minichat was built without engines",
         since: |path, why| {
             format!("cannot read {path}: {why}\nChoose a file that you may read: --since-file FILE")
         },
@@ -655,6 +674,21 @@ pub static ENGLISH: Texts = Texts {
             )
         },
         log_gap: |path| format!("the log {path} has a gap: the disk was too slow"),
+        one_room: |servers, people| {
+            let servers = match servers {
+                0 => return "One room with the servers that will come".into(),
+                1 => "1 other server".to_string(),
+                _ => format!("{servers} other servers"),
+            };
+            let people = match people {
+                1 => "1 person".to_string(),
+                _ => format!("{people} people"),
+            };
+            format!("One room with {servers}, {people} there")
+        },
+        other_version: |version| {
+            format!("a server of another minichat is not heard: its log has version {version}")
+        },
         recording: |dir, days| match days {
             0 => format!("Recording to {dir}, for ever"),
             1 => format!("Recording to {dir}, for 1 day"),

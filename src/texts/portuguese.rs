@@ -52,6 +52,9 @@ pub static PORTUGUESE: Texts = Texts {
         notices_end: "há tanta gente aqui que não se avisa mais quem entra e quem sai",
         notices_again: "volta o aviso de quem entra e quem sai",
         notices_off: "aqui não se avisa quem entra e quem sai",
+        nick_lost: "outra pessoa ficou com o seu apelido enquanto este servidor estava isolado",
+        cut_off: "os outros servidores não respondem; o que você disser espera por eles",
+        together: "os servidores desta sala estão juntos de novo",
         others: |count, in_the_clear| {
             let people = if count == 1 { "pessoa" } else { "pessoas" };
             let clear = if in_the_clear { " sem criptografia" } else { "" };
@@ -254,6 +257,8 @@ pub static PORTUGUESE: Texts = Texts {
         one_link: |value| {
             format!("`{value}` só vale em um enlace; use outro endereço, ou :: para todo o IPv6")
         },
+        no_engine: "tem de ser como redis://HOST/SALA ou unix:///CAMINHO?room=SALA",
+        engine_tls: "o minichat não fala TLS com um motor; use redis:// por um stunnel, ou unix://",
         no_number: |value, highest| format!("`{value}` não é um número de 0 a {highest}"),
         no_time: |value, most| format!("`{value}` não é um número de segundos até {most}"),
         no_choice: |value, words| format!("`{value}` não é um destes: {words}"),
@@ -362,6 +367,20 @@ pub static PORTUGUESE: Texts = Texts {
                  Nada foi mudado; escolha outra pasta: --store PASTA"
             )
         },
+        engine: |at, why| {
+            format!(
+                "não foi possível usar o motor em {at}: {why}\n\
+                 Veja se ele está no ar e pode ser usado: redis-cli -u URL ping"
+            )
+        },
+        engine_login: "ele não conhece esse usuário ou essa senha",
+        engine_denied: |why| format!("sem permissão: {why}"),
+        engine_old: "ele é antigo demais; é preciso Redis 6.2, Valkey ou mais novo",
+        engine_key: |key| format!("a chave {key} guarda outra coisa"),
+        engine_version: |version| {
+            format!("outro minichat usa esta sala, com a versão {version} do log")
+        },
+        engine_missing: "este minichat foi compilado sem motores",
         since: |path, why| {
             format!(
                 "não foi possível ler {path}: {why}\n\
@@ -713,6 +732,21 @@ pub static PORTUGUESE: Texts = Texts {
             )
         },
         log_gap: |path| format!("o log {path} tem uma lacuna: o disco foi lento demais"),
+        one_room: |servers, people| {
+            let servers = match servers {
+                0 => return "Uma só sala com os servidores que vierem".into(),
+                1 => "mais 1 servidor".to_string(),
+                _ => format!("mais {servers} servidores"),
+            };
+            let people = match people {
+                1 => "1 pessoa".to_string(),
+                _ => format!("{people} pessoas"),
+            };
+            format!("Uma só sala com {servers}, {people} lá")
+        },
+        other_version: |version| {
+            format!("um servidor de outro minichat não é ouvido: o log dele tem a versão {version}")
+        },
         recording: |dir, days| match days {
             0 => format!("Gravando em {dir}, para sempre"),
             1 => format!("Gravando em {dir}, por 1 dia"),

@@ -84,6 +84,7 @@ fn counted(texts: &Texts, count: usize) -> Vec<(&'static str, String)> {
         ("past_cut", (client.past_cut)(count, "900")),
         ("people", (client.people)(count as u32)),
         ("recorded", (client.recorded)(Some(days))),
+        ("one_room", (server.one_room)(count, count)),
         ("recording", (server.recording)("DIR", days)),
         ("remembered", (client.remembered)(count, "14:02")),
         ("said", (texts.operator.said)(count)),
@@ -96,7 +97,9 @@ fn counted(texts: &Texts, count: usize) -> Vec<(&'static str, String)> {
 }
 
 /// The numbers in these are no counts that may be 1: ports, versions, dates, limits, times.
-const NO_COUNTS: [&str; 16] = [
+const NO_COUNTS: [&str; 18] = [
+    "engine_version",
+    "other_version",
     "date",
     "incompatible",
     "long_motd",

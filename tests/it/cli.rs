@@ -76,6 +76,7 @@ fn every_option_that_help_tells_of_exists() {
                 Some("ADDR") => "127.0.0.1",
                 Some("PORT") => "9080",
                 Some("WHEN") => "never",
+                Some("URL") => "redis://host/room",
                 Some(_) => "1",
                 None => "",
             };

@@ -888,7 +888,7 @@ impl Evening<'_> {
     /// After everything that is done to the room: it has let go of the ones that it must,
     /// and of no other, and rings all that have something to read.
     fn follow(&mut self) {
-        let Effects { wake: stirred, evicted, changes } = self.room.take_effects();
+        let Effects { wake: stirred, evicted, changes, .. } = self.room.take_effects();
         self.changes.extend(changes);
         for cut in evicted {
             let Some(who) = self.people.iter().position(|person| person.id == cut.id) else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config::WebPort;
+use crate::config::{Engine, EngineFlaw, WebPort};
 use crate::web;
 
 /// The longest time, in seconds: a day.
@@ -28,6 +28,8 @@ pub(in crate::cli) enum Flaw {
     Seconds,
     /// It is none of these words.
     Choice(&'static [&'static str]),
+    /// It is no address of a log that several servers share.
+    Engine(EngineFlaw),
     /// A dash names no file.
     Dash,
     /// It is empty.
@@ -71,6 +73,10 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Flaw> {
         Ok(ip) if !text.contains('%') => Ok(ip),
         _ => Err(Flaw::Address),
     }
+}
+
+pub(super) fn engine(text: &str) -> Result<Engine, Flaw> {
+    Engine::parse(text).map_err(Flaw::Engine)
 }
 
 pub(super) fn number(text: &str) -> Result<u32, Flaw> {
