@@ -228,6 +228,7 @@ async fn serve<'a>(
         let accept = listener::accept(workers, hub, listener, kind, limits, stopped, present);
         executor.spawn(accept).detach();
     }
+    executor.spawn(tell_in_rounds(hub, reactor)).detach();
     drop(present);
     let deadline = stop.recv().await.unwrap_or_else(|_| Instant::now());
     drop::<Sender<Never>>(accepting);
@@ -235,4 +236,12 @@ async fn serve<'a>(
         all_gone.recv().await.ok(); // It is closed, and never sent.
     };
     or(goodbyes, reactor.sleep_until(deadline)).await;
+}
+
+/// Begins each round of telling that is due, as long as the hub is there.
+async fn tell_in_rounds(hub: &Hub, reactor: &Reactor) {
+    loop {
+        reactor.sleep(hub.next_round().await).await;
+        hub.lock().begin_round();
+    }
 }

@@ -48,7 +48,7 @@ pub const RECORDED: &str = "this room is recorded: what is said to all is kept";
 /// The server says this to a client that talks in the clear where all is encrypted.
 pub const ENCRYPTED_ONLY: &str = "this room is encrypted; join it with minichat";
 
-/// The server says this to all when there are too many members to tell who comes and goes.
+/// The server says this to all when there are too many members to tell joins and leaves.
 pub const NOTICES_END: &str = "so many are here that comings and goings are not told any more";
 
 /// The server says this to all when there are few enough again.
@@ -63,7 +63,7 @@ pub const CUT_OFF: &str = "the other servers cannot be reached; what you say wai
 /// The server says this to its members when it reaches the log again.
 pub const TOGETHER: &str = "the servers of this room are together again";
 
-/// The server says this to everybody who registers while comings and goings are not told.
+/// The server says this to each newcomer while comings and goings are not told.
 pub const NOTICES_OFF: &str = "comings and goings are not told here";
 
 /// The TCP port of a server that was not told another one.

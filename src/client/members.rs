@@ -33,7 +33,7 @@ pub struct Members {
     complete: bool,
     /// The list of the server has been told.
     listed: bool,
-    /// The server does not tell who comes and who goes.
+    /// The server does not tell joins and leaves.
     untold: bool,
     /// How many the server has not named.
     more: usize,

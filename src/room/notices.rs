@@ -1,4 +1,4 @@
-//! Whether the members are told who comes and who goes.
+//! Whether the members are told of joins and leaves.
 //!
 //! To tell everybody of everybody is quadratic: a hundred thousand people that come within a
 //! minute are more bytes than a network carries. Above a number of members the room says

@@ -272,7 +272,8 @@ impl Batch {
 /// The readers that are yet to be served or woken.
 #[derive(Default)]
 pub struct Pending {
-    wake: Wakeups,
+    /// The readers.
+    pub wake: Wakeups,
     /// The head of the transcript at that time.
     head: u64,
 }

@@ -1,6 +1,7 @@
 //! The room behind its lock, and the only way to it.
 
 mod everywhere;
+mod rounds;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,6 +27,7 @@ use crate::server::mutes::{Mutes, Suspect};
 use crate::server::origin::{Origin, Origins};
 use crate::server::transport::Transport;
 use crate::wire::{MAX_COMMAND, Nick, Refusal, TooLong};
+use rounds::Rounds;
 
 /// The bytes that an event has around its nick and text, beyond those of the command.
 const EVENT_OVERHEAD: usize = 10;
@@ -56,6 +58,8 @@ pub struct Hub {
     offers: OnceLock<channel::Sender<Offer>>,
     /// Rings when the room has something for the log that several servers share.
     bell: OnceLock<SyncSender<()>>,
+    /// The time until a round of telling is due.
+    rounds: (channel::Sender<Duration>, channel::Receiver<Duration>),
 }
 
 /// How many offers wait to be tried.
@@ -86,6 +90,7 @@ pub struct State {
     connections: usize,
     capacities: Capacities,
     peers: Peers,
+    rounds: Rounds,
 }
 
 /// How many connections there may be.
@@ -190,7 +195,7 @@ impl Access<'_> {
         for suspect in mem::take(&mut self.state.suspects) {
             self.hub.report(Report::Suspected(suspect));
         }
-        let State { room, peers, .. } = &mut *self.state;
+        let peers = &self.state.peers;
         for eviction in effects.evicted {
             if let Some(peer) = peers.get(eviction.id) {
                 self.after.evicted.push(peer.transport.clone());
@@ -206,7 +211,8 @@ impl Access<'_> {
                 self.hub.report(Report::Change(change, peer.address));
             }
         }
-        peers.wake(room, &effects.wake, &mut self.after.wakers);
+        self.wake(effects.wake);
+        let State { room, peers, .. } = &mut *self.state;
         peers.resume(&effects.resumed, &mut self.after.wakers);
         if effects.opened {
             let report = Report::OneRoom(room.other_servers(), room.population());
@@ -246,7 +252,8 @@ impl Access<'_> {
         self.wake_followers(pending)
     }
 
-    fn wake_followers(&mut self, pending: Pending) -> Pending {
+    fn wake_followers(&mut self, mut pending: Pending) -> Pending {
+        self.hold_back(&mut pending.wake);
         if pending.is_for_all() {
             self.state.peers.wake_followers(&mut self.after.wakers);
         }
@@ -281,10 +288,11 @@ impl Hub {
             connections: 0,
             capacities,
             peers: Peers::default(),
+            rounds: Rounds::default(),
         };
         let (state, opened) = (Mutex::new(state), Instant::now());
         let (lookups, offers, bell) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Hub { state, opened, reports, users, lookups, offers, bell }
+        Hub { state, opened, reports, users, lookups, offers, bell, rounds: channel::bounded(1) }
     }
 
     /// Locks the room. A panic while the lock was held has ended one client's task. The

@@ -458,6 +458,14 @@ const LIMITS: &[Limit] = &[
         ],
     ),
     (
+        "rounds of telling",
+        "50 ms from one to the next, with more than 2,000 connections",
+        &[
+            ("server/hub/rounds", "FEW: usize = 2000;"),
+            ("server/hub/rounds", "PAUSE: Duration = Duration::from_millis(50);"),
+        ],
+    ),
+    (
         "heard at a time",
         "64 KiB or 256 lines of what a client has sent; 16 KiB with a rate, 4,096 bytes ",
         &[
@@ -927,6 +935,8 @@ fn make_installs_and_removes_every_page_and_completion() {
         "share/doc/minichat/docs/troubleshooting.pt-BR.md",
         "share/doc/minichat/docs/bots.md",
         "share/doc/minichat/docs/limits.md",
+        "share/doc/minichat/docs/engine.md",
+        "share/doc/minichat/docs/engine.pt-BR.md",
         "share/doc/minichat/docs/performance.md",
         "share/doc/minichat/docs/performance.svg",
         "share/doc/minichat/docs/session.svg",

@@ -157,6 +157,32 @@ impl Wake for Counter {
 }
 
 #[test]
+fn many_listeners_are_woken_once_in_a_round() {
+    let server = TestHub::open(usize::MAX);
+    server.hub.lock().rounds = Rounds::new(1);
+    let clients = server.members();
+    clients.iter().for_each(|client| _ = server.reads(client.id));
+    let (counter, waker) = Counter::new();
+    let mut batch = Batch::default();
+    // The first may come too soon after the joins, and the next ones do.
+    for (woken, text) in ["one", "two", "three"].into_iter().enumerate() {
+        assert_eq!(server.poll(clients[0].id, &mut batch, &waker), Poll::Pending);
+        server.hub.lock().room.announce(text);
+        server.hub.lock().room.announce("more");
+        assert!(server.hub.lock().rounds.due().is_some(), "{text}");
+        while counter.0.load(Ordering::SeqCst) == woken {
+            thread::sleep(smol::block_on(server.hub.next_round()));
+            server.hub.lock().begin_round();
+        }
+        let heard = format!("FROM server [all]: {text}\nFROM server [all]: more\n");
+        assert_eq!(server.reads(clients[0].id), heard);
+    }
+    // A talking client reads its own line at once.
+    server.hub.lock().room.announce("again");
+    assert_eq!(server.reads(clients[1].id).lines().count(), 7);
+}
+
+#[test]
 fn one_origin_has_limited_connections_and_this_machine_any() {
     for (address, neighbour, other) in
         [("10.0.0.5", "10.0.0.5", "10.0.0.6"), ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1")]
