@@ -55,6 +55,8 @@ FILES = \
 	docs/troubleshooting.pt-BR.md:$(DOCDIR)/docs/troubleshooting.pt-BR.md \
 	docs/bots.md:$(DOCDIR)/docs/bots.md \
 	docs/limits.md:$(DOCDIR)/docs/limits.md \
+	docs/engine.md:$(DOCDIR)/docs/engine.md \
+	docs/engine.pt-BR.md:$(DOCDIR)/docs/engine.pt-BR.md \
 	docs/performance.md:$(DOCDIR)/docs/performance.md \
 	docs/performance.svg:$(DOCDIR)/docs/performance.svg \
 	docs/session.svg:$(DOCDIR)/docs/session.svg \

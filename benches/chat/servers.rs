@@ -32,6 +32,8 @@ pub enum Kind {
     Web,
     /// This program, whose clients are encrypted: the same lines in records of a channel.
     Secure,
+    /// This program as one of two servers that are one room, by Redis; all clients are at it.
+    Shared,
     /// Redis, where all subscribe to one channel and each to their own.
     Redis,
 }
@@ -50,16 +52,20 @@ impl Kind {
             Kind::Minichat => "minichat",
             Kind::Web => "WebSocket",
             Kind::Secure => "encrypted",
+            Kind::Shared => "one of two",
             Kind::Redis => "Redis",
         }
     }
 
-    fn command(self, port: u16) -> Command {
+    fn command(self, port: u16, engine: Option<SocketAddr>) -> Command {
         match self {
-            Kind::Minichat | Kind::Web | Kind::Secure => {
+            Kind::Minichat | Kind::Web | Kind::Secure | Kind::Shared => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_minichat"));
                 command.args(["server", "--bind", "127.0.0.1", "--no-mdns", "--quiet"]);
-                command.args(["--rate", "0", "--max-users", "0"]);
+                command.args(["--rate", "0", "--max-users", "0", "--notices", "1000000"]);
+                if let Some(address) = engine {
+                    command.args(["--engine", &format!("redis://{address}/bench")]);
+                }
                 let port = port.to_string();
                 let ports = if self == Kind::Web { ["0", &port] } else { [&port, "0"] };
                 command.args(["--port", ports[0], "--web-port", ports[1]]);
@@ -78,7 +84,7 @@ impl Kind {
     /// The bytes that a client sends as soon as it is connected, and exactly what it is told.
     pub fn greeting(self) -> (&'static str, &'static str) {
         match self {
-            Kind::Minichat | Kind::Secure => ("", GREETING),
+            Kind::Minichat | Kind::Secure | Kind::Shared => ("", GREETING),
             Kind::Web => (UPGRADE, GREETING),
             Kind::Redis => ("PING\r\n", "+PONG\r\n"),
         }
@@ -89,7 +95,7 @@ impl Kind {
     pub fn entry(self, client: usize, announced: bool) -> (String, String) {
         let nick = nick(client);
         match self {
-            Kind::Minichat | Kind::Web | Kind::Secure => {
+            Kind::Minichat | Kind::Web | Kind::Secure | Kind::Shared => {
                 (format!("NICK {nick}\n"), format!("OK welcome {nick}\n"))
             }
             Kind::Redis => {
@@ -115,7 +121,7 @@ impl Kind {
     /// The line that announces an arrival; on Redis the newcomer reads it, too.
     pub fn arrival(self, client: usize) -> String {
         match self {
-            Kind::Minichat | Kind::Web | Kind::Secure => arrival(client) + "\n",
+            Kind::Minichat | Kind::Web | Kind::Secure | Kind::Shared => arrival(client) + "\n",
             Kind::Redis => published("everyone", &arrival(client)),
         }
     }
@@ -123,7 +129,7 @@ impl Kind {
     /// The bytes that `from` sends to say a text to everyone, and what everyone hears.
     pub fn public(self, from: usize, text: &str) -> (String, String) {
         match self {
-            Kind::Minichat | Kind::Web | Kind::Secure => {
+            Kind::Minichat | Kind::Web | Kind::Secure | Kind::Shared => {
                 (format!("MSG {text}\n"), format!("FROM {} [all]: {text}\n", nick(from)))
             }
             Kind::Redis => (publish("everyone", text), published("everyone", text)),
@@ -134,7 +140,7 @@ impl Kind {
     pub fn private(self, from: usize, to: usize, text: &str) -> (String, String) {
         let nick = nick(to);
         match self {
-            Kind::Minichat | Kind::Web | Kind::Secure => (
+            Kind::Minichat | Kind::Web | Kind::Secure | Kind::Shared => (
                 format!("MSG @{nick} {text}\n"),
                 format!("FROM {} [dm]: {text}\n", self::nick(from)),
             ),
@@ -166,17 +172,29 @@ pub struct Server {
     child: Child,
     pub kind: Kind,
     pub address: SocketAddr,
+    /// The engine and the other server, if it is one of two.
+    beside: Vec<Server>,
 }
 
 impl Server {
     /// Starts a server on a free port, and waits until it takes connections.
     pub fn start(kind: Kind) -> Server {
+        if kind != Kind::Shared {
+            return Server::launch(kind, None, Vec::new());
+        }
+        let engine = Server::start(Kind::Redis);
+        let place = Some(engine.address);
+        let other = Server::launch(Kind::Minichat, place, Vec::new());
+        Server::launch(kind, place, vec![engine, other])
+    }
+
+    fn launch(kind: Kind, engine: Option<SocketAddr>, mut beside: Vec<Server>) -> Server {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
             let address = free.expect("there is a free port");
             let child = kind
-                .command(address.port())
+                .command(address.port(), engine)
                 .current_dir(env::temp_dir())
                 // Where it makes its key, which is not the user's.
                 .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
@@ -184,7 +202,7 @@ impl Server {
                 .stdout(Stdio::null())
                 .spawn()
                 .expect("the server starts");
-            let mut server = Server { child, kind, address };
+            let mut server = Server { child, kind, address, beside: std::mem::take(&mut beside) };
             // If another program took the port first, it ends, and another one is free.
             while server.child.try_wait().is_ok_and(|ended| ended.is_none()) {
                 if TcpStream::connect(address).is_ok() {
@@ -194,6 +212,7 @@ impl Server {
                 thread::sleep(Duration::from_millis(2));
             }
             assert!(Instant::now() < deadline, "{} does not stay", kind.name());
+            beside = std::mem::take(&mut server.beside);
         }
     }
 

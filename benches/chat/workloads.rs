@@ -111,6 +111,13 @@ const ENCRYPTED: [(&str, &str, usize, Act); 4] = [
     ("secretturn", "100 people, one talks and waits for its echo", 100, taking_turns(1, 64)),
 ];
 
+/// The cost of a line at one of two servers that are one room, beside a server alone.
+const SHARED: [(&str, &str, usize, Act); 3] = [
+    ("shared100", "100 people, 4 talk without pause", 100, Act::Talk(FULL_SPEED)),
+    ("shared1000", "1,000 people, 4 talk without pause", 1000, Act::Talk(FULL_SPEED)),
+    ("shareddelay", "12 people, 100 lines a second", 12, every(10)),
+];
+
 /// The parameter that changes while the rest stays the same.
 struct Sweep {
     name: &'static str,
@@ -182,8 +189,9 @@ pub fn main() {
     let beside = beside.map(|(rooms, kind)| bench.beside(rooms, kind).to_string());
     let beside = beside.into_iter().filter(|table| !table.is_empty());
     let beside = beside.collect::<Vec<String>>().join("\n");
+    let shared = bench.shared();
     if full {
-        print!("{text}\n{beside}");
+        print!("{text}\n{beside}\n{shared}");
     }
     if write {
         report::write("docs/performance.svg", &picture);
@@ -322,6 +330,36 @@ impl Bench {
             let times = [format!("{:.2}", figures[1].cost / figures[0].cost)];
             let memories = figures.iter().map(|figures| memory(room.2, figures));
             table.row([room.1.to_string()].into_iter().chain(costs).chain(times).chain(memories));
+        }
+        table
+    }
+
+    /// The extra cost of a room on two servers.
+    fn shared(&self) -> Table {
+        let columns = ["CPU time, alone", "CPU time, one of two", "times as much"];
+        let columns =
+            columns.into_iter().chain(["median delay, alone", "median delay, one of two"]);
+        let mut table =
+            Table::new(["in the room"].into_iter().chain(columns).map(String::from).collect());
+        if !self.kinds.contains(&Kind::Redis) {
+            return table;
+        }
+        let kinds = [Kind::Minichat, Kind::Shared];
+        let rooms: Vec<_> = SHARED.iter().filter(|room| self.is_asked(room.0)).collect();
+        let runs = |cores| {
+            let runs = rooms.iter().map(move |room| Run { people: room.2, act: room.3, cores });
+            self.measure(&kinds, self.scale.rounds[0], runs)
+        };
+        let (one, all) = (runs(Cores::One), runs(Cores::All));
+        for ((room, one), all) in rooms.iter().zip(one).zip(all) {
+            let costs = one.iter().map(|figures| nanoseconds(figures.cost));
+            let times = [format!("{:.2}", one[1].cost / one[0].cost)];
+            // Where many talk without pause, lines wait for each other.
+            let delays = all.iter().map(|figures| match figures.delay[0] {
+                0.0 => String::new(),
+                delay => nanoseconds(1e3 * delay),
+            });
+            table.row([room.1.to_string()].into_iter().chain(costs).chain(times).chain(delays));
         }
         table
     }

@@ -142,7 +142,7 @@ impl Link {
 
     /// Uses each command once. The entry that may stay for a moment says nothing.
     fn try_out(&self) -> Result<(), LinkError> {
-        let mut connection = self.connect()?;
+        let mut connection = self.connect(ANSWER_TIMEOUT)?;
         let _: String = redis::cmd("PING").query(&mut connection)?;
         let key = &self.key;
         let mut add = redis::cmd("XADD");
@@ -163,10 +163,10 @@ impl Link {
         }
     }
 
-    fn connect(&self) -> RedisResult<Connection> {
-        let connection = self.client.get_connection_with_timeout(ANSWER_TIMEOUT)?;
-        connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    fn connect(&self, patience: Duration) -> RedisResult<Connection> {
+        let connection = self.client.get_connection_with_timeout(patience)?;
+        connection.set_read_timeout(Some(patience))?;
+        connection.set_write_timeout(Some(patience))?;
         Ok(connection)
     }
 
@@ -291,7 +291,7 @@ impl Shared {
         let mut sends = Sends::default();
         let mut fresh = true;
         loop {
-            let Ok(mut connection) = self.link.connect() else {
+            let Ok(mut connection) = self.link.connect(ANSWER_TIMEOUT) else {
                 if hub.strong_count() == 0 {
                     return;
                 }
@@ -369,13 +369,18 @@ impl Shared {
                     Ok(()) | Err(RecvTimeoutError::Timeout) => continue,
                 }
             };
-            if self.append_one(&mut connection, &entry, &mut beat).is_ok() {
+            let begun = Instant::now();
+            // An attempt ends when the members are to be told.
+            let left = failing.map(|since| UNNOTICED.saturating_sub(since.elapsed()));
+            let patience = left.filter(|left| !left.is_zero()).unwrap_or(ANSWER_TIMEOUT);
+            let patience = patience.min(ANSWER_TIMEOUT);
+            if self.append_one(&mut connection, &entry, &mut beat, patience).is_ok() {
                 failing = None;
                 continue;
             }
             // Its next answer would be the wrong one.
             connection = None;
-            failing.get_or_insert_with(Instant::now);
+            failing.get_or_insert(begun);
             hub.lock().room.doubt();
             drop(hub);
             thread::sleep(PAUSE);
@@ -388,14 +393,19 @@ impl Shared {
         connection: &mut Option<Connection>,
         entry: &str,
         beat: &mut Option<String>,
+        patience: Duration,
     ) -> RedisResult<()> {
         let connection = match connection {
             Some(connection) => connection,
-            None => connection.insert(self.link.connect()?),
+            None => connection.insert(self.link.connect(patience)?),
         };
         let oldest = self.progress().oldest;
         let begun = Instant::now();
         let id = self.link.append(connection, entry, oldest)?;
+        if patience < ANSWER_TIMEOUT {
+            connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+            connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        }
         self.progress().appended.get_or_insert((parse(&id), begun));
         if entry.split('\n').nth(1).is_some_and(|line| line.starts_with("B "))
             && let Some(before) = beat.replace(id)

@@ -18,6 +18,8 @@ mod crowd;
 mod dialects;
 mod documented;
 mod encrypted;
+#[cfg(unix)] // An engine is a program of Unix.
+mod engine;
 mod evening;
 #[cfg(debug_assertions)] // A release cannot be made to fail.
 mod failing;

@@ -54,12 +54,12 @@ fn encrypted_clients_and_others_share_the_sessions() {
 }
 
 /// Whether all clients of a session are in a channel.
-fn is_encrypted(session: &Session) -> bool {
+pub fn is_encrypted(session: &Session) -> bool {
     session.options == ["--encrypted-only"]
 }
 
 #[track_caller]
-fn play(session: &Session, connect: impl Fn() -> Peer) {
+pub fn play(session: &Session, connect: impl Fn() -> Peer) {
     let mut people: HashMap<&str, Peer> = HashMap::new();
     let mut unknown = Unknown::default();
     for step in &session.steps {
