@@ -505,7 +505,7 @@ function lose() {
   socket = null;
   member = false;
   clearTimeout(timer);
-  try { before.close(); } catch (_) { /* It is closed already. */ }
+  try { before.close(); } catch (_) {} // It is closed already.
   unanswered.forEach(item => fail(item));
   unanswered = [];
   // Nothing is known of who has which nick when the connection comes back.

@@ -228,5 +228,5 @@ function ring() {
     gain.connect(audio.destination);
     tone.start(now);
     tone.stop(now + 0.3);
-  } catch (_) { /* The device has no sound. */ }
+  } catch (_) {} // The device has no sound.
 }
