@@ -44,7 +44,7 @@ pub struct Store {
     /// The rest of a line stands at the end of the segment.
     torn: bool,
     /// Segments that are full, and may be in the system's memory alone.
-    full: Vec<File>,
+    full: Vec<Segment>,
     /// The folder has a segment that it may not have on the disk.
     grown: bool,
 }
@@ -171,7 +171,7 @@ impl Store {
         let segment = match &mut self.segment {
             Some(segment) if !is_full => segment,
             last => {
-                self.full.extend(last.take().map(|full| full.file));
+                self.full.extend(last.take());
                 self.restore_folder()?;
                 self.grown = true;
                 self.torn = false;
@@ -215,7 +215,8 @@ impl Store {
         let Some(segment) = &self.segment else { return Ok(None) };
         let current = segment.file.try_clone()?;
         let path = segment.path.clone();
-        let files = mem::take(&mut self.full).into_iter().chain([current]).collect();
+        let full = mem::take(&mut self.full).into_iter().map(|segment| segment.file);
+        let files = full.chain([current]).collect();
         let folder = mem::take(&mut self.grown).then(|| self.dir.clone());
         Ok(Some(Unsynced { files, folder, path }))
     }
@@ -252,7 +253,7 @@ impl Store {
 
     /// Deletes the segments that are too old or too many, but never the last one. Returns
     /// the number of the first message that is kept.
-    fn delete_old(&self, now: u64) -> io::Result<Option<u64>> {
+    fn delete_old(&mut self, now: u64) -> io::Result<Option<u64>> {
         let segments = segments(&self.dir)?;
         let lengths: Vec<u64> = segments
             .iter()
@@ -266,6 +267,8 @@ impl Store {
             if at == last || all <= MAX_STORE && !is_old {
                 return Ok(Some(*number));
             }
+            // Windows deletes no file that is open.
+            self.full.retain(|segment| segment.path != *path);
             fs::remove_file(path)?;
             all -= length;
         }
