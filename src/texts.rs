@@ -560,6 +560,10 @@ pub struct Operator {
     /// A member: their nick, their address, for how long, and
     /// whether they are muted.
     pub person: fn(&str, &str, &str, bool) -> String,
+    /// This many members are at other servers of the room.
+    pub elsewhere: fn(usize) -> String,
+    /// The order is for a member at another server, which does it: their nick.
+    pub passed_on: fn(&str) -> String,
     /// This many people were told.
     pub said: fn(usize) -> String,
     /// A member was removed.

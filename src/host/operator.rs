@@ -7,12 +7,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::server::{Hub, Origin, SessionId, State, own_addresses};
+use crate::server::{Hub, OperatorLine, Origin, SessionId, State, own_addresses};
 use crate::suggest::{self, Unclear};
 use crate::terminal::{Argument, Command};
 use crate::texts::Operator;
-use crate::wire::Nick;
-use crate::wire::sanitize::{is_blank, visible};
+use crate::wire::sanitize::{is_blank, strip, visible};
+use crate::wire::{MAX_COMMAND, Nick};
 
 /// The commands, in the order of `/help`. [`Operator::commands`] follows it.
 const COMMANDS: [&str; 9] =
@@ -171,6 +171,10 @@ fn explain(slip: InputError<'_>, texts: &Operator) -> Vec<String> {
 fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr]) -> Vec<String> {
     let mut access = hub.lock();
     let state = &mut *access;
+    if let Some((nick, line)) = for_another_server(state, order) {
+        state.room.order_everywhere(line);
+        return vec![(texts.passed_on)(nick.as_str())];
+    }
     match order {
         OperatorCommand::Who => who(state, texts),
         OperatorCommand::Say(text) => {
@@ -218,7 +222,7 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
             }
         }),
         OperatorCommand::BanAddress(ip) => {
-            match (&state.banned.lift(ip)[..], Origin::of(ip, own)) {
+            match (&state.lift_everywhere(ip)[..], Origin::of(ip, own)) {
                 ([], Some(place)) => vec![ban(state, texts, place)],
                 ([], None) => vec![(texts.not_banned)(&ip.to_string())],
                 (lifted, _) => {
@@ -228,6 +232,30 @@ fn obey(order: OperatorCommand<'_>, hub: &Hub, texts: &Operator, own: &[IpAddr])
         }
         OperatorCommand::Help => help(texts),
     }
+}
+
+/// The order as the server of a member elsewhere obeys it, and the nick of the member.
+fn for_another_server(state: &State, order: OperatorCommand<'_>) -> Option<(Nick, OperatorLine)> {
+    let (OperatorCommand::Kick { nick: name, .. }
+    | OperatorCommand::Mute(name)
+    | OperatorCommand::Unmute(name)
+    | OperatorCommand::Ban(name)) = order
+    else {
+        return None;
+    };
+    let nick = state.room.find_elsewhere(name)?.clone();
+    let to = nick.as_str().into();
+    let line = match order {
+        OperatorCommand::Kick { reason, .. } => {
+            let reason = strip(reason);
+            let end = reason.floor_char_boundary(MAX_COMMAND);
+            OperatorLine::Kick(to, reason[..end].into())
+        }
+        OperatorCommand::Mute(_) => OperatorLine::Mute(to),
+        OperatorCommand::Unmute(_) => OperatorLine::Unmute(to),
+        _ => OperatorLine::BanMember(to),
+    };
+    Some((nick, line))
 }
 
 /// Does something to the member of this name, or asks whether another is meant: also if
@@ -258,9 +286,9 @@ fn nobody(state: &State, texts: &Operator, name: &str) -> String {
     if let Some(now) = state.handovers.now_called(&key).filter(here) {
         return (texts.now_called)(name, now.as_str());
     }
-    let keys = state.room.members().map(|(_, nick)| (nick.key(), nick));
+    let keys = state.room.nicks().map(|(nick, _)| (Nick::key_of(nick), nick));
     let guess = suggest::nearest(&key, keys, |(key, _)| key);
-    (texts.nobody)(name, guess.map(|(_, nick)| nick.as_str()))
+    (texts.nobody)(name, guess.map(|(_, nick)| nick))
 }
 
 fn mutes(state: &mut State, texts: &Operator) -> Vec<String> {
@@ -278,7 +306,7 @@ fn mutes(state: &mut State, texts: &Operator) -> Vec<String> {
 }
 
 fn ban(state: &mut State, texts: &Operator, place: Origin) -> String {
-    let removed = state.ban(place);
+    let removed = state.ban_everywhere(place);
     (texts.banned)(&place.to_string(), &list(&removed))
 }
 
@@ -288,10 +316,13 @@ fn who(state: &State, texts: &Operator) -> Vec<String> {
         let muted = state.room.is_muted(id);
         Some((texts.person)(nick.as_str(), &address.to_string(), &span(here), muted))
     });
-    match lines.collect::<Vec<_>>() {
-        none if none.is_empty() => vec![texts.empty.into()],
-        lines => lines,
+    let mut lines: Vec<String> = lines.collect();
+    match state.room.population().saturating_sub(lines.len()) {
+        0 if lines.is_empty() => lines.push(texts.empty.into()),
+        0 => (),
+        elsewhere => lines.push((texts.elsewhere)(elsewhere)),
     }
+    lines
 }
 
 fn help(texts: &Operator) -> Vec<String> {

@@ -61,11 +61,6 @@ impl Room {
         }
     }
 
-    /// The places that the operators of all servers have banned.
-    pub fn shared_bans(&self) -> impl Iterator<Item = &str> {
-        self.order.iter().flat_map(|order| order.bans.iter().map(|place| &**place))
-    }
-
     /// Whether there is an entry for the log.
     pub fn has_entry(&self, now: Duration) -> bool {
         self.order.as_ref().is_some_and(|order| order.has_entry(now))
@@ -150,7 +145,7 @@ impl Room {
 
     /// Gives an order of the operator to all servers.
     pub fn order_everywhere(&mut self, line: OperatorLine) {
-        if let Some(order) = &mut self.order {
+        if let Some(order) = self.order.as_mut().filter(|order| !order.closed) {
             order.propose(&Line::Order(line));
         }
     }
@@ -319,10 +314,10 @@ impl Room {
             Line::Gone(server) => self.lose_server(context.place, server),
             Line::List(list) => self.take_list(context, list),
             Line::Order(OperatorLine::Ban(place)) => {
-                if order.bans.len() < MAX_BANS {
+                if order.bans.len() < MAX_BANS || order.bans.contains(&place) {
                     order.bans.insert(place.clone());
+                    self.effects.orders.push(OperatorLine::Ban(place));
                 }
-                self.effects.orders.push(OperatorLine::Ban(place));
             }
             Line::Order(OperatorLine::Lift(place)) => {
                 order.bans.remove(&place);

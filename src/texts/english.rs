@@ -560,6 +560,8 @@ pub static ENGLISH: Texts = Texts {
             let muted = if muted { ", muted" } else { "" };
             format!("{nick} {address}, for {time}{muted}")
         },
+        elsewhere: |people| format!("at other servers: {people}"),
+        passed_on: |nick| format!("passed on to the server of {nick}"),
         said: |people| match people {
             0 => "nobody is here; newcomers may read it in the history".into(),
             1 => "said to 1 person".into(),

@@ -614,6 +614,8 @@ pub static PORTUGUESE: Texts = Texts {
             let muted = if muted { ", silenciado" } else { "" };
             format!("{nick} {address}, há {time}{muted}")
         },
+        elsewhere: |people| format!("em outros servidores: {people}"),
+        passed_on: |nick| format!("repassado ao servidor de {nick}"),
         said: |people| match people {
             0 => "não há ninguém aqui; quem chegar pode ler no histórico".into(),
             1 => "dito a 1 pessoa".into(),

@@ -87,6 +87,7 @@ fn counted(texts: &Texts, count: usize) -> Vec<(&'static str, String)> {
         ("one_room", (server.one_room)(count, count)),
         ("recording", (server.recording)("DIR", days)),
         ("remembered", (client.remembered)(count, "14:02")),
+        ("elsewhere", (texts.operator.elsewhere)(count)),
         ("said", (texts.operator.said)(count)),
         ("several", (server.several)("+", "ana", count)),
         ("stalled", (server.stalled)(bytes)),
@@ -119,7 +120,8 @@ const NO_COUNTS: [&str; 18] = [
 ];
 
 /// These say the same of one as of several: "and 1 more", "here (1): ana".
-const SAME_FOR_ONE: [&str; 6] = ["here", "history", "in_pieces", "more", "several", "users"];
+const SAME_FOR_ONE: [&str; 7] =
+    ["elsewhere", "here", "history", "in_pieces", "more", "several", "users"];
 
 #[test]
 fn texts_that_count_have_a_form_for_one() {

@@ -103,7 +103,7 @@ struct Server(TestHub);
 
 impl Server {
     fn open() -> Server {
-        let rules = Rules { history: 9, ..Rules::default() };
+        let rules = Rules { history: 9, term: "1".into(), ..Rules::default() };
         Server(TestHub::with_rules(rules, usize::MAX))
     }
 
@@ -370,4 +370,116 @@ fn help_shows_each_command_in_both_languages() {
         commands(texts).map(|Command { arguments, .. }| -> Vec<bool> { optional(arguments) })
     };
     assert_eq!(shape(&ENGLISH.operator), shape(&PORTUGUESE.operator));
+}
+
+/// Two servers of one room, and its log.
+struct TwoServers {
+    desks: [Server; 2],
+    log: Vec<String>,
+    read: usize,
+}
+
+impl TwoServers {
+    fn open() -> TwoServers {
+        let desks = [1, 2].map(|number| {
+            let desk = Server::open();
+            desk.0.hub.lock().room.share(number);
+            desk
+        });
+        let mut servers = TwoServers { desks, log: Vec::new(), read: 0 };
+        servers.agree();
+        servers
+    }
+
+    /// Passes entries until no server has one.
+    fn agree(&mut self) {
+        loop {
+            for desk in &self.desks {
+                let mut access = desk.0.hub.lock();
+                let now = access.now;
+                self.log.extend(access.room.take_entry(now));
+            }
+            if self.read == self.log.len() {
+                return;
+            }
+            for (entry, number) in self.log[self.read..].iter().zip(self.read as u64..) {
+                for desk in &self.desks {
+                    let mut access = desk.0.hub.lock();
+                    let now = access.now;
+                    access.room.ordered((1000, number), entry.as_bytes(), now);
+                }
+            }
+            self.read = self.log.len();
+        }
+    }
+
+    fn joins(&mut self, desk: usize, nick: &str, address: &str) -> SessionId {
+        let id = self.desks[desk].enters(address);
+        self.desks[desk].says(id, &format!("NICK {nick}"));
+        self.agree();
+        let lines = self.desks[desk].reads(id);
+        assert!(lines.contains(&format!("OK welcome {nick}")), "{lines:?}");
+        id
+    }
+
+    /// Gives an order at the first server.
+    #[track_caller]
+    fn order(&mut self, line: &str, expected: &[&str]) {
+        self.desks[0].order(line, expected);
+        self.agree();
+    }
+
+    /// The bans of both servers.
+    fn bans(&self) -> [Vec<String>; 2] {
+        self.desks
+            .each_ref()
+            .map(|desk| desk.0.hub.lock().banned.iter().map(|place| place.to_string()).collect())
+    }
+}
+
+#[test]
+fn order_reaches_a_member_at_another_server() {
+    let mut servers = TwoServers::open();
+    servers.joins(0, "rui", "203.0.113.1");
+    let ana = servers.joins(1, "Ana", "203.0.113.2");
+    let passed_on = ["passed on to the server of Ana"];
+    servers.order("/who", &["rui 203.0.113.1:50412, for 0 s", "at other servers: 1"]);
+    servers.order("/kick anna", &["nobody here is called anna; did you mean Ana?"]);
+    for (order, muted) in [("/mute ana", true), ("/unmute ANA", false)] {
+        servers.order(order, &passed_on);
+        assert_eq!(servers.desks[1].0.hub.lock().room.is_muted(ana), muted, "{order}");
+    }
+    servers.order("/kick ana too loud", &passed_on);
+    let why = "FROM server [dm]: you were removed by the operator: too loud";
+    assert!(servers.desks[1].reads(ana).ends_with(&[why.into(), "BYE".into()]));
+    servers.order("/kick ana", &["nobody here is called ana"]);
+    assert_eq!(servers.bans(), [[""; 0]; 2]);
+}
+
+#[test]
+fn ban_is_for_all_servers_until_lifted() {
+    let mut servers = TwoServers::open();
+    let rui = servers.joins(0, "rui", "203.0.113.1");
+    let ana = servers.joins(1, "ana", "203.0.113.2");
+    let bia = servers.joins(1, "bia", "203.0.113.1");
+    servers.order("/ban ana", &["passed on to the server of ana"]);
+    assert!(servers.desks[1].reads(ana).contains(&"BYE".into()));
+    assert_eq!(servers.bans(), [["203.0.113.2"]; 2]);
+    servers.order("/ban rui", &["banned: 203.0.113.1; removed: rui"]);
+    assert!(servers.desks[0].reads(rui).contains(&"BYE".into()));
+    assert!(servers.desks[1].reads(bia).contains(&"BYE".into()));
+    servers.order("/ban 203.0.113.1", &["no longer banned: 203.0.113.1"]);
+    servers.order("/ban 203.0.113.2", &["no longer banned: 203.0.113.2"]);
+    assert_eq!(servers.bans(), [[""; 0]; 2]);
+}
+
+#[test]
+fn ban_of_another_server_spares_this_machine() {
+    let mut servers = TwoServers::open();
+    for place in ["127.0.0.1", "::1"] {
+        let mut access = servers.desks[0].0.hub.lock();
+        access.room.order_everywhere(OperatorLine::Ban(place.into()));
+    }
+    servers.agree();
+    assert_eq!(servers.bans(), [[""; 0]; 2]);
 }

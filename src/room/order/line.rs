@@ -49,6 +49,8 @@ pub enum OperatorLine {
     Mute(Box<str>),
     /// `U ana`: let a member talk again.
     Unmute(Box<str>),
+    /// `X ana`: remove a member, and ban the address, which only the member's server knows.
+    BanMember(Box<str>),
     /// `N 192.168.1.23`: nobody may connect from there.
     Ban(Box<str>),
     /// `F 192.168.1.23`: the ban is lifted.
@@ -152,6 +154,7 @@ impl OperatorLine {
             }
             "M" => OperatorLine::Mute(named(rest)?),
             "U" => OperatorLine::Unmute(named(rest)?),
+            "X" => OperatorLine::BanMember(named(rest)?),
             "N" => OperatorLine::Ban(place()?),
             "F" => OperatorLine::Lift(place()?),
             _ => return None,
@@ -222,6 +225,7 @@ impl fmt::Display for Line {
             }
             Line::Order(OperatorLine::Mute(nick)) => write!(f, "M {nick}"),
             Line::Order(OperatorLine::Unmute(nick)) => write!(f, "U {nick}"),
+            Line::Order(OperatorLine::BanMember(nick)) => write!(f, "X {nick}"),
             Line::Order(OperatorLine::Ban(place)) => write!(f, "N {place}"),
             Line::Order(OperatorLine::Lift(place)) => write!(f, "F {place}"),
             Line::Beat { count, sum, beat, last } => {
@@ -312,6 +316,7 @@ mod tests {
             "K ana",
             "M ana",
             "U ana",
+            "X ana",
             "N 2001:db8::/64",
             "F 10.0.0.1",
             "B 12 e6f79c19 7 -",
